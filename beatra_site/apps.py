@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class BeatraSiteConfig(AppConfig):
+    name = "beatra_site"
+    verbose_name = "beatra"

@@ -1,0 +1,174 @@
+"""beatra's settings: everything that differs between places comes from the environment, see .env.example.
+
+Where the environment says nothing, `$VAR/servers.env` (written by `manage.py up`) fills in, so that `manage.py shell`,
+`migrate` and plain `pytest` find the embedded servers without further set-up.
+"""
+
+from decimal import Decimal
+from pathlib import Path
+
+import environ
+
+from beatra_site.logs import logging_config
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+VAR = Path(env.str("VAR", str(BASE_DIR / "var"))).resolve()
+for file in (BASE_DIR / ".env", VAR / "servers.env"):
+    if file.is_file():
+        env.read_env(file)
+
+# Where we are
+
+DEBUG = env.bool("DEBUG", False)
+SECRET_KEY = env.str("SECRET_KEY", "")
+# The pepper under which API keys are digested. Losing it makes every key invalid.
+KEY_PEPPER = env.str("KEY_PEPPER", "")
+SITE_URL = env.str("SITE_URL", "http://127.0.0.1:8000")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", 0)
+
+# The sandbox providers: true in the demo and in tests only
+SANDBOX = env.bool("SANDBOX", False)
+SANDBOX_URL = env.str("SANDBOX_URL", "")
+
+# Django
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "django_htmx",
+    "rest_framework",
+    "accounts",
+    "wallets",
+    "catalog",
+    "keys",
+    "chat",
+    "tasks_app",
+    "beatra_site",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+]
+ROOT_URLCONF = "beatra_site.urls"
+ASGI_APPLICATION = "beatra_site.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+LOGGING_CONFIG = None
+LOGGING = logging_config(level=env.str("LOG_LEVEL", "INFO"))
+
+# PostgreSQL. The pool is Django's; the chat path has an async one of its own (wallets/pool.py).
+
+DATABASE_URL = env.str("DATABASE_URL", "")
+DATABASES = {
+    "default": {
+        **env.db_url_config(DATABASE_URL or "postgres://127.0.0.1/beatra"),
+        "ATOMIC_REQUESTS": False,
+        "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", 10), "timeout": 10}},
+    }
+}
+
+# Redis or Valkey: Celery's broker, the cache, and word of revoked keys
+
+REDIS_URL = env.str("REDIS_URL", "")
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL or "redis://127.0.0.1"}}
+
+# Signing in
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+
+# Mail: a file each in $VAR/mail/ unless EMAIL_URL says otherwise
+
+EMAIL_URL = env.str("EMAIL_URL", "")
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "beatra <no-reply@beatra.example>")
+if EMAIL_URL:
+    vars().update(env.email_url_config(EMAIL_URL))
+else:
+    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    EMAIL_FILE_PATH = VAR / "mail"
+
+# Static files
+
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": VAR / "files"}},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+# /v1
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["keys.authentication.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "EXCEPTION_HANDLER": "contract.exceptions.exception_handler",
+}
+
+# Money
+
+# Credits given once per verified mailbox at sign-up
+WELCOME_CREDITS = Decimal(env.str("WELCOME_CREDITS", "0"))
+
+# Chat: how long a try and a call may take, in seconds
+
+CHAT_CONNECT_SECONDS = env.float("CHAT_CONNECT_SECONDS", 5)
+CHAT_FIRST_OUTPUT_SECONDS = env.float("CHAT_FIRST_OUTPUT_SECONDS", 120)
+CHAT_SILENCE_SECONDS = env.float("CHAT_SILENCE_SECONDS", 60)
+CHAT_TOTAL_SECONDS = env.float("CHAT_TOTAL_SECONDS", 600)
+# At shutdown, calls in flight get this long to end
+DRAIN_SECONDS = env.float("DRAIN_SECONDS", 30)
+
+# Celery
+
+CELERY_BROKER_URL = REDIS_URL

@@ -1,0 +1,9 @@
+"""Every path of the site. `/v1/chat/...` is answered by the lean handler, see beatra_site/asgi.py."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("", include("allauth.account.urls")),
+]
