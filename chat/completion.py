@@ -13,21 +13,21 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from django.conf import settings
-
-from catalog import pricing, routing, snapshot, tokens
 from catalog.cost import cost_usd
 from catalog.snapshot import ModelInfo, RouteInfo
+from django.conf import settings
+from keys.authentication import Caller
+from wallets.holds import Hold, Release, Settlement, Verdict
+from wallets.money import as_text
+
+from catalog import pricing, routing, snapshot, tokens
 from chat import usage
 from chat.schema import ChatRequest, unsupported
 from chat.upstream import Answer, UpstreamCall, transport_of
 from chat.upstream.errors import ContextTooLong, UpstreamError
 from contract.errors import ApiError
 from contract.ids import new_id
-from keys.authentication import Caller
 from wallets import committer, heartbeat
-from wallets.holds import Hold, Release, Settlement, Verdict
-from wallets.money import as_text
 
 logger = logging.getLogger(__name__)
 # A prompt longer than this is counted in a thread: the loop has other callers.
@@ -215,9 +215,7 @@ async def _ask(call: Call) -> Answer:
         )
     except UpstreamError as error:
         attempt.update(outcome=error.code, status=error.status)
-        logger.log(
-            logging.ERROR if error.alert else logging.WARNING, "upstream failed: %s", error.reason, extra={"route": call.route.name}
-        )
+        logger.log(logging.ERROR if error.alert else logging.WARNING, "upstream failed: %s", error.reason, extra={"route": call.route.name})
         raise
     finally:
         attempt["ms"] = round((time.monotonic() - began) * 1000)

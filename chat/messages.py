@@ -51,19 +51,15 @@ def _string_or_parts(value: Any) -> str | None:
     return "string" if isinstance(value, str) else "parts" if isinstance(value, list) else None
 
 
-def _content(*parts: Any) -> Any:
-    part: Any = parts[0] if len(parts) == 1 else Annotated[parts[0] | parts[1], Field(discriminator="type")]
-    return Annotated[
-        Annotated[Text, Tag("string")] | Annotated[Annotated[list[part], Field(min_length=1)], Tag("parts")],
-        Discriminator(
-            _string_or_parts, custom_error_type="content_choice", custom_error_message="must be a string or a list of content parts"
-        ),
-    ]
-
-
-TextContent = _content(TextPart)
-UserContent = _content(TextPart, ImagePart)
-AssistantContent = _content(TextPart, RefusalPart)
+_string_or_list = Discriminator(
+    _string_or_parts, custom_error_type="content_choice", custom_error_message="must be a string or a list of content parts"
+)
+UserPart = Annotated[TextPart | ImagePart, Field(discriminator="type")]
+AssistantPart = Annotated[TextPart | RefusalPart, Field(discriminator="type")]
+String = Annotated[Text, Tag("string")]
+TextContent = Annotated[String | Annotated[list[TextPart], Field(min_length=1), Tag("parts")], _string_or_list]
+UserContent = Annotated[String | Annotated[list[UserPart], Field(min_length=1), Tag("parts")], _string_or_list]
+AssistantContent = Annotated[String | Annotated[list[AssistantPart], Field(min_length=1), Tag("parts")], _string_or_list]
 
 
 # Tools

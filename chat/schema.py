@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final, Literal
 
-from contract.errors import ApiError
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from chat.messages import (
@@ -27,6 +26,7 @@ from chat.messages import (
     ToolChoice,
     UserMessage,
 )
+from contract.errors import ApiError, FieldError
 from contract.invalid import invalid_fields, of_pydantic
 
 # Fields of OpenAI's that beatra does not have: a clear word is better than "unknown".
@@ -192,7 +192,7 @@ def parse(body: Mapping[str, Any]) -> ChatRequest:
 
 
 def _check_together(request: ChatRequest) -> None:
-    errors = []
+    errors: list[FieldError] = []
     if None not in (request.max_tokens, request.max_completion_tokens) and request.max_tokens != request.max_completion_tokens:
         errors.append({"param": "/max_completion_tokens", "message": "differs from max_tokens; give one of them"})
     if request.top_logprobs is not None and not request.logprobs:

@@ -7,10 +7,11 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from contract.errors import ApiError
+from contract.errors import ApiError, FieldError
+from contract.json_pointer import pointer
 
 
-def invalid_fields(errors: list[dict[str, str]]) -> ApiError:
+def invalid_fields(errors: list[FieldError]) -> ApiError:
     """invalid_request for `errors`, each `{"param": JSON Pointer, "message": rest of a sentence about the field}`."""
     first = errors[0]
     where = first["param"] or "The body"
@@ -18,7 +19,7 @@ def invalid_fields(errors: list[dict[str, str]]) -> ApiError:
     return ApiError("invalid_request", f"{where} {first['message']}{more}.", param=first["param"] or None, errors=errors)
 
 
-def of_pydantic(error: ValidationError, body: Any) -> list[dict[str, str]]:
+def of_pydantic(error: ValidationError, body: Any) -> list[FieldError]:
     """pydantic's findings about `body` in the contract's form."""
     return [{"param": _pointer(detail, body), "message": _words(detail)} for detail in error.errors(include_url=False, include_input=False)]
 
@@ -26,7 +27,7 @@ def of_pydantic(error: ValidationError, body: Any) -> list[dict[str, str]]:
 def _pointer(detail: ErrorDetails, body: Any) -> str:
     """The RFC 6901 pointer of a pydantic error. Its location also names union members, which are no part of the body: they are
     told by walking the body itself."""
-    parts: list[str] = []
+    parts: list[str | int] = []
     here = body
     location = detail["loc"]
     for index, step in enumerate(location):
@@ -34,10 +35,10 @@ def _pointer(detail: ErrorDetails, body: Any) -> str:
             here = here[step]
         elif not (index == len(location) - 1 and detail["type"] == "missing"):
             continue
-        parts.append(str(step))
+        parts.append(step)
     if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
         parts.append(detail["ctx"]["discriminator"].strip("'"))
-    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
+    return pointer(parts)
 
 
 def _words(detail: ErrorDetails) -> str:

@@ -62,7 +62,10 @@ def test_the_smallest_body_is_taken():
         ),
         ({"messages": [{"role": "assistant"}]}, "/messages/0/content"),
         ({"messages": [{"role": "tool", "content": "x"}]}, "/messages/0/tool_call_id"),
-        ({"messages": [{"role": "assistant", "tool_calls": [{"id": "a", "function": {"name": "f"}}]}]}, "/messages/0/tool_calls/0/function/arguments"),
+        (
+            {"messages": [{"role": "assistant", "tool_calls": [{"id": "a", "function": {"name": "f"}}]}]},
+            "/messages/0/tool_calls/0/function/arguments",
+        ),
         ({"stream": "true"}, "/stream"),
         ({"stream": 1}, "/stream"),
         ({"stream_options": {"include_usage": True}}, "/stream_options"),
@@ -133,7 +136,9 @@ def test_a_refusal_never_repeats_the_value():
     assert "hunter2" not in error.message + str(error.details)
 
 
-@pytest.mark.parametrize("name", ["functions", "function_call", "prediction", "web_search_options", "audio", "moderation", "prompt_cache_retention"])
+@pytest.mark.parametrize(
+    "name", ["functions", "function_call", "prediction", "web_search_options", "audio", "moderation", "prompt_cache_retention"]
+)
 def test_openai_fields_we_do_not_have_are_an_unsupported_option(name: str):
     error = refused(body(**{name: {}}))
     assert (error.code, error.details["unsupported_fields"]) == ("unsupported_option", [name])
@@ -187,7 +192,14 @@ def test_both_names_of_the_limit_may_agree():
 
 
 def test_what_is_ours_is_never_forwarded():
-    given_ours = {"metadata": {"order": "7"}, "user": "u", "safety_identifier": "s", "prompt_cache_key": "k", "store": False, "service_tier": "default"}
+    given_ours = {
+        "metadata": {"order": "7"},
+        "user": "u",
+        "safety_identifier": "s",
+        "prompt_cache_key": "k",
+        "store": False,
+        "service_tier": "default",
+    }
     assert set(given_ours) == OURS
     assert parse(body(**given_ours)).wire() == parse(SMALLEST).wire()
 
