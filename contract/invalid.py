@@ -28,7 +28,7 @@ def _pointer(detail: ErrorDetails, body: Any) -> str:
     """The RFC 6901 pointer of a pydantic error. Its location also names union members, which are no part of the body: they are
     told by walking the body itself."""
     parts: list[str | int] = []
-    here = body
+    here: Any = body
     location = detail["loc"]
     for index, step in enumerate(location):
         if (isinstance(here, dict) and step in here) or (isinstance(here, list) and isinstance(step, int) and step < len(here)):
