@@ -31,7 +31,7 @@ def _pointer(detail: ErrorDetails, body: Any) -> str:
     here: Any = body
     location = detail["loc"]
     for index, step in enumerate(location):
-        if (isinstance(here, dict) and step in here) or (isinstance(here, list) and isinstance(step, int) and step < len(here)):
+        if _holds(here, step):
             here = here[step]
         elif not (index == len(location) - 1 and detail["type"] == "missing"):
             continue
@@ -39,6 +39,10 @@ def _pointer(detail: ErrorDetails, body: Any) -> str:
     if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
         parts.append(detail["ctx"]["discriminator"].strip("'"))
     return pointer(parts)
+
+
+def _holds(value: Any, step: str | int) -> bool:
+    return step in value if isinstance(value, dict) else isinstance(value, list) and isinstance(step, int) and step < len(value)
 
 
 def _words(detail: ErrorDetails) -> str:
