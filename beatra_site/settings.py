@@ -154,7 +154,8 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["keys.authentication.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["contract.json_only.StrictJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "contract.json_only.JsonOnly",
     "EXCEPTION_HANDLER": "contract.exceptions.exception_handler",
 }
 
