@@ -163,6 +163,8 @@ REST_FRAMEWORK = {
 
 # Credits given once per verified mailbox at sign-up
 WELCOME_CREDITS = Decimal(env.str("WELCOME_CREDITS", "0"))
+# Where an answer of insufficient_balance sends its reader
+TOPUP_URL = env.str("TOPUP_URL", f"{SITE_URL}/")
 
 # Chat: how long a try and a call may take, in seconds
 
