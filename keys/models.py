@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import Self
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -14,9 +14,6 @@ from django.utils import timezone
 
 from accounts.models import Account
 from keys import tokens
-
-if TYPE_CHECKING:
-    from typing import Self
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
