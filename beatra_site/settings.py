@@ -175,6 +175,34 @@ CHAT_TOTAL_SECONDS = env.float("CHAT_TOTAL_SECONDS", 600)
 # At shutdown, calls in flight get this long to end
 DRAIN_SECONDS = env.float("DRAIN_SECONDS", 30)
 
-# Celery
+# Celery: jobs are hints, the rows of PostgreSQL are the truth. A job runs again when its worker dies, so each is repeatable.
 
 CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    # In seconds: a job that is not acknowledged for this long goes to another worker. None of ours takes longer.
+    "visibility_timeout": 900,
+    # Looked for every 5 s; by default only every 100 s
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+    "socket_connect_timeout": 5,
+    "socket_timeout": 30,
+}
+# Publishing is a hint too: a request does not wait long for a broker that is away
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0.2}
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "beatra"
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_REDIRECT_STDOUTS = False
+CELERY_TIMEZONE = "UTC"
+CELERY_IMPORTS = ("wallets.sweeper",)
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat-schedule")
+CELERY_BEAT_SCHEDULE = {
+    # Gives back the holds of processes that died
+    "wallets.sweep": {"task": "wallets.sweep", "schedule": 10.0, "options": {"expires": 30}},
+}
