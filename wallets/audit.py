@@ -64,7 +64,8 @@ CHECKS = {
       from wallets_ledgerentry e left join wallets_usagerecord u on u.id = e.usage_record_id
      where e.kind = 'charge' and (u.status is distinct from 'charged' or e.reference <> 'charge:' || u.id)""",
     "a charge has its price": """
-    select wallet_id, id, 'a price', concat_ws(', version ', coalesce(credits_per_litellm_usd::text, 'none'), coalesce(price_version::text, 'none'))
+    select wallet_id, id, 'a price', concat_ws(', version ',
+                                               coalesce(credits_per_litellm_usd::text, 'none'), coalesce(price_version::text, 'none'))
       from wallets_usagerecord
      where status = 'charged' and (price_version is null or capability = 'chat' and credits_per_litellm_usd is null)""",
     "a chat's charge is cost x markup": """
