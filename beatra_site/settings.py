@@ -59,6 +59,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "beatra_site.csp.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -140,9 +141,11 @@ else:
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+# Found where they lie, so that a start without `collectstatic` has them too
+WHITENOISE_USE_FINDERS = True
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": VAR / "files"}},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "beatra_site.static_files.StaticFilesStorage"},
 }
 
 # /v1
@@ -151,7 +154,8 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["keys.authentication.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["contract.json_only.StrictJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "contract.json_only.JsonOnly",
     "EXCEPTION_HANDLER": "contract.exceptions.exception_handler",
 }
 
@@ -159,6 +163,8 @@ REST_FRAMEWORK = {
 
 # Credits given once per verified mailbox at sign-up
 WELCOME_CREDITS = Decimal(env.str("WELCOME_CREDITS", "0"))
+# Where an answer of insufficient_balance sends its reader
+TOPUP_URL = env.str("TOPUP_URL", f"{SITE_URL}/")
 
 # Chat: how long a try and a call may take, in seconds
 

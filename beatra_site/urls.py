@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 urlpatterns = [
+    path("", include("beatra_site.dashboard.urls")),
+    path("accounts/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
-    path("", include("allauth.account.urls")),
 ]
