@@ -9,7 +9,8 @@ import os
 import subprocess
 import sys
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -17,6 +18,7 @@ from django.core.management import call_command
 from django.db import connection
 from pytest_django import DjangoDbBlocker
 
+from tests.customer import Customer
 from tests.servers import ROOT, SERVERS, Server, Web
 
 
@@ -122,3 +124,13 @@ def site(django_db_setup: None, sandbox: str) -> Iterator[Site]:
         yield site
     finally:
         site.stop()
+
+
+@pytest.fixture
+def customer(site: Site, committed: None) -> Callable[..., Customer]:
+    """Makes customers of the site: `customer(balance="5")`."""
+
+    def make(**fields: Any) -> Customer:
+        return Customer(site.v1, **fields)
+
+    return make

@@ -1,0 +1,35 @@
+"""Models with round prices, so that worked examples come out to the digit."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from ulid import ULID
+
+from catalog.models import Model, Price, Route
+
+
+def priced_model(*, input_usd: str, output_usd: str, markup: str, context_window: int = 100_000, max_output_tokens: int = 10_000) -> str:
+    """The id of a new model over the sandbox, `input_usd` and `output_usd` a token and `markup` credits per USD."""
+    id = f"test-{ULID()}"
+    model = Model.objects.create(
+        id=id,
+        display_name=id,
+        enabled=True,
+        context_window=context_window,
+        max_output_tokens=max_output_tokens,
+        default_output_tokens=1000,
+    )
+    Route.objects.create(
+        model=model,
+        name="sandbox",
+        enabled=True,
+        sandbox=True,
+        litellm_model=f"openai/{id}",
+        upstream_model=id,
+        cost_override={"input_cost_per_token": input_usd, "output_cost_per_token": output_usd},
+        cost_method="decimal",
+        cost_version=1,
+    )
+    Price.objects.create(model=model, version=1, credits_per_litellm_usd=Decimal(markup), reason="test")
+    return id
