@@ -7,4 +7,5 @@ urlpatterns = [
     path("", include("beatra_site.dashboard.urls")),
     path("accounts/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
+    path("keys/", include("keys.urls")),
 ]

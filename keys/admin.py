@@ -17,7 +17,7 @@ class ApiKeyAdmin(ModelAdmin):
     readonly_fields = fields
     ordering = ["-pk"]
     search_fields = ["prefix", "account"]  # how it is searched: get_search_results
-    search_help_text = "A key or its beginning, or an account's e-mail address"
+    search_help_text = "A key or its beginning, or an account's email address"
     show_full_result_count = False
     actions = ["revoke"]
 

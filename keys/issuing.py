@@ -2,7 +2,7 @@
 
     Refused
     +-- AccountNotActive    suspended or closed
-    +-- NotVerified         no verified e-mail address
+    +-- NotVerified         no verified email address
     +-- TooManyKeys         MOST_ACTIVE_KEYS are in use
     +-- AlreadyIssued       this sending of the form has made its key before
 """
@@ -29,6 +29,8 @@ MOST_ACTIVE_KEYS: Final = 50
 class Refused(Exception):
     """No key is made. Its text is for the account's owner to read."""
 
+    wants_verification = False
+
 
 class AccountNotActive(Refused):
     def __init__(self, account: Account) -> None:
@@ -36,8 +38,10 @@ class AccountNotActive(Refused):
 
 
 class NotVerified(Refused):
+    wants_verification = True
+
     def __init__(self) -> None:
-        super().__init__("Confirm your e-mail address first: it is how we reach you if a key leaks.")
+        super().__init__("Confirm your email address first: it is how we reach you if a key leaks.")
 
 
 class TooManyKeys(Refused):

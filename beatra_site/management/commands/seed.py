@@ -12,6 +12,7 @@ from catalog.seed import seed as seed_catalog
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import transaction
+from keys import issuing
 from keys.models import ApiKey
 
 from accounts.models import Account, User
@@ -48,8 +49,9 @@ def _demo() -> dict[str, str]:
     account, _ = Account.objects.get_or_create(user=user)
     wallet, _ = Wallet.objects.get_or_create(account=account)
     ledger.credit(wallet, kind="grant", amount=DEMO_CREDITS, reference=f"grant:demo:{wallet.pk}", reason="credits of the demo")
-    ApiKey.objects.active().filter(account=account, name="demo").revoke()
-    _, token = ApiKey.objects.create_key(account=account, name="demo", created_by=user)
+    for lost in ApiKey.objects.of_account(account).active().filter(name="demo"):
+        issuing.revoke(lost, actor=None)
+    token = issuing.issue(account, name="demo", actor=None).token
     return {
         "base_url": f"{settings.SITE_URL}/v1",
         "api_key": token,
