@@ -12,10 +12,10 @@ from catalog.seed import seed as seed_catalog
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import transaction
-from keys import issuing
-from keys.models import ApiKey
 
 from accounts.models import Account, User
+from keys import issuing
+from keys.models import ApiKey
 from wallets import ledger
 from wallets.models import CreditsPerUsdRate, Wallet
 
