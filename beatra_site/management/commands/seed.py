@@ -21,6 +21,7 @@ from wallets.models import CreditsPerUsdRate, Wallet
 
 DEMO_EMAIL = "demo@beatra.example"
 DEMO_STAFF_EMAIL = "staff@beatra.example"
+DEMO_KEY = "demo"
 DEMO_CREDITS = Decimal("10000.0000")
 CREDITS_PER_USD = Decimal(1000)
 
@@ -54,7 +55,7 @@ def _demo() -> dict[str, str]:
     token = issuing.issue(account, name="demo", actor=None).token
     return {
         "base_url": f"{settings.SITE_URL}/v1",
-        "api_key": token,
+        "api_key": issuing.issue(account, name=DEMO_KEY, actor=None).token,
         "email": DEMO_EMAIL,
         "password": password,
         "staff_email": DEMO_STAFF_EMAIL,
