@@ -50,9 +50,8 @@ def _demo() -> dict[str, str]:
     account, _ = Account.objects.get_or_create(user=user)
     wallet, _ = Wallet.objects.get_or_create(account=account)
     ledger.credit(wallet, kind="grant", amount=DEMO_CREDITS, reference=f"grant:demo:{wallet.pk}", reason="credits of the demo")
-    for lost in ApiKey.objects.of_account(account).active().filter(name="demo"):
+    for lost in ApiKey.objects.of_account(account).active().filter(name=DEMO_KEY):
         issuing.revoke(lost, actor=None)
-    token = issuing.issue(account, name="demo", actor=None).token
     return {
         "base_url": f"{settings.SITE_URL}/v1",
         "api_key": issuing.issue(account, name=DEMO_KEY, actor=None).token,
