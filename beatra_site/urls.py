@@ -3,7 +3,12 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from beatra_site.health import Health, Readiness
+
 urlpatterns = [
+    path("livez", Health.as_view()),
+    path("readyz", Readiness.as_view()),
+    path("v1/health", Health.as_view()),
     path("", include("beatra_site.dashboard.urls")),
     path("accounts/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
