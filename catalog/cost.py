@@ -195,7 +195,7 @@ def _litellm() -> Any:
     os.environ.update(
         LITELLM_LOCAL_MODEL_COST_MAP="True",  # else the import fetches prices from the network
         LITELLM_MODE="PRODUCTION",  # else the import loads a .env file into the environment
-        LITELLM_LOG="ERROR",
+        LITELLM_LOG="CRITICAL",  # its errors carry texts of providers
     )
     import litellm
 
