@@ -8,7 +8,7 @@ The reference is `litellm.cost_per_token` with the price list registered under t
 `response_cost` of a response, which follows the model name that the upstream echoes and is 0.0 where usage is missing.
 
 litellm takes 3 s and 200 MB to import: only a `litellm` row or `method_of` does it. `needs_litellm` of the snapshot
-tells a process to call `warm` in a thread when it starts.
+tells a process to call `load_litellm` in a thread when it starts.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def cost_row(route_id: int | str, entry: Mapping[str, Any], *, version: int, met
 def cost_usd(row: CostRow, usage: TokenUsage) -> Decimal:
     """LiteLLM's cost of `usage` in USD, twelve places.
 
-    A `litellm` row imports litellm on its first use: blocking for seconds, unless `warm` was called.
+    A `litellm` row imports litellm on its first use: blocking for seconds, unless `load_litellm` was called.
     """
     if row.method == LITELLM:
         return litellm_cost_usd(row, usage)
@@ -105,7 +105,7 @@ def cost_usd(row: CostRow, usage: TokenUsage) -> Decimal:
 
 def litellm_cost_usd(row: CostRow, usage: TokenUsage) -> Decimal:
     """The reference: `cost_per_token` under the row's own key with the full usage, its float by the shortest text."""
-    litellm = _litellm()
+    litellm = load_litellm()
     provider = row.prices.provider
     key = f"{provider}/{row.key}"
     if key not in litellm.model_cost:
@@ -149,7 +149,7 @@ def method_of(entry: Mapping[str, Any], *, usages: int = 200) -> Method:
             if method == DECIMAL and theirs != cost_usd(row, usage):
                 method = LITELLM
     finally:
-        _litellm().model_cost.pop(f"{row.prices.provider}/{row.key}", None)
+        load_litellm().model_cost.pop(f"{row.prices.provider}/{row.key}", None)
     return method
 
 
@@ -174,11 +174,6 @@ def generated_usages(prices: PriceList, count: int, *, seed: int = 7) -> Iterato
         )
 
 
-def warm() -> None:
-    """Import litellm and put it in order. Takes seconds: call it in a thread."""
-    _litellm()
-
-
 def _parts(draw: random.Random, total: int) -> tuple[int, int, int]:
     first = draw.randint(0, total)
     second = draw.randint(0, total - first)
@@ -191,11 +186,12 @@ def _dearest(row: CostRow, usage: TokenUsage) -> Decimal:
 
 
 @cache
-def _litellm() -> Any:
+def load_litellm() -> Any:
+    """LiteLLM itself. The first call imports it, which takes seconds: make it in a thread."""
     os.environ.update(
         LITELLM_LOCAL_MODEL_COST_MAP="True",  # else the import fetches prices from the network
         LITELLM_MODE="PRODUCTION",  # else the import loads a .env file into the environment
-        LITELLM_LOG="CRITICAL",  # its errors carry texts of providers
+        LITELLM_LOG="CRITICAL",  # its error lines quote the upstream
     )
     import litellm
 

@@ -71,7 +71,9 @@ def test_a_body_that_is_no_chat_request_is_refused(customer, body: bytes):
     assert_untouched(owner)
 
 
-@pytest.mark.parametrize("content_type", ["application/xml", "text/plain", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded", None])
+@pytest.mark.parametrize(
+    "content_type", ["application/xml", "text/plain", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded", None]
+)
 def test_only_json_is_taken(customer, content_type: str | None):
     owner = customer()
     headers = {"Content-Type": content_type} if content_type else {}
