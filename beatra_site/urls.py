@@ -3,9 +3,13 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from beatra_site import demo_inbox
+
 urlpatterns = [
     path("", include("beatra_site.dashboard.urls")),
+    path("account/", include("accounts.urls")),
     path("accounts/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
+    path("demo/inbox", demo_inbox.inbox, name="demo_inbox"),
     path("keys/", include("keys.urls")),
 ]
