@@ -38,6 +38,7 @@ SANDBOX_URL = env.str("SANDBOX_URL", "")
 # Django
 
 INSTALLED_APPS = [
+    "beatra_site",  # before staticfiles, whose runserver it replaces
     "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -56,7 +57,6 @@ INSTALLED_APPS = [
     "keys",
     "chat",
     "tasks_app",
-    "beatra_site",
     "beatra_site.backoffice",
 ]
 MIDDLEWARE = [
@@ -93,8 +93,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
-LOGGING_CONFIG = None
 LOGGING = logging_config(level=env.str("LOG_LEVEL", "INFO"))
+# Bodies are limited by the edge, path by path (contract/limits.py); Django's own limit must not be lower
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 
 # PostgreSQL. The pool is Django's; the chat path has an async one of its own (wallets/pool.py).
 

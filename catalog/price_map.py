@@ -13,13 +13,19 @@ import orjson
 _FILE = "model_prices_and_context_window_backup.json"
 
 
+def file() -> Path | None:
+    """Where the map lies, none if litellm is not installed."""
+    spec = find_spec("litellm")
+    return None if spec is None or spec.origin is None else Path(spec.origin).with_name(_FILE)
+
+
 @cache
 def entries() -> dict[str, dict[str, Any]]:
     """The whole map by LiteLLM's keys ("dashscope/qwen-max"), read once in a process (3 MB). Don't change it."""
-    spec = find_spec("litellm")
-    if spec is None or spec.origin is None:
+    path = file()
+    if path is None:
         raise FileNotFoundError("litellm is not installed")
-    found: dict[str, dict[str, Any]] = orjson.loads(Path(spec.origin).with_name(_FILE).read_bytes())
+    found: dict[str, dict[str, Any]] = orjson.loads(path.read_bytes())
     return found
 
 

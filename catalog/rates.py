@@ -106,6 +106,12 @@ class PriceList:
         return found
 
 
+def with_provider(entry: Mapping[str, Any], litellm_model: str) -> dict[str, Any]:
+    """The entry with its provider named: by itself, else by LiteLLM's name of the model ("minimax/MiniMax-M2.7")."""
+    provider, slash, _ = litellm_model.partition("/")
+    return {"litellm_provider": provider if slash else "openai", **entry}
+
+
 def provider_of(entry: Mapping[str, Any]) -> str:
     """The provider LiteLLM's calculator is chosen by. Raises PriceEntryError if the entry names none."""
     provider = entry.get("litellm_provider")

@@ -21,9 +21,9 @@ import orjson
 from django.conf import settings
 
 from catalog import tokens
-from catalog.cost import LITELLM, CostRow, cost_row
+from catalog.cost import DECIMAL, LITELLM, CostRow, cost_row
 from catalog.fields import IMAGES, OPTION_PREFIX
-from catalog.rates import PriceEntryError
+from catalog.rates import PriceEntryError, with_provider
 from contract.errors import ApiError
 from wallets import pool
 
@@ -62,8 +62,14 @@ class RouteInfo:
     cost: CostRow
 
     def api_key(self) -> str | None:
-        """The credential, read from the environment at each call, none if there is none. Never log it."""
-        return os.environ.get(self.credential_env) if self.credential_env else None
+        """The credential, read from the environment at each call. Never log it.
+
+        A route to an address of its own that names no credential gets a stand-in: LiteLLM would else send there what it
+        finds in the environment for that dialect. None: the provider finds its own.
+        """
+        if self.credential_env:
+            return os.environ.get(self.credential_env)
+        return "none" if self.base_url else None
 
     @property
     def needs_litellm(self) -> bool:
@@ -252,7 +258,7 @@ def _routes(rows: Iterable[Mapping[str, Any]]) -> Iterable[RouteInfo]:
         if row["credential_env"] and not os.environ.get(row["credential_env"]):
             continue
         try:
-            cost = _cost(row["id"], row["cost_entry"], row["cost_version"], row["cost_method"], row["cost_source"])
+            cost = _cost(row["id"], row["litellm_model"], row["cost_entry"], row["cost_version"], row["cost_method"], row["cost_source"])
         except PriceEntryError:
             logger.warning("route %s left out: its price entry is not understood", row["id"])
             continue
@@ -272,8 +278,9 @@ def _routes(rows: Iterable[Mapping[str, Any]]) -> Iterable[RouteInfo]:
 
 
 @lru_cache(maxsize=1024)
-def _cost(route_id: int, entry: str, version: int, method: str, source: str) -> CostRow:
-    return cost_row(route_id, orjson.loads(entry), version=version, method="decimal" if method == "decimal" else "litellm", source=source)
+def _cost(route_id: int, litellm_model: str, entry: str, version: int, method: str, source: str) -> CostRow:
+    prices = with_provider(orjson.loads(entry), litellm_model)
+    return cost_row(route_id, prices, version=version, method=DECIMAL if method == DECIMAL else LITELLM, source=source)
 
 
 def _base_url(row: Mapping[str, Any]) -> str:

@@ -88,11 +88,16 @@ def _json(value: object) -> str:
         return json.dumps(value)
 
 
+def vocabulary_file() -> Path | None:
+    """Where the vocabulary lies, none if litellm, whose package carries it, is not installed."""
+    spec = find_spec("litellm")
+    return None if spec is None or spec.origin is None else Path(spec.origin).parent / "litellm_core_utils" / "tokenizers" / _CL100K_FILE
+
+
 @cache
 def _vocabulary() -> tiktoken.Encoding:
-    spec = find_spec("litellm")
-    if spec is None or spec.origin is None:
+    file = vocabulary_file()
+    if file is None:
         raise FileNotFoundError("litellm, whose package carries the vocabulary, is not installed")
-    file = Path(spec.origin).parent / "litellm_core_utils" / "tokenizers" / _CL100K_FILE
     ranks = {base64.b64decode(token): int(rank) for token, rank in (line.split() for line in file.read_bytes().splitlines())}
     return tiktoken.Encoding(name="cl100k", pat_str=_CL100K_PATTERN, mergeable_ranks=ranks, special_tokens={})

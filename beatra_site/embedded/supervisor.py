@@ -39,12 +39,9 @@ class Supervisor:
         self._kept.append(_Kept(program, process, started_at=time.monotonic()))
         return lambda: process.poll() is None
 
-    def begin(self, program: Program) -> subprocess.Popen[bytes]:
-        """Start a program that ends by itself; `wait` for it later."""
-        return start(program)
-
-    def wait(self, process: subprocess.Popen[bytes], program: Program, *, seconds: float = 300) -> None:
-        """Wait for a program that `begin` started, while minding the others. Raises ProgramError when it fails."""
+    def run(self, program: Program, *, seconds: float = 300) -> None:
+        """Run a program that ends by itself, while minding the others. Raises ProgramError when it fails."""
+        process = start(program)
         deadline = time.monotonic() + seconds
         while process.poll() is None and time.monotonic() < deadline:
             self.mind()
