@@ -13,7 +13,18 @@ from keys.models import ApiKey
 class ApiKeyAdmin(ModelAdmin):
     list_display = ["prefix", "account", "name", "state", "created_at", "last_used_at"]
     list_select_related = ["account__user"]
-    fields = ["prefix", "account", "name", "state", "created_by", "created_at", "expires_at", "revoked_at", "last_used_at", "allowed_models"]
+    fields = [
+        "prefix",
+        "account",
+        "name",
+        "state",
+        "created_by",
+        "created_at",
+        "expires_at",
+        "revoked_at",
+        "last_used_at",
+        "allowed_models",
+    ]
     readonly_fields = fields
     ordering = ["-pk"]
     search_fields = ["prefix", "account"]  # how it is searched: get_search_results

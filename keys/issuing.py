@@ -1,10 +1,10 @@
 """Making and revoking keys: who may, how many, and what is written with it.
 
-    Refused
-    +-- AccountNotActive    suspended or closed
-    +-- NotVerified         no verified email address
-    +-- TooManyKeys         MOST_ACTIVE_KEYS are in use
-    +-- AlreadyIssued       this sending of the form has made its key before
+Refused
++-- AccountNotActive    suspended or closed
++-- NotVerified         no verified email address
++-- TooManyKeys         MOST_ACTIVE_KEYS are in use
++-- AlreadyIssued       this sending of the form has made its key before
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Rows for tests: `AccountFactory()` is a customer who can sign in, with a verified address.
 
-    user = UserFactory(verified=False)          account = AccountFactory(status="suspended")
-    wallet = WalletFactory(balance="1000")      key = ApiKeyFactory(account=account); key.token
+user = UserFactory(verified=False)          account = AccountFactory(status="suspended")
+wallet = WalletFactory(balance="1000")      key = ApiKeyFactory(account=account); key.token
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from keys import tokens
 from keys.models import ApiKey
 from wallets import ledger
 from wallets.models import Wallet
-
 
 PASSWORD = "correct horse battery staple"
 
