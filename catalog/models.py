@@ -7,11 +7,11 @@ price list its provider bills us by. A **price** is a version of what we ask for
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
@@ -85,9 +85,18 @@ class Model(models.Model):
     def __str__(self) -> str:
         return self.id
 
-    def price_at(self, moment: datetime | None = None) -> Price | None:
-        """The price that counts at `moment` (now, by the database's clock), none if there is none yet."""
-        return self.prices.filter(effective_from__lte=moment or Now()).order_by("-effective_from", "-version").first()
+    def clean(self) -> None:
+        from catalog.completeness import model_problems
+
+        super().clean()
+        if problems := model_problems(self):
+            raise ValidationError(problems)
+
+    def price_in_force(self) -> Price | None:
+        """The price that counts now, none if there is none yet. Reads `prices`, prefetched or not."""
+        now = timezone.now()
+        due = [price for price in self.prices.all() if price.effective_from <= now]
+        return max(due, key=lambda price: (price.effective_from, price.version), default=None)
 
 
 class Route(models.Model):
@@ -159,6 +168,14 @@ class Route(models.Model):
     def __str__(self) -> str:
         return f"{self.model_id} over {self.name}"
 
+    def clean(self) -> None:
+        """Also brings the price list up to date, which may take seconds (`catalog.costing`)."""
+        from catalog.completeness import route_problems
+
+        super().clean()
+        if problems := route_problems(self):
+            raise ValidationError(problems)
+
     @property
     def effective_cost_entry(self) -> dict[str, Any]:
         """The price list that counts: the staff's override, else LiteLLM's entry."""
@@ -200,3 +217,17 @@ class Price(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model_id} price {self.version}"
+
+    def clean(self) -> None:
+        super().clean()
+        if self.model_id is None:
+            return
+        flat = self.model.capability == Capability.MUSIC
+        wanted, other = ("credits_per_task", "credits_per_litellm_usd") if flat else ("credits_per_litellm_usd", "credits_per_task")
+        problems = {}
+        if getattr(self, wanted) is None:
+            problems[wanted] = "This model is priced by it."
+        if getattr(self, other) is not None:
+            problems[other] = "This model is not priced by it."
+        if problems:
+            raise ValidationError(problems)

@@ -11,27 +11,26 @@ import logging
 import time
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
-from catalog.cost import cost_usd
-from catalog.snapshot import ModelInfo, RouteInfo
 from django.conf import settings
-from keys.authentication import Caller
-from wallets.holds import Hold, Release, Settlement, Verdict
-from wallets.money import as_text
 
 from catalog import pricing, routing, snapshot, tokens
+from catalog.cost import cost_usd
+from catalog.snapshot import ModelInfo, RouteInfo
 from chat import usage
 from chat.schema import ChatRequest, unsupported
 from chat.upstream import Answer, UpstreamCall, transport_of
 from chat.upstream.errors import ContextTooLong, UpstreamError
 from contract.errors import ApiError
 from contract.ids import new_id
+from keys.authentication import Caller
 from wallets import committer, heartbeat
+from wallets.holds import Hold, Release, Settlement, Verdict
+from wallets.money import as_text
 
 logger = logging.getLogger(__name__)
-# A prompt longer than this is counted in a thread: the loop has other callers.
-COUNT_IN_THREAD_CHARACTERS = 65_536
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,7 +71,9 @@ async def prepare(caller: Caller, request: ChatRequest, *, request_id: str) -> C
     """
     catalog = await snapshot.current()
     fields = request.wire()
-    model, route = routing.candidates(catalog, request.model, fields=_asked(request, fields), allowed=caller.models)[0]
+    model, route = routing.candidates(
+        catalog, request.model, fields=_asked(request, fields), allowed=caller.models, temperature=request.temperature
+    )[0]
     _fit(fields, request, model)
     prompt_tokens = await _estimate(fields, model)
     limit = pricing.output_limit(model, asked=request.output_limit, prompt_tokens=prompt_tokens)
@@ -95,30 +96,27 @@ def _asked(request: ChatRequest, fields: dict[str, Any]) -> frozenset[str]:
 
 
 def _fit(fields: dict[str, Any], request: ChatRequest, model: ModelInfo) -> None:
-    """Bring `fields` within what `model` takes."""
+    """Bring `fields` within what `model` takes: a temperature below its minimum is raised to it, a seed may be dropped."""
     if request.model_options:
-        raise unsupported([f"model_options/{name}" for name in request.model_options], model=model.id)
-    temperature = fields.get("temperature")
-    if temperature is not None:
-        if model.temperature_max is not None and temperature > model.temperature_max:
-            raise unsupported(["temperature"], model=model.id)
-        if model.temperature_min is not None:
-            fields["temperature"] = max(temperature, float(model.temperature_min))
-    if "seed" in fields and "seed" not in model.supported_fields:
-        del fields["seed"]
+        raise unsupported([f"model_options.{name}" for name in request.model_options], model=model.id)
+    if "temperature" in fields:
+        fields["temperature"] = max(fields["temperature"], float(model.temperature_min))
+    if "seed" not in model.supported_fields:
+        fields.pop("seed", None)
 
 
 async def _estimate(fields: dict[str, Any], model: ModelInfo) -> int:
-    def estimate() -> int:
-        return tokens.estimate_prompt(
-            fields["messages"],
-            tools=fields.get("tools"),
-            response_format=fields.get("response_format"),
-            tokens_per_image=model.tokens_per_image,
-        )
-
-    long = sum(len(str(message.get("content", ""))) for message in fields["messages"]) > COUNT_IN_THREAD_CHARACTERS
-    return await asyncio.to_thread(estimate) if long or "tools" in fields else estimate()
+    """The prompt in tokens, by our own count; a long one in a thread, for the loop has other callers."""
+    estimate = partial(
+        tokens.estimate_prompt,
+        fields["messages"],
+        tools=fields.get("tools"),
+        response_format=fields.get("response_format"),
+        tokens_per_image=model.tokens_per_image,
+        ceiling=model.context_window,
+    )
+    characters = sum(len(str(message.get("content", ""))) for message in fields["messages"])
+    return await asyncio.to_thread(estimate) if characters > tokens.LONG_CHARACTERS or "tools" in fields else estimate()
 
 
 async def run(call: Call) -> dict[str, Any]:
@@ -183,7 +181,7 @@ async def _hold(call: Call) -> None:
 
 
 def _insufficient(call: Call, verdict: Verdict) -> ApiError:
-    available = verdict.balance - verdict.held
+    available = verdict.available_credits
     affordable = pricing.affordable_output_tokens(
         call.model, call.route, prompt_tokens=call.prompt_tokens, n=call.request.choices, available_credits=available
     )
@@ -224,20 +222,23 @@ async def _ask(call: Call) -> Answer:
 
 async def _charge(call: Call, answer: Answer) -> dict[str, Any]:
     """Settle what `answer` costs and make the body of it."""
-    alert = usage.refusal(answer.usage, context_window=call.model.context_window, most_completion_tokens=call.most_completion_tokens)
-    if alert:
-        counted = usage.estimated(answer.choices, prompt_tokens=call.prompt_tokens, most_completion_tokens=call.most_completion_tokens)
-        logger.error("usage refused: %s", alert, extra={"route": call.route.name, "usage_id": call.id})
+    most = call.most_completion_tokens
+    alert = usage.refusal(answer.usage, context_window=call.model.context_window, most_completion_tokens=most)
+    estimated = bool(alert)
+    if estimated:
+        counted = usage.estimated(answer.choices, prompt_tokens=call.prompt_tokens, most_completion_tokens=most)
     else:
         counted = usage.believed(answer.usage)
     cost = cost_usd(call.route.cost, counted)
     credits = pricing.charge_credits(cost, credits_per_litellm_usd=call.model.price.credits_per_litellm_usd)
     clause = "drained" if call.caller_left else "complete"
-    if not alert and counted.completion_tokens == 0:
+    if not estimated and counted.completion_tokens == 0:
         clause, credits = "empty", Decimal("0.0000")
+        alert = "0 output tokens beside an output" if usage.has_output(answer.choices) else ""
     elif cost == 0:
-        alert = alert or "the cost is 0"
-        logger.error("a cost of 0 with output", extra={"route": call.route.name, "usage_id": call.id})
+        alert = alert or "a cost of 0"
+    if alert:
+        logger.error("usage alert: %s", alert, extra={"route": call.route.name, "usage_id": call.id})
     settled = await committer.settle(
         Settlement(
             usage_id=call.id,
@@ -253,8 +254,9 @@ async def _charge(call: Call, answer: Answer) -> dict[str, Any]:
             cache_write_tokens=counted.cache_write_tokens,
             completion_tokens=counted.completion_tokens,
             reasoning_tokens=counted.reasoning_tokens,
-            estimated=bool(alert),
-            alert=alert or "",
+            estimated=estimated,
+            alert=alert,
+            cost_source=call.route.cost.source,
             attempts=call.attempts,
             latency_ms=call.latency_ms,
             first_output_ms=None,

@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 from django.conf import settings
 
 from catalog import snapshot
-from chat.upstream import litellm as litellm_transport
+from catalog.cost import load_litellm
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 _calls: set[asyncio.Task[Any]] = set()
-_warming: asyncio.Task[None] | None = None
+_warming: asyncio.Task[Any] | None = None
 
 
 def spawn(call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
@@ -38,8 +38,8 @@ async def start() -> None:
     """Begin to import LiteLLM in a thread, if an enabled route needs it."""
     global _warming
     catalog = await snapshot.current()
-    if any(route.transport == "litellm" for model in catalog.models.values() for route in model.routes):
-        _warming = asyncio.create_task(litellm_transport.warm_up())
+    if catalog.needs_litellm:
+        _warming = asyncio.create_task(asyncio.to_thread(load_litellm))
 
 
 async def drain() -> None:

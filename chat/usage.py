@@ -13,12 +13,10 @@ from catalog.cost import TokenUsage
 from catalog.tokens import count
 
 
-def refusal(raw: dict[str, Any], *, context_window: int, most_completion_tokens: int) -> str | None:
-    """Why the counts of `raw` can't be true, in our words, or None if they can."""
-    counts = {
-        name: raw.get(name, 0 if name not in ("prompt_tokens", "completion_tokens") else None)
-        for name in ("prompt_tokens", "completion_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
-    }
+def refusal(raw: dict[str, Any], *, context_window: int, most_completion_tokens: int) -> str:
+    """Why the counts of `raw` can't be true, in our words; empty if they can."""
+    counts = {name: raw.get(name, 0) for name in ("cached_tokens", "cache_write_tokens", "reasoning_tokens")}
+    counts |= {name: raw.get(name) for name in ("prompt_tokens", "completion_tokens")}
     for name, value in counts.items():
         if value is None:
             return f"{name} is missing"
@@ -32,7 +30,7 @@ def refusal(raw: dict[str, Any], *, context_window: int, most_completion_tokens:
         return "more prompt tokens than the context window"
     if counts["completion_tokens"] > most_completion_tokens:
         return "more completion tokens than the limit"
-    return None
+    return ""
 
 
 def believed(raw: dict[str, Any]) -> TokenUsage:

@@ -6,7 +6,6 @@
 """
 
 import os
-import subprocess
 import sys
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +18,7 @@ from django.db import connection
 from pytest_django import DjangoDbBlocker
 
 from tests.customer import Customer
-from tests.servers import ROOT, SERVERS, Server, Web
+from tests.servers import SERVERS, Server, Web
 
 
 @pytest.fixture(scope="session")
@@ -27,15 +26,6 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     """The test database, migrated, and seeded once: models, routes, prices and the site's rate are there in every test."""
     with django_db_blocker.unblock():
         call_command("seed")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _plain_static_files() -> Iterator[None]:
-    """In pytest's own process nothing is collected, so `{% static %}` gives plain names. The `site` has the real ones."""
-    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(settings.STORAGES, "staticfiles", plain)
-        yield
 
 
 @pytest.fixture
@@ -112,12 +102,6 @@ class Site:
 def site(django_db_setup: None, sandbox: str) -> Iterator[Site]:
     """The site on the migrated and seeded test database, in its own process, ready for work."""
     url = urllib.parse.urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
-    subprocess.run(
-        [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"],
-        cwd=ROOT,
-        check=True,
-        stdin=subprocess.DEVNULL,
-    )
     site = Site(sandbox=sandbox, database_url=url)
     try:
         site.web.wait()

@@ -38,6 +38,11 @@ def _wallet_against(column: str, total: str, rows: str) -> str:
 
 OPEN = "wallets_usagerecord where status = 'open'"
 
+# What the clauses of contract.md 2 charge
+CHAT_CHARGE = """case when clause in ('complete', 'drained', 'stopped', 'cut_by_limit')
+                then round(cost_usd * credits_per_litellm_usd, 4) else 0.0000 end"""
+USD_REFERENCE = "(div(charged_credits * 20000 + credits_per_usd_rate, credits_per_usd_rate * 2) / 10000)::numeric(24, 4)"
+
 CHECKS = {
     "balance is the sum of the entries": _wallet_against("balance", "sum(amount)", "wallets_ledgerentry"),
     "entries are counted": _wallet_against("entries", "count(*)", "wallets_ledgerentry"),
@@ -68,16 +73,12 @@ CHECKS = {
                                                coalesce(credits_per_litellm_usd::text, 'none'), coalesce(price_version::text, 'none'))
       from wallets_usagerecord
      where status = 'charged' and (price_version is null or capability = 'chat' and credits_per_litellm_usd is null)""",
-    "a chat's charge is cost x markup": """
-    select wallet_id, id, round(cost_usd * credits_per_litellm_usd, 4)::text, charged_credits::text
-      from wallets_usagerecord
-     where status = 'charged' and capability = 'chat' and charged_credits <> round(cost_usd * credits_per_litellm_usd, 4)""",
-    "the USD reference is credits / rate": """
-    select wallet_id, id, (div(charged_credits * 20000 + credits_per_usd_rate, credits_per_usd_rate * 2) / 10000)::numeric(24, 4)::text,
-           credits_usd_reference::text
-      from wallets_usagerecord
-     where status = 'charged'
-       and credits_usd_reference <> div(charged_credits * 20000 + credits_per_usd_rate, credits_per_usd_rate * 2) / 10000""",
+    "a chat's charge is cost x markup": f"""
+    select wallet_id, id, {CHAT_CHARGE}::text, charged_credits::text
+      from wallets_usagerecord where status = 'charged' and capability = 'chat' and charged_credits <> {CHAT_CHARGE}""",
+    "the USD reference is credits / rate": f"""
+    select wallet_id, id, {USD_REFERENCE}::text, credits_usd_reference::text
+      from wallets_usagerecord where status = 'charged' and credits_usd_reference <> {USD_REFERENCE}""",
     "refunds are the sum of their entries": """
     select u.wallet_id, u.id, coalesce(s.total, 0)::text, u.refunded_credits::text
       from wallets_usagerecord u

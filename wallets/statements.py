@@ -53,9 +53,15 @@ def _text(value: Any) -> str:
 
 
 def _rows(columns: Mapping[str, str]) -> str:
-    """The `r` part: the batch as rows with their order `ord`; `first` is false where a usage id comes again in it."""
+    """The `r` part: the batch as rows with their order `ord`; `first` is false where a usage id comes again in it.
+
+    A cast to varchar(n) cuts what is longer: a long label is never a reason to fail a charge.
+    """
     arrays = ", ".join(f"%({name})s::text[]" for name in columns)
-    casts = ", ".join(name if kind == "text" else f"nullif({name}, '')::{kind} as {name}" for name, kind in columns.items())
+    casts = ", ".join(
+        f"{name}::{kind} as {name}" if "text" in kind or "char" in kind else f"nullif({name}, '')::{kind} as {name}"
+        for name, kind in columns.items()
+    )
     return f"""r as materialized (
     select {casts}, ord, row_number() over (partition by usage_id order by ord) = 1 as first
       from unnest({arrays}) with ordinality as t({", ".join(columns)}, ord)
@@ -74,15 +80,15 @@ PLACE_COLUMNS = {
     "usage_id": "text",
     "wallet_id": "bigint",
     "credits": "numeric(18, 4)",
-    "process_id": "text",
-    "request_id": "text",
+    "process_id": "varchar(64)",
+    "request_id": "varchar(128)",
     "key_id": "bigint",
-    "key_prefix": "text",
-    "key_name": "text",
-    "capability": "text",
-    "model_asked": "text",
-    "model": "text",
-    "route": "text",
+    "key_prefix": "varchar(16)",
+    "key_name": "varchar(200)",
+    "capability": "varchar(32)",
+    "model_asked": "varchar(200)",
+    "model": "varchar(200)",
+    "route": "varchar(200)",
     "credits_per_litellm_usd": "numeric",
     "price_version": "int",
     "stream": "boolean",
@@ -148,11 +154,11 @@ SETTLE_COLUMNS = {
     "wallet_id": "bigint",
     "credits": "numeric(18, 4)",
     "cost_usd": "numeric(24, 12)",
-    "clause": "text",
-    "outcome": "text",
-    "model": "text",
-    "route": "text",
-    "cost_source": "text",
+    "clause": "varchar(32)",
+    "outcome": "varchar(32)",
+    "model": "varchar(200)",
+    "route": "varchar(200)",
+    "cost_source": "varchar(32)",
     "absorbed_cost_usd": "numeric(24, 12)",
     "prompt_tokens": "bigint",
     "cached_tokens": "bigint",
@@ -160,7 +166,7 @@ SETTLE_COLUMNS = {
     "completion_tokens": "bigint",
     "reasoning_tokens": "bigint",
     "estimated": "boolean",
-    "alert": "text",
+    "alert": "varchar(64)",
     "attempts": "jsonb",
     "latency_ms": "int",
     "first_output_ms": "int",
@@ -237,9 +243,9 @@ select r.usage_id,
 RELEASE_COLUMNS = {
     "usage_id": "text",
     "wallet_id": "bigint",
-    "clause": "text",
-    "outcome": "text",
-    "error_code": "text",
+    "clause": "varchar(32)",
+    "outcome": "varchar(32)",
+    "error_code": "varchar(64)",
     "attempts": "jsonb",
     "absorbed_cost_usd": "numeric(24, 12)",
     "latency_ms": "int",

@@ -32,6 +32,8 @@ class Program:
     # Sent by the kernel when we die without having stopped it
     death_signal: signal.Signals = signal.SIGKILL
     stop_seconds: float = 10
+    # The highest number stops first; equal numbers stop together
+    stop_order: int = 0
     # Done before every start: clears what an earlier process left behind
     before_start: Callable[[], None] | None = None
 
@@ -66,14 +68,24 @@ def start(program: Program) -> subprocess.Popen[bytes]:
         )
 
 
-def stop(process: subprocess.Popen[bytes], *, program: Program, hurry: Callable[[], bool] = lambda: False) -> None:
-    """Ask the process to stop and wait `program.stop_seconds`, or until `hurry()`; then kill it and all of its group."""
-    with suppress(ProcessLookupError):
+def ask_to_stop(process: subprocess.Popen[bytes], *, program: Program) -> None:
+    """Send the stop signal, once: many programs take a second one for impatience."""
+    if process.poll() is None:
         process.send_signal(program.stop_signal)
+
+
+def wait_or_kill(process: subprocess.Popen[bytes], *, program: Program, hurry: Callable[[], bool] = lambda: False) -> None:
+    """Wait `program.stop_seconds`, or until `hurry()`, for the process to end; then kill it and all of its group."""
     deadline = time.monotonic() + program.stop_seconds
     while process.poll() is None and time.monotonic() < deadline and not hurry():
         time.sleep(0.02)
     kill_group(process)
+
+
+def stop(process: subprocess.Popen[bytes], *, program: Program) -> None:
+    """Ask it to stop, wait, and kill what is left."""
+    ask_to_stop(process, program=program)
+    wait_or_kill(process, program=program)
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:

@@ -52,6 +52,7 @@ class Valkey:
             log=self.log,
             cwd=self.folder,
             death_signal=signal.SIGTERM,
+            stop_order=1,
             before_start=lambda: end_leftovers(self.folder, executable="valkey-server", polite_signal=signal.SIGTERM),
         )
 

@@ -7,9 +7,11 @@ own retries would hide attempts from the receipt; its cost is never read (see ca
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import Any
 
+import httpx
+
+from catalog.cost import load_litellm
 from chat.upstream import Answer, UpstreamCall
 from chat.upstream.errors import Failed, TimedOut, UpstreamError, of_status
 
@@ -37,31 +39,16 @@ FIELDS = frozenset(
 )
 
 
-def load() -> Any:
-    """LiteLLM itself. The first call imports it, which takes seconds: make it in a thread.
-
-    Its environment is set first: without it the import fetches prices from the network and reads a `.env` of the working folder.
-    """
-    os.environ.update(LITELLM_LOCAL_MODEL_COST_MAP="True", LITELLM_MODE="PRODUCTION", LITELLM_LOG="CRITICAL")
-    import litellm
-
-    litellm.suppress_debug_info = True
-    litellm.drop_params = False
-    return litellm
-
-
 class LiteLLMTransport:
     async def complete(self, call: UpstreamCall) -> Answer:
-        litellm = await asyncio.to_thread(load)
-        import httpx
-
+        litellm = await _ready()
         timeout = httpx.Timeout(call.total_seconds, connect=call.connect_seconds)
         try:
             async with asyncio.timeout(call.total_seconds):
                 response = await litellm.acompletion(
                     model=call.route.litellm_model,
                     api_base=call.route.base_url or None,
-                    api_key=call.route.api_key(),
+                    api_key=call.route.api_key() or "none",  # the sandbox asks for none, LiteLLM for any
                     max_tokens=call.limit,
                     timeout=timeout,
                     max_retries=0,
@@ -77,6 +64,11 @@ class LiteLLMTransport:
         if not choices:
             raise Failed("the answer has no choices")
         return Answer(choices=choices, usage=_usage(response.usage))
+
+
+async def _ready() -> Any:
+    """LiteLLM, imported in a thread if this process has not yet."""
+    return load_litellm() if load_litellm.cache_info().currsize else await asyncio.to_thread(load_litellm)
 
 
 def _error(error: Exception, litellm: Any) -> UpstreamError:

@@ -73,12 +73,8 @@ def test_several_choices_are_paid_together(customer):
 
 
 def test_a_tool_call_comes_through(customer):
-    tools = [
-        {
-            "type": "function",
-            "function": {"name": "weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}},
-        }
-    ]
+    parameters = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    tools = [{"type": "function", "function": {"name": "weather", "parameters": parameters}}]
     answer = customer().chat("What is the weather in Riga?", tools=tools, tool_choice="required").json()
     (choice,) = answer["choices"]
     assert choice["finish_reason"] == "tool_calls"
@@ -107,7 +103,13 @@ def test_an_empty_answer_costs_nothing(customer):
     assert owner.wallet.balance == 1000
 
 
-@pytest.mark.parametrize("usage", ["missing", "null", "negative", "huge", "zero", "cached", "over_limit"])
+def test_a_provider_that_counts_no_output_charges_none_and_raises_an_alert(customer):
+    owner = customer()
+    assert owner.chat("[[usage=zero]] Say hi in five words.").json()["usage"]["credits"] == "0.0000"
+    assert (owner.record.clause, bool(owner.record.alert)) == ("empty", True)
+
+
+@pytest.mark.parametrize("usage", ["missing", "null", "negative", "huge", "cached", "over_limit"])
 def test_usage_that_cannot_be_true_is_estimated_and_flagged(customer, usage: str):
     owner = customer()
     response = owner.chat(f"[[usage={usage}]] Say hi in five words.", max_tokens=50)

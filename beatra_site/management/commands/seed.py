@@ -12,15 +12,16 @@ from catalog.seed import seed as seed_catalog
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import transaction
-from keys import issuing
-from keys.models import ApiKey
 
 from accounts.models import Account, User
+from keys import issuing
+from keys.models import ApiKey
 from wallets import ledger
 from wallets.models import CreditsPerUsdRate, Wallet
 
 DEMO_EMAIL = "demo@beatra.example"
 DEMO_STAFF_EMAIL = "staff@beatra.example"
+DEMO_KEY = "demo"
 DEMO_CREDITS = Decimal("10000.0000")
 CREDITS_PER_USD = Decimal(1000)
 
@@ -49,12 +50,11 @@ def _demo() -> dict[str, str]:
     account, _ = Account.objects.get_or_create(user=user)
     wallet, _ = Wallet.objects.get_or_create(account=account)
     ledger.credit(wallet, kind="grant", amount=DEMO_CREDITS, reference=f"grant:demo:{wallet.pk}", reason="credits of the demo")
-    for lost in ApiKey.objects.of_account(account).active().filter(name="demo"):
+    for lost in ApiKey.objects.of_account(account).active().filter(name=DEMO_KEY):
         issuing.revoke(lost, actor=None)
-    token = issuing.issue(account, name="demo", actor=None).token
     return {
         "base_url": f"{settings.SITE_URL}/v1",
-        "api_key": token,
+        "api_key": issuing.issue(account, name=DEMO_KEY, actor=None).token,
         "email": DEMO_EMAIL,
         "password": password,
         "staff_email": DEMO_STAFF_EMAIL,
