@@ -15,11 +15,9 @@ from django.core.exceptions import (
     RequestAborted,
     RequestDataTooBig,
     SuspiciousOperation,
-    TooManyFieldsSent,
-    TooManyFilesSent,
 )
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from rest_framework import exceptions as drf
 
@@ -31,7 +29,6 @@ logger = logging.getLogger("contract.exceptions")
 
 # A lock time-out, a deadlock and a full pool are OperationalErrors too: all of them may go better in a moment.
 _DATABASE_AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
-_TOO_LARGE = (RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent)
 
 
 class JsonAnswer(HttpResponse):
@@ -51,7 +48,9 @@ def envelope(error: ApiError, request_id: str) -> dict[str, ErrorBody]:
 
 def error_response(error: ApiError) -> JsonAnswer:
     """The whole answer to an error, under the id of the request at hand."""
-    return JsonAnswer(error.envelope(request_id.current()), status=error.status, headers=error.headers)
+    answer = JsonAnswer(error.envelope(request_id.current()), status=error.status, headers=error.headers)
+    answer._has_been_logged = True  # type: ignore[attr-defined]  # django.utils.log reads it: its line would be the second one
+    return answer
 
 
 def as_api_error(exc: BaseException) -> ApiError:
@@ -68,7 +67,7 @@ def as_api_error(exc: BaseException) -> ApiError:
             return ApiError("not_found")
         case PermissionDenied():
             return ApiError("forbidden")
-        case _ if isinstance(exc, _TOO_LARGE):
+        case RequestDataTooBig():
             return ApiError("payload_too_large")
         case SuspiciousOperation() | MultiPartParserError():
             return ApiError("invalid_request")
@@ -95,11 +94,6 @@ def log(exc: BaseException, error: ApiError) -> None:
         logger.error("unhandled %s", type(exc).__name__, exc_info=exc)
     elif error.code == "service_unavailable":
         logger.error("database away: %s", type(exc).__name__, exc_info=exc)
-
-
-def json_404(request: HttpRequest, exception: Exception | None = None) -> JsonAnswer:
-    """A path under /v1 that leads nowhere; for a urlconf's handler404."""
-    return error_response(ApiError("not_found"))
 
 
 def _from_drf(exc: drf.APIException) -> ApiError:

@@ -6,7 +6,6 @@
 """
 
 import os
-import subprocess
 import sys
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
@@ -16,26 +15,27 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
+from django.test.utils import setup_databases, teardown_databases
 from pytest_django import DjangoDbBlocker
 
 from tests.customer import Customer
-from tests.servers import ROOT, SERVERS, Server, Web
+from tests.servers import SERVERS, Server, Web
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
-    """The test database, migrated, and seeded once: models, routes, prices and the site's rate are there in every test."""
+def django_db_setup(
+    django_test_environment: None, django_db_modify_db_settings: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
+    """The test database, migrated, and seeded once: models, routes, prices and the site's rate are there in every test.
+
+    Instead of pytest-django's, which makes a database only for tests that ask for `db` and knows nothing of `committed`.
+    """
     with django_db_blocker.unblock():
+        databases = setup_databases(verbosity=0, interactive=False, aliases={"default"})
         call_command("seed")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _plain_static_files() -> Iterator[None]:
-    """In pytest's own process nothing is collected, so `{% static %}` gives plain names. The `site` has the real ones."""
-    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(settings.STORAGES, "staticfiles", plain)
-        yield
+    yield
+    with django_db_blocker.unblock():
+        teardown_databases(databases, verbosity=0)
 
 
 @pytest.fixture
@@ -112,12 +112,6 @@ class Site:
 def site(django_db_setup: None, sandbox: str) -> Iterator[Site]:
     """The site on the migrated and seeded test database, in its own process, ready for work."""
     url = urllib.parse.urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
-    subprocess.run(
-        [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"],
-        cwd=ROOT,
-        check=True,
-        stdin=subprocess.DEVNULL,
-    )
     site = Site(sandbox=sandbox, database_url=url)
     try:
         site.web.wait()

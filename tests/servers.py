@@ -153,7 +153,7 @@ class Servers:
             # Started, not waited for: the fixture `sandbox` does that.
             port = free_port()
             os.environ["SANDBOX_URL"] = f"http://{LOOPBACK}:{port}"
-            command = [sys.executable, "-m", "beatra_site.sandbox", "--host", LOOPBACK, "--port", str(port)]
+            command = [sys.executable, "-m", "beatra_site.sandbox", "--host", LOOPBACK, "--port", str(port), "--faults"]
             self.sandbox = Server("sandbox", command, var=self.var)
 
     def _run(self, program: Program) -> subprocess.Popen[bytes]:
@@ -189,3 +189,12 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
         SERVERS.start()
     except ProgramError as error:
         raise pytest.UsageError(str(error)) from error
+
+
+if __name__ == "__main__":
+    # python -m tests.servers COMMAND...: run a Python command, such as `manage.py migrate`, on servers like the tests'
+    SERVERS.start()
+    try:
+        sys.exit(subprocess.run([sys.executable, *sys.argv[1:]], cwd=ROOT, check=False).returncode)
+    finally:
+        SERVERS.stop()

@@ -39,11 +39,11 @@ delete from wallets_process p
 """
 
 
-def sweep() -> int:
+def sweep(*, gone_seconds: float = GONE_SECONDS) -> int:
     """End what is lost; returns how many records. Those of a wallet that is locked right now are left for the next sweep."""
     ended = 0
     after = ""
-    while lost := _lost(after):
+    while lost := _lost(after, gone_seconds=gone_seconds):
         answers = holds.release(
             [
                 holds.Release(usage_id=usage_id, wallet_id=wallet_id, clause=UsageRecord.Clause.LOST, outcome="lost")
@@ -60,9 +60,9 @@ def sweep() -> int:
     return ended
 
 
-def _lost(after: str) -> list[tuple[str, int]]:
+def _lost(after: str, *, gone_seconds: float) -> list[tuple[str, int]]:
     with connection.cursor() as cursor:
-        cursor.execute(LOST, {"after": after, "gone": GONE_SECONDS, "longest": LONGEST_CALL_SECONDS, "batch": BATCH})
+        cursor.execute(LOST, {"after": after, "gone": gone_seconds, "longest": LONGEST_CALL_SECONDS, "batch": BATCH})
         found: list[tuple[str, int]] = cursor.fetchall()
     return found
 

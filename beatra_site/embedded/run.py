@@ -69,8 +69,6 @@ class Run:
             lock.release()
 
     def _start(self, listener: socket.socket) -> None:
-        static_files = self._module("static_files", "beatra_site.embedded.static_files")
-        collecting = self.supervisor.begin(static_files)
         self._start_servers()
         if self._sandboxed and "SANDBOX_URL" not in self.given:
             port = free_port()
@@ -78,7 +76,6 @@ class Run:
             self.supervisor.start(self._module("sandbox", "beatra_site.sandbox", "--host", LOOPBACK, "--port", str(port), stop_order=2))
         environment.write(self.var / "servers.env", self.embedded)
         self._prepare()
-        self.supervisor.wait(collecting, static_files)
         self._start_web(listener)
         demo = self.demo.publish(base_url=f"{self.url}/v1") if self._sandboxed else None
         # Last: nobody waits for it, and it would take the processor from those that somebody waits for.
@@ -97,7 +94,8 @@ class Run:
                 self.demo.forget()
             postgres.wait(alive=self.supervisor.start(postgres.program))
             self.embedded["DATABASE_URL"] = postgres.url
-            self.embedded |= {"SANDBOX": "1"} if "SANDBOX" not in self.given else {}
+            if "SANDBOX" not in self.given:
+                self.embedded["SANDBOX"] = "true"  # spelled as nobody types it, see environment.given
         if "REDIS_URL" not in self.given:
             valkey.wait(alive=valkey_alive)
         kept = environment.read(self.var / "servers.env")
@@ -111,7 +109,7 @@ class Run:
         """Migrate and seed; the first time with the demo's account."""
         demo = ["--demo", str(self.demo.made)] if self._sandboxed and not self.demo.made.exists() else []
         prepare = self._module("prepare", "beatra_site.embedded.prepare", *demo)
-        self.supervisor.wait(self.supervisor.begin(prepare), prepare)
+        self.supervisor.run(prepare)
 
     def _start_web(self, listener: socket.socket) -> None:
         """The web processes share one listening socket, ours, so that callers queue while one of them restarts."""

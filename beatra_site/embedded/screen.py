@@ -10,7 +10,7 @@ def ready(*, url: str, demo: Demo | None, var: Path) -> str:
     """What a newcomer needs next: the address, the sign-in, a key, and a call that works as it stands."""
     if demo is None:
         return f"\nbeatra is ready: {url}\n\n  Logs: {var}/log/\n  Stop: Ctrl-C\n"
-    body = json.dumps({"model": "auto", "messages": [{"role": "user", "content": "What is a credit wallet?"}]})
+    body = json.dumps({"model": "auto", "messages": [{"role": "user", "content": "Say hi in five words."}]})
     return f"""
 beatra is ready: {url}
 

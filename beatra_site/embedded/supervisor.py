@@ -39,12 +39,9 @@ class Supervisor:
         self._kept.append(_Kept(program, process, started_at=time.monotonic()))
         return lambda: process.poll() is None
 
-    def begin(self, program: Program) -> subprocess.Popen[bytes]:
-        """Start a program that ends by itself; `wait` for it later."""
-        return start(program)
-
-    def wait(self, process: subprocess.Popen[bytes], program: Program, *, seconds: float = 300) -> None:
-        """Wait for a program that `begin` started, while minding the others. Raises ProgramError when it fails."""
+    def run(self, program: Program, *, seconds: float = 300) -> None:
+        """Run a program that ends by itself, while minding the others. Raises ProgramError when it fails."""
+        process = start(program)
         deadline = time.monotonic() + seconds
         while process.poll() is None and time.monotonic() < deadline:
             self.mind()
@@ -60,8 +57,9 @@ class Supervisor:
             if kept.due_at is None:
                 if kept.process.poll() is not None:
                     kill_group(kept.process)  # children of its own may have outlived it
-                    self._say(f"{kept.program.name} {_ending(kept.process.returncode)}; starting it again. Its log: {kept.program.log}")
                     self._schedule(kept, steady=now - kept.started_at > _STEADY_SECONDS)
+                    again = f"starting it again in {kept.delay_seconds:.1f} s; its log: {kept.program.log}"
+                    self._say(f"{kept.program.name} {_ending(kept.process.returncode)}; {again}")
             elif now >= kept.due_at:
                 try:
                     kept.process, kept.started_at, kept.due_at = start(kept.program), now, None
