@@ -153,7 +153,7 @@ class Servers:
             # Started, not waited for: the fixture `sandbox` does that.
             port = free_port()
             os.environ["SANDBOX_URL"] = f"http://{LOOPBACK}:{port}"
-            command = [sys.executable, "-m", "beatra_site.sandbox", "--host", LOOPBACK, "--port", str(port)]
+            command = [sys.executable, "-m", "beatra_site.sandbox", "--host", LOOPBACK, "--port", str(port), "--faults"]
             self.sandbox = Server("sandbox", command, var=self.var)
 
     def _run(self, program: Program) -> subprocess.Popen[bytes]:

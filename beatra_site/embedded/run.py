@@ -94,7 +94,8 @@ class Run:
                 self.demo.forget()
             postgres.wait(alive=self.supervisor.start(postgres.program))
             self.embedded["DATABASE_URL"] = postgres.url
-            self.embedded |= {"SANDBOX": "1"} if "SANDBOX" not in self.given else {}
+            if "SANDBOX" not in self.given:
+                self.embedded["SANDBOX"] = "true"  # spelled as nobody types it, see environment.given
         if "REDIS_URL" not in self.given:
             valkey.wait(alive=valkey_alive)
         kept = environment.read(self.var / "servers.env")
