@@ -12,8 +12,9 @@ Answers are those of handling the rows one after another. What one pass can't te
 again; every pass decides at least one row of each wallet. With SKIP LOCKED, rows of a wallet locked by others are answered
 `locked`, so that one busy wallet stalls nobody.
 
-Records are found by their primary key, and an open one is told by `closed_at`: asked for by `status`, the planner would rather walk
-through the index of all open records. Nothing here is newer than PostgreSQL 14.
+Records are found by their primary key. `wallet_id + 0`, and `closed_at` for an open one, keep the planner from the indexes by wallet
+and of open records: while it knows little of the table it takes one for as good as the other, and walks through all of them.
+Nothing here is newer than PostgreSQL 14.
 """
 
 # ruff: noqa: S608  # no value is ever put into these texts: all travel as parameters
@@ -112,14 +113,15 @@ def place(*, skip_locked: bool = False) -> Statement[Any]:
     """
     text = f"""with {_rows(PLACE_COLUMNS)},
 old as materialized (
-    select u.id, u.wallet_id from wallets_usagerecord u join r on u.id = r.usage_id and u.wallet_id = r.wallet_id where r.first
+    select u.id, u.wallet_id from wallets_usagerecord u join r on u.id = r.usage_id where r.first
 ),
 {_wallets(skip_locked)},
 x as materialized (
     select r.*,
            sum(r.credits) over w <= l.balance - l.held and l.in_flight + count(*) over w <= l.max_in_flight as ok
       from r join l on l.id = r.wallet_id
-     where r.first and r.credits <= l.balance - l.held and not exists (select from old where old.id = r.usage_id)
+     where r.first and r.credits <= l.balance - l.held
+       and not exists (select from old where old.id = r.usage_id and old.wallet_id = r.wallet_id)
     window w as (partition by r.wallet_id order by r.ord)
 ),
 ins as (
@@ -214,7 +216,7 @@ closed as (
            completion_tokens = x.completion_tokens, reasoning_tokens = x.reasoning_tokens,
            estimated = x.estimated, alert = x.alert, attempts = x.attempts,
            latency_ms = x.latency_ms, first_output_ms = x.first_output_ms
-      from x where u.id = x.usage_id and u.wallet_id = x.wallet_id and u.closed_at is null
+      from x where u.id = x.usage_id and u.wallet_id + 0 = x.wallet_id and u.closed_at is null
     returning u.id, u.wallet_id, u.hold_credits, u.charged_credits, u.credits_per_usd_rate, u.credits_usd_reference, x.ord
 ),
 c as materialized (
@@ -244,7 +246,7 @@ select r.usage_id,
   from r
   left join l on l.id = r.wallet_id
   left join c on c.ord = r.ord
-  left join wallets_usagerecord u on u.id = r.usage_id and u.wallet_id = r.wallet_id
+  left join wallets_usagerecord u on u.id = r.usage_id and u.wallet_id + 0 = r.wallet_id
  order by r.ord"""
     return Statement(text, SETTLE_COLUMNS)
 
@@ -270,7 +272,7 @@ closed as (
        set status = 'released', closed_at = statement_timestamp(), clause = r.clause, outcome = r.outcome, error_code = r.error_code,
            attempts = r.attempts, absorbed_cost_usd = r.absorbed_cost_usd, latency_ms = r.latency_ms
       from r join l on l.id = r.wallet_id
-     where r.first and u.id = r.usage_id and u.wallet_id = r.wallet_id and u.closed_at is null
+     where r.first and u.id = r.usage_id and u.wallet_id + 0 = r.wallet_id and u.closed_at is null
     returning u.id, u.wallet_id, u.hold_credits, r.ord
 ),
 up as (
@@ -287,7 +289,7 @@ select r.usage_id,
   from r
   left join l on l.id = r.wallet_id
   left join closed c on c.ord = r.ord
-  left join wallets_usagerecord u on u.id = r.usage_id and u.wallet_id = r.wallet_id
+  left join wallets_usagerecord u on u.id = r.usage_id and u.wallet_id + 0 = r.wallet_id
  order by r.ord"""
     return Statement(text, RELEASE_COLUMNS)
 

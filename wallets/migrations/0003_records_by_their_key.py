@@ -12,9 +12,16 @@ create index wallets_usagerecord_id_f77f53b6_like on wallets_usagerecord (id var
 create index wallets_ledgerentry_reference_d891e226_like on wallets_ledgerentry (reference varchar_pattern_ops);
 create index wallets_process_id_dff7c0af_like on wallets_process (id varchar_pattern_ops);
 """
+# By the primary key alone: asked for the wallet too, a planner that knows nothing of the table yet may walk through all its records
+PLACED = """
+create or replace function wallets_placed(usage_id text, wallet_id bigint) returns boolean language plpgsql volatile as $$
+begin
+    return coalesce((select u.wallet_id from wallets_usagerecord u where u.id = $1) = $2, false);
+end $$;
+"""
 
 
 class Migration(migrations.Migration):
     dependencies = [("wallets", "0002_fresh_look_for_a_usage_record")]
 
-    operations = [migrations.RunSQL(DROP, BACK)]
+    operations = [migrations.RunSQL(DROP, BACK), migrations.RunSQL(PLACED, migrations.RunSQL.noop)]
