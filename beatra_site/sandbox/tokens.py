@@ -17,7 +17,7 @@ VOCABULARY_FILE = "9b5ad71b2ce5302211f9c61530b329a4922fc6a4"
 # How cl100k_base cuts text before merging bytes, from tiktoken_ext/openai_public.py
 PATTERN = r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
 # tiktoken's regex overflows its stack on one run of a million equal characters
-LONGEST_PIECE = 20_000
+LONGEST_PART = 20_000
 
 
 @functools.cache
@@ -35,16 +35,27 @@ def vocabulary() -> tiktoken.Encoding:
 def encode(text: str) -> list[bytes]:
     """The tokens of a text as bytes; joined they are the text again."""
     encoding = vocabulary()
-    safe = text.encode("utf-8", "replace").decode("utf-8")
-    pieces = (safe[start : start + LONGEST_PIECE] for start in range(0, len(safe), LONGEST_PIECE))
-    return [encoding.decode_single_token_bytes(token) for piece in pieces for token in encoding.encode_ordinary(piece)]
+    return [encoding.decode_single_token_bytes(token) for part in _parts(text) for token in encoding.encode_ordinary(part)]
 
 
 def count(text: str) -> int:
     """How many tokens a text has."""
     encoding = vocabulary()
-    safe = text.encode("utf-8", "replace").decode("utf-8")
-    return sum(len(encoding.encode_ordinary(safe[start : start + LONGEST_PIECE])) for start in range(0, len(safe), LONGEST_PIECE))
+    return sum(len(encoding.encode_ordinary(part)) for part in _parts(text))
+
+
+def _parts(text: str) -> Iterator[str]:
+    """The text in parts that are safe to encode, cut before a blank that begins a word, where no token reaches across."""
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    start = 0
+    while start < len(text):
+        end = start + LONGEST_PART
+        if end < len(text):
+            blank = text.rfind(" ", start + 1, end)
+            if blank > start and not text[blank - 1].isspace() and text[blank + 1].isalpha():
+                end = blank
+        yield text[start:end]
+        start = end
 
 
 def pieces(text: str) -> Iterator[tuple[str, list[bytes]]]:
