@@ -3,7 +3,18 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from beatra_site import demo_inbox
+from beatra_site.health import Health, Readiness
+
 urlpatterns = [
+    path("livez", Health.as_view()),
+    path("readyz", Readiness.as_view()),
+    path("v1/health", Health.as_view()),
+    path("v1/chat/", include("chat.urls")),
+    path("", include("beatra_site.dashboard.urls")),
+    path("account/", include("accounts.urls")),
+    path("accounts/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
-    path("", include("allauth.account.urls")),
+    path("demo/inbox", demo_inbox.inbox, name="demo_inbox"),
+    path("keys/", include("keys.urls")),
 ]

@@ -1,0 +1,27 @@
+"""Suspending an account and opening it again. Both are facts about the account alone: whoever caches it is told by the caller."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from accounts import events
+from accounts.models import Account, User
+
+
+def suspend(account: Account, *, actor: User, reason: str) -> bool:
+    """From now on the account's keys are refused (`tenant_disabled`). Returns whether it was active before."""
+    return _move(account, Account.Status.ACTIVE, Account.Status.SUSPENDED, kind="account.suspended", actor=actor, reason=reason)
+
+
+def reopen(account: Account, *, actor: User, reason: str) -> bool:
+    """The account works again. Returns whether it was suspended before; a closed account stays closed."""
+    return _move(account, Account.Status.SUSPENDED, Account.Status.ACTIVE, kind="account.reopened", actor=actor, reason=reason)
+
+
+def _move(account: Account, before: Account.Status, after: Account.Status, *, kind: str, actor: User, reason: str) -> bool:
+    with transaction.atomic():
+        moved = Account.objects.filter(pk=account.pk, status=before).update(status=after) == 1
+        if moved:
+            account.status = after
+            events.record(kind, account=account, actor=actor, reason=reason)
+    return moved

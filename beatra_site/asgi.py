@@ -1,0 +1,42 @@
+"""The web process: `uvicorn beatra_site.asgi:application --lifespan on --http contract.http_protocol:HttpProtocol`.
+
+One edge around two handlers: the lean one for what the event loop answers by itself, Django's for the rest.
+"""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "beatra_site.settings")
+django = get_asgi_application()
+
+# ruff: noqa: E402 — the apps can be imported only now
+from catalog import snapshot
+from chat import lifetime
+from contract.asgi import Receive, Scope, Send
+from contract.edge import Edge
+from contract.lean_handler import LeanHandler
+from contract.lifespan import Lifespan, settle_heap
+from keys import cache, last_use
+from wallets import heartbeat, pool
+
+LEAN_PATHS = frozenset({"/v1/health", "/livez", "/readyz"})
+
+lean = LeanHandler()
+lifespan = Lifespan(
+    startup=[pool.open, heartbeat.start, snapshot.load, last_use.start, cache.start, lifetime.start, settle_heap],
+    shutdown=[pool.close, heartbeat.stop, last_use.stop, cache.stop, lifetime.drain],
+)
+
+
+async def route(scope: Scope, receive: Receive, send: Send) -> None:
+    """The handler of a path."""
+    if scope["type"] == "lifespan":
+        await lifespan(scope, receive, send)
+    elif scope["path"].startswith("/v1/chat/") or scope["path"] in LEAN_PATHS:
+        await lean(scope, receive, send)
+    else:
+        await django(dict(scope), receive, send)
+
+
+application = Edge(route)

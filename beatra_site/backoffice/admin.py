@@ -1,0 +1,104 @@
+"""The account in the admin: its actions reach into apps that accounts/ may not know."""
+
+from django.contrib import admin, messages
+from django.db import transaction
+from django.http import HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from unfold.admin import ModelAdmin
+from unfold.decorators import action, display
+
+from accounts import suspension
+from accounts.models import Account
+from beatra_site.backoffice.forms import ReasonForm
+from keys import cache as key_cache
+
+
+@admin.register(Account)
+class AccountAdmin(ModelAdmin):
+    """Accounts are made by signing up and never deleted. Suspending and reopening take a reason, kept as an event."""
+
+    list_display = ["email", "status_label", "created_at"]
+    list_filter = ["status"]
+    list_select_related = ["user"]
+    ordering = ["-id"]
+    search_fields = ["user__email__startswith"]
+    show_full_result_count = False
+    fields = readonly_fields = ["email", "status", "created_at", "history"]
+    actions = None
+    actions_detail = ["suspend", "reopen"]
+
+    def has_add_permission(self, request):
+        return False
+
+    def has_delete_permission(self, request, obj=None):
+        return False
+
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        """Nothing here is edited in place, so there is nothing to save."""
+        nothing_to_save = {"show_save": False, "show_save_and_continue": False}
+        return super().change_view(request, object_id, form_url, {**nothing_to_save, **(extra_context or {})})
+
+    @display(description="email address", ordering="user__email")
+    def email(self, account):
+        return account.user.email
+
+    @display(description="status", ordering="status", label={"active": "success", "suspended": "danger", "closed": "info"})
+    def status_label(self, account):
+        return account.status, account.get_status_display()
+
+    @display(description="events")
+    def history(self, account):
+        return format_html(
+            '<a href="{}?account__id__exact={}">Everything done to this account</a>', reverse("admin:accounts_event_changelist"), account.pk
+        )
+
+    def _is(self, object_id, status):
+        return object_id is not None and Account.objects.filter(pk=object_id, status=status).exists()
+
+    def has_suspend_permission(self, request, object_id=None):
+        return self.has_change_permission(request) and self._is(object_id, Account.Status.ACTIVE)
+
+    def has_reopen_permission(self, request, object_id=None):
+        return self.has_change_permission(request) and self._is(object_id, Account.Status.SUSPENDED)
+
+    @action(description="Suspend", url_path="suspend", permissions=["suspend"])
+    def suspend(self, request, object_id):
+        return self._with_reason(
+            request,
+            object_id,
+            suspension.suspend,
+            verb="Suspend",
+            then="Its API keys are refused at once. Calls in flight run to their end and are charged.",
+            done="is suspended.",
+        )
+
+    @action(description="Reopen", url_path="reopen", permissions=["reopen"])
+    def reopen(self, request, object_id):
+        return self._with_reason(
+            request, object_id, suspension.reopen, verb="Reopen", then="Its API keys work again at once.", done="is open again."
+        )
+
+    def _with_reason(self, request, object_id, change, *, verb, then, done):
+        account = get_object_or_404(Account.objects.select_related("user"), pk=object_id)
+        form = ReasonForm(request.POST or None)
+        page = reverse("admin:accounts_account_change", args=[account.pk])
+        if request.method == "POST" and form.is_valid():
+            with transaction.atomic():
+                if change(account, actor=request.user, reason=form.cleaned_data["reason"]):
+                    key_cache.publish_account(account.pk)
+                    messages.success(request, f"{account} {done}")
+            return HttpResponseRedirect(page)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{verb} {account}",
+            "account": account,
+            "verb": verb,
+            "then": then,
+            "form": form,
+            "page": page,
+            "opts": self.opts,
+        }
+        return TemplateResponse(request, "backoffice/reason.html", context)

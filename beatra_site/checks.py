@@ -1,0 +1,60 @@
+"""System checks of what must be right before anybody's money is touched. `manage.py check --deploy` runs them all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+
+
+@register()
+def secrets_are_set(**kwargs: Any) -> list[CheckMessage]:
+    """beatra.E001, E002: without these two nobody can sign in and no key can be told from another."""
+    return [
+        Error(f"{name} is not set.", hint="Set it in the environment, to 50 random characters; `make run` makes its own.", id=id)
+        for name, id in (("SECRET_KEY", "beatra.E001"), ("KEY_PEPPER", "beatra.E002"))
+        if not getattr(settings, name)
+    ]
+
+
+@register()
+def servers_are_given(**kwargs: Any) -> list[CheckMessage]:
+    """beatra.E003, E004: where no embedded server runs, the environment names the real ones."""
+    return [
+        Error(f"{name} is not set.", hint="`make run` starts servers of its own and remembers them in $VAR/servers.env.", id=id)
+        for name, id in (("DATABASE_URL", "beatra.E003"), ("REDIS_URL", "beatra.E004"))
+        if not getattr(settings, name)
+    ]
+
+
+@register()
+def sandbox_has_a_place(**kwargs: Any) -> list[CheckMessage]:
+    """beatra.E005: sandbox routes need the sandbox's address."""
+    if settings.SANDBOX and not settings.SANDBOX_URL:
+        return [Error("SANDBOX is on but SANDBOX_URL is not set.", id="beatra.E005")]
+    return []
+
+
+@register(deploy=True)
+def sandbox_is_off(**kwargs: Any) -> list[CheckMessage]:
+    """beatra.W001: the sandbox sells answers of no provider."""
+    if settings.SANDBOX:
+        return [Warning("SANDBOX is on: answers come from no real provider, and the demo's inbox is open.", id="beatra.W001")]
+    return []
+
+
+@register(deploy=True)
+def site_is_https(**kwargs: Any) -> list[CheckMessage]:
+    """beatra.W002: keys and passwords travel in the clear otherwise."""
+    if not settings.SITE_URL.startswith("https://"):
+        return [Warning("SITE_URL is not https.", id="beatra.W002")]
+    return []
+
+
+@register(deploy=True)
+def host_is_named(**kwargs: Any) -> list[CheckMessage]:
+    """beatra.W003: a wildcard host lets a stranger choose the links in our mails."""
+    if "*" in settings.ALLOWED_HOSTS:
+        return [Warning("ALLOWED_HOSTS has a wildcard.", id="beatra.W003")]
+    return []

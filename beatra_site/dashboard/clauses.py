@@ -1,0 +1,68 @@
+"""Why a call cost what it cost, in plain words: one text for each clause of the charging policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wallets.models import UsageRecord
+
+
+@dataclass(frozen=True)
+class Clause:
+    """A line of the policy: what happened to the call, what it is charged, and the tone of its label (a css class)."""
+
+    label: str
+    happened: str
+    charged: str
+    tone: str = ""
+
+
+_NOTHING = "Nothing was charged."
+_TRUE_USAGE = "The tokens the provider counted were charged."
+_ESTIMATED = "Your prompt and the output generated until then were charged. The provider gave no final count, so the tokens are estimated."
+
+CLAUSES: dict[str, Clause] = {
+    UsageRecord.Clause.COMPLETE: Clause("Complete", "The model finished its answer.", _TRUE_USAGE, "good"),
+    UsageRecord.Clause.DRAINED: Clause(
+        "Finished after you left",
+        "The connection was closed before the end, and the model finished its answer without you: the provider bills such a call in full.",
+        _TRUE_USAGE,
+        "good",
+    ),
+    UsageRecord.Clause.STOPPED: Clause(
+        "Stopped by you",
+        "You left the stream and we stopped the model.",
+        _ESTIMATED,
+        "warn",
+    ),
+    UsageRecord.Clause.CUT_BY_LIMIT: Clause(
+        "Cut by a limit",
+        "The answer had begun when a limit ended it: our time limit, the provider's content filter, or 60 seconds in which nobody read it.",
+        _ESTIMATED,
+        "warn",
+    ),
+    UsageRecord.Clause.EMPTY: Clause("Empty answer", "The model finished without a single token of output.", _NOTHING),
+    UsageRecord.Clause.UPSTREAM_FAILED: Clause(
+        "Provider failed",
+        "The provider failed, refused, took too long or broke off before the answer was complete.",
+        f"{_NOTHING} What the provider may bill for the attempt is ours to pay.",
+        "bad",
+    ),
+    UsageRecord.Clause.NOT_SENT: Clause("Not sent", "The call was refused or given up before a provider was asked.", _NOTHING),
+    UsageRecord.Clause.LOST: Clause(
+        "Lost by us",
+        "Our process ended during the call, or the charge could not be recorded.",
+        f"{_NOTHING} The credits held for the call are free again.",
+        "bad",
+    ),
+    UsageRecord.Clause.REPLAY: Clause(
+        "Replay", "The answer stored under your Idempotency-Key was sent again; no model was asked.", _NOTHING
+    ),
+}
+
+RUNNING = Clause("Running", "The call has not ended yet.", "Nothing is charged yet; the credits below are held for it.")
+
+
+def clause_of(record: UsageRecord) -> Clause:
+    """The clause a record ended by, or `RUNNING`."""
+    return CLAUSES.get(record.clause, RUNNING) if record.status != UsageRecord.Status.OPEN else RUNNING

@@ -1,0 +1,12 @@
+"""The pages a customer opens first: home, usage, receipts."""
+
+from django.urls import path
+
+from beatra_site.dashboard import views
+
+app_name = "dashboard"
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("usage/", views.usage, name="usage"),
+    path("usage/<str:usage_id>/", views.receipt, name="receipt"),
+]

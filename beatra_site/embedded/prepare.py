@@ -1,0 +1,32 @@
+"""Bring the database up to date, in one process: migrations, then what a site needs to have (`manage.py seed`).
+
+    python -m beatra_site.embedded.prepare [--demo FILE]
+
+With `--demo` the demo's account, its key and its people are made too, and FILE receives what `seed --demo` prints.
+"""
+
+import argparse
+import io
+from pathlib import Path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--demo", type=Path)
+    arguments = parser.parse_args()
+
+    import django
+    from django.core.management import call_command
+
+    from beatra_site.embedded.environment import write_private
+
+    django.setup()
+    call_command("migrate", interactive=False, verbosity=0, skip_checks=True)
+    printed = io.StringIO()
+    call_command("seed", *(["--demo"] if arguments.demo else []), stdout=printed)
+    if arguments.demo:
+        write_private(arguments.demo, printed.getvalue())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Whether the site lives and is ready: for callers, for an orchestrator, for operators. Served by the lean handler."""
+
+import asyncio
+import os
+from collections.abc import Awaitable
+from pathlib import Path
+
+import redis.asyncio
+from django.conf import settings
+from django.core.files.storage import FileSystemStorage, default_storage
+from django.http import HttpRequest
+
+from beatra_site.celery import app as celery
+from chat import lifetime
+from contract.async_view import AsyncAPIView, JsonAnswer
+from wallets import pool
+
+_PATIENCE_SECONDS = 2.0
+
+
+class Health(AsyncAPIView):
+    """`GET /v1/health` and `/livez`: the process answers. No authentication, no I/O."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    async def get(self, request: HttpRequest) -> JsonAnswer:
+        return JsonAnswer({"status": "ok"})
+
+
+class Readiness(AsyncAPIView):
+    """`GET /readyz`: the state of all that the process leans on.
+
+    200 `ready`; 503 `warming` while the imports of the start still run; 503 `unavailable` when the database is away. The others
+    may be away: money needs PostgreSQL alone.
+    """
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    async def get(self, request: HttpRequest) -> JsonAnswer:
+        checks = {"database": _database(), "redis": _redis(), "broker": asyncio.to_thread(_broker), "storage": asyncio.to_thread(_storage)}
+        states = dict(zip(checks, await asyncio.gather(*(_state(check) for check in checks.values())), strict=True))
+        status = "unavailable" if states["database"] != "ok" else "warming" if lifetime.warming() else "ready"
+        return JsonAnswer(
+            {"status": status, "checks": states}, status=200 if status == "ready" else 503, headers={"Cache-Control": "no-store"}
+        )
+
+
+async def _state(check: Awaitable[object]) -> str:
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            await check
+    except Exception:
+        return "away"
+    return "ok"
+
+
+async def _database() -> None:
+    async with pool.connection(wait_seconds=_PATIENCE_SECONDS) as connection:
+        await connection.execute("SELECT 1")
+
+
+async def _redis() -> None:
+    async with redis.asyncio.Redis.from_url(settings.REDIS_URL) as client:
+        await client.ping()
+
+
+def _broker() -> None:
+    options = {"socket_connect_timeout": _PATIENCE_SECONDS, "socket_timeout": _PATIENCE_SECONDS}
+    with celery.connection_for_write(transport_options=options) as connection:
+        connection.ensure_connection(max_retries=1, timeout=_PATIENCE_SECONDS)
+
+
+def _storage() -> None:
+    if isinstance(default_storage, FileSystemStorage):
+        folder = Path(default_storage.location)
+        while not folder.exists():  # made by the first file
+            folder = folder.parent
+        if not os.access(folder, os.W_OK):
+            raise PermissionError
+    else:
+        default_storage.exists("readyz")

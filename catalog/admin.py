@@ -1,0 +1,193 @@
+"""The catalog for staff: models with what they cost, their routes, and the versions of their prices."""
+
+import json
+import os
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.db.models import Count, Q
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils.html import format_html
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import action, display
+
+from catalog import editing
+from catalog.forms import PriceForm
+from catalog.models import Model, Price, Route
+from catalog.rates import PriceEntryError
+
+
+class _NoRowsAdded:
+    """Rows to look at: added and changed on pages of their own, where the rules are."""
+
+    extra = 0
+    can_delete = False
+    show_change_link = True
+
+    def has_add_permission(self, request, obj=None):
+        return False
+
+    def has_change_permission(self, request, obj=None):
+        return False
+
+
+class RouteInline(_NoRowsAdded, TabularInline):
+    model = Route
+    fields = ["rank", "name", "enabled", "disabled_reason", "transport", "sandbox", "cost_method", "cost_version"]
+    readonly_fields = fields
+    tab = True
+
+
+class PriceInline(_NoRowsAdded, TabularInline):
+    model = Price
+    fields = ["version", "credits_per_litellm_usd", "credits_per_task", "effective_from", "author", "reason"]
+    readonly_fields = fields
+    ordering = ["-version"]
+    tab = True
+
+
+@admin.register(Model)
+class CatalogModelAdmin(ModelAdmin):
+    list_display = ["id", "display_name", "capability", "state", "auto_rank", "markup", "context_window", "max_output_tokens"]
+    list_filter = ["capability", "enabled"]
+    search_fields = ["id__istartswith", "display_name__istartswith"]
+    show_full_result_count = False
+    inlines = [RouteInline, PriceInline]
+    fieldsets = [
+        (None, {"fields": ["id", "display_name", "capability", "enabled", "auto_rank"]}),
+        ("Limits", {"fields": ["context_window", "max_output_tokens", "default_output_tokens", "tokens_per_image"]}),
+        ("What it takes", {"fields": ["supported_fields", "temperature_min", "temperature_max", "model_options"]}),
+    ]
+
+    def get_queryset(self, request):
+        in_use = Count("routes", filter=Q(routes__enabled=True))
+        return super().get_queryset(request).annotate(enabled_routes=in_use).prefetch_related("prices")
+
+    def get_readonly_fields(self, request, obj=None):
+        return ["id", "capability"] if obj else []
+
+    def has_delete_permission(self, request, obj=None):
+        """Models are switched off, not deleted: receipts name them."""
+        return False
+
+    def save_model(self, request, obj, form, change):
+        editing.save_model(obj, actor=request.user)
+
+    @display(description="State", label={"on": "success", "off": "danger", "no route": "warning"})
+    def state(self, model):
+        if not model.enabled:
+            return "off"
+        return "on" if model.enabled_routes or model.capability != "chat" else "no route"
+
+    @display(description="Price")
+    def markup(self, model):
+        """The version in force, out of the prefetched ones."""
+        price = model.price_in_force()
+        if price is None:
+            return "none yet"
+        if price.credits_per_task is not None:
+            return f"{price.credits_per_task} credits a task (version {price.version})"
+        return f"{price.credits_per_litellm_usd} credits per USD (version {price.version})"
+
+
+@admin.register(Route)
+class RouteAdmin(ModelAdmin):
+    list_display = ["model", "rank", "name", "state", "transport", "litellm_model", "cost_method", "cost_source", "cost_version"]
+    list_display_links = ["name"]
+    list_filter = ["enabled", "sandbox", "transport", "cost_method", "model"]
+    list_select_related = ["model"]
+    search_fields = ["model__id__istartswith", "name__istartswith"]
+    show_full_result_count = False
+    actions_detail = ["reread_prices"]
+    readonly_fields = ["state", "prices", "cost_source", "cost_method", "cost_version"]
+    fieldsets = [
+        (None, {"fields": ["model", "name", "rank", "enabled", "state"]}),
+        (
+            "Upstream",
+            {
+                "fields": [
+                    "transport",
+                    "litellm_model",
+                    "upstream_model",
+                    "base_url",
+                    "base_url_env",
+                    "credential_env",
+                    "stoppable",
+                    "sandbox",
+                ]
+            },
+        ),
+        (
+            "Its price list",
+            {
+                "description": "USD per token, in the words of LiteLLM's price map. Whenever it changes, our sums are compared "
+                "with LiteLLM's, which may take some seconds.",
+                "fields": ["cost_key", "cost_override", "prices", "cost_source", "cost_method", "cost_version"],
+            },
+        ),
+    ]
+
+    def has_delete_permission(self, request, obj=None):
+        """Routes are switched off, not deleted: receipts name them."""
+        return False
+
+    def get_readonly_fields(self, request, obj=None):
+        return [*self.readonly_fields, "model", "name"] if obj else self.readonly_fields
+
+    def save_model(self, request, obj, form, change):
+        editing.save_route(obj, actor=request.user)
+
+    @display(description="State")
+    def state(self, route):
+        if not route.enabled:
+            return f"off: {route.disabled_reason or 'never switched on'}"
+        if route.sandbox and not settings.SANDBOX:
+            return "not used: the sandbox is off"
+        if route.credential_env and not os.environ.get(route.credential_env):
+            return f"not used: {route.credential_env} is not set"
+        return "on"
+
+    @display(description="Prices that count")
+    def prices(self, route):
+        return format_html("<pre>{}</pre>", json.dumps(route.effective_cost_entry, indent=2)) if route.pk else "-"
+
+    @action(description="Read LiteLLM's prices again", url_path="reread-prices", permissions=["change"])
+    def reread_prices(self, request, object_id):
+        route = get_object_or_404(Route, pk=object_id)
+        try:
+            changed = editing.reread_prices(route, actor=request.user)
+        except PriceEntryError as error:
+            messages.error(request, f"Nothing was changed. These prices can't be sold from: {error}.")
+        else:
+            messages.success(request, "The price list changed." if changed else "The price list is as it was.")
+        return redirect(reverse("admin:catalog_route_change", args=[object_id]))
+
+
+@admin.register(Price)
+class PriceAdmin(ModelAdmin):
+    form = PriceForm
+    list_display = ["model", "version", "credits_per_litellm_usd", "credits_per_task", "effective_from", "author", "reason"]
+    list_filter = ["model"]
+    list_select_related = ["model", "author"]
+    ordering = ["-effective_from", "-id"]
+    search_fields = ["model__id__istartswith"]
+    show_full_result_count = False
+
+    def has_change_permission(self, request, obj=None):
+        """A change is a new version."""
+        return False
+
+    def has_delete_permission(self, request, obj=None):
+        return False
+
+    def save_model(self, request, obj, form, change):
+        price = editing.add_price(
+            obj.model,
+            author=request.user,
+            reason=obj.reason,
+            credits_per_litellm_usd=obj.credits_per_litellm_usd,
+            credits_per_task=obj.credits_per_task,
+            effective_from=obj.effective_from,
+        )
+        obj.pk, obj.version = price.pk, price.version

@@ -1,0 +1,82 @@
+"""What a model or a route still lacks before it may be enabled, in words for staff."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.conf import settings
+
+from catalog import costing
+from catalog.fields import FIELDS
+from catalog.models import Capability, Model, Route, Transport
+from catalog.rates import PriceEntryError
+
+Problems = dict[str, list[str]]
+"""By the field they belong to."""
+
+_OPTION_NAME = re.compile(r"\A[a-z][a-z0-9_]{0,63}\Z")
+_OPTION_TYPES = ("string", "boolean", "integer", "number")
+# What would change the price, the output limit or the destination is no option
+_NO_OPTION = re.compile(r"token|\An\Z|model|base|url|key|header|host|tier|provider|timeout|retr")
+
+
+def model_problems(model: Model) -> Problems:
+    """What is wrong with `model`; if it is to be enabled, also what is missing."""
+    problems: Problems = {}
+    unknown = sorted(set(model.supported_fields) - set(FIELDS)) if _is_list_of_names(model.supported_fields) else None
+    if unknown is None:
+        problems["supported_fields"] = ["Give a list of field names."]
+    elif unknown:
+        problems["supported_fields"] = [f"Not known: {', '.join(unknown)}. Known: {', '.join(FIELDS)}."]
+    if option_problems := _option_problems(model.model_options):
+        problems["model_options"] = option_problems
+    if model.enabled:
+        _add_missing(problems, model)
+    return problems
+
+
+def route_problems(route: Route) -> Problems:
+    """What is wrong with `route`; if it is to be enabled, also what is missing. Brings its price list up to date."""
+    problems: Problems = {}
+    if route.enabled or route.cost_key or route.cost_override is not None:
+        try:
+            costing.bring_up_to_date(route)
+        except PriceEntryError as error:
+            field = "cost_key" if route.cost_override is None else "cost_override"
+            problems[field] = [f"These prices can't be sold from: {problem}." for problem in error.problems]
+    if route.sandbox and route.enabled and not settings.SANDBOX:
+        problems["sandbox"] = ["The sandbox is off (SANDBOX=1 is not set): this route can't be enabled."]
+    if route.transport == Transport.NATIVE and not route.sandbox and not (route.base_url or route.base_url_env):
+        problems["base_url"] = ["The native transport needs the provider's address."]
+    return problems
+
+
+def _add_missing(problems: Problems, model: Model) -> None:
+    if model.capability == Capability.CHAT:
+        for name in ("context_window", "max_output_tokens", "default_output_tokens"):
+            if not getattr(model, name):
+                problems.setdefault(name, []).append("A model is enabled only with this limit known.")
+    if model._state.adding:
+        problems.setdefault("enabled", []).append("Save it first, then add a price and a route, then enable it.")
+        return
+    if model.price_in_force() is None:
+        problems.setdefault("enabled", []).append("It has no price yet.")
+    if model.capability == Capability.CHAT and not model.routes.filter(cost_version__gt=0).exists():
+        problems.setdefault("enabled", []).append("It has no route with a price list yet.")
+
+
+def _is_list_of_names(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
+def _option_problems(options: Any) -> list[str]:
+    if not isinstance(options, dict):
+        return ["Give a mapping of names to types and ranges."]
+    problems = []
+    for name, shape in options.items():
+        if not _OPTION_NAME.match(name) or _NO_OPTION.search(name):
+            problems.append(f"{name!r} can't be an option.")
+        if not isinstance(shape, dict) or shape.get("type") not in _OPTION_TYPES:
+            problems.append(f"{name!r} needs a type: {', '.join(_OPTION_TYPES)}.")
+    return problems

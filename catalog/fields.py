@@ -1,0 +1,40 @@
+"""The optional request fields that a chat model may or may not take.
+
+`model`, `messages`, the stream fields and the token limits work with every model; `metadata`, `user` and their like are
+ours and never reach one. A request's set of fields leaves out what stands at OpenAI's default. `image_url` stands for
+image parts in messages, and an option `x` of `model_options` counts as the field `model_options.x`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+IMAGES = "image_url"
+OPTION_PREFIX = "model_options."
+
+FIELDS: Mapping[str, str] = MappingProxyType(
+    {
+        "temperature": "sampling temperature",
+        "top_p": "nucleus sampling",
+        "n": "several choices",
+        "stop": "stop sequences",
+        "frequency_penalty": "penalty on frequent tokens",
+        "presence_penalty": "penalty on tokens seen",
+        "logit_bias": "bias on tokens",
+        "logprobs": "log probabilities",
+        "top_logprobs": "the likeliest tokens with their log probabilities",
+        "tools": "function tools",
+        "tool_choice": "which tool is called",
+        "parallel_tool_calls": "whether several tools may be called at once",
+        "response_format": "JSON and structured output",
+        "reasoning_effort": "how long the model thinks",
+        "verbosity": "how much the model says",
+        IMAGES: "images in messages",
+    }
+)
+
+
+def pointer(field: str) -> str:
+    """Where a field stands in the body, as an RFC 6901 JSON Pointer."""
+    return "/messages" if field == IMAGES else "/" + field.replace(OPTION_PREFIX, "model_options/", 1)

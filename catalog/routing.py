@@ -1,0 +1,88 @@
+"""Which models and routes may answer a chat request, in the order to try them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from catalog.fields import pointer
+from catalog.snapshot import Catalog, ModelInfo, RouteInfo
+from contract.errors import ApiError
+
+AUTO = "auto"
+
+
+def candidates(
+    catalog: Catalog,
+    asked: str,
+    *,
+    fields: frozenset[str] = frozenset(),
+    allowed: frozenset[str] | None = None,
+    temperature: float | Decimal | None = None,
+) -> list[tuple[ModelInfo, RouteInfo]]:
+    """The pairs to try, first to last. Never empty.
+
+    A pinned model stands for itself, by its routes' rank; `auto` walks the chat models in the staff's order that take
+    the request's `fields` (`catalog.fields`) and its `temperature`. `allowed` are the key's models, none for all.
+
+    Raises ApiError unsupported_model (unknown, disabled, not a chat model, not allowed), unsupported_option (a field or
+    the temperature is not taken: by this model, or under `auto` by any one) or model_unavailable (no route is enabled).
+    """
+    if asked == AUTO:
+        models = [model for model in catalog.auto if _permitted(model, allowed)]
+        if not models:
+            raise _unsupported_model(catalog, asked, allowed)
+    else:
+        pinned = catalog.models.get(asked)
+        if pinned is None or pinned.capability != "chat" or not _permitted(pinned, allowed):
+            raise _unsupported_model(catalog, asked, allowed)
+        models = [pinned]
+    fitting = [model for model in models if not _missing(model, fields, temperature)]
+    if not fitting:
+        closest = min(models, key=lambda model: len(_missing(model, fields, temperature)))
+        raise _unsupported_option(closest, asked, _missing(closest, fields, temperature))
+    pairs = [(model, route) for model in fitting for route in model.routes]
+    if not pairs:
+        raise ApiError("model_unavailable", None if asked == AUTO else f"The model {asked} is unavailable at the moment. Try '{AUTO}'.")
+    return pairs
+
+
+def callable_models(catalog: Catalog, *, allowed: frozenset[str] | None = None) -> list[ModelInfo]:
+    """The chat models that a key may use now: allowed and with a route, in the order of `auto`."""
+    return [model for model in catalog.models.values() if model.capability == "chat" and model.routes and _permitted(model, allowed)]
+
+
+def _permitted(model: ModelInfo, allowed: frozenset[str] | None) -> bool:
+    return allowed is None or model.id in allowed
+
+
+def _missing(model: ModelInfo, fields: frozenset[str], temperature: float | Decimal | None) -> list[str]:
+    missing = model.lacks(fields)
+    if temperature is not None and temperature > model.temperature_max and "temperature" not in missing:
+        missing.append("temperature")
+    return missing
+
+
+def _unsupported_option(model: ModelInfo, asked: str, missing: list[str]) -> ApiError:
+    names = ", ".join(missing)
+    who = f"The model {model.id} does not take" if asked != AUTO else "No model takes this request as it is; closest is one without"
+    if missing == ["temperature"] and "temperature" in model.supported_fields:
+        names = f"a temperature above {model.temperature_max.normalize():f}"
+    return ApiError(
+        "unsupported_option",
+        f"{who} {names}.",
+        errors=[{"param": pointer(name), "message": f"{name} is not taken as given"} for name in missing],
+        details={"unsupported_fields": missing},
+    )
+
+
+def _unsupported_model(catalog: Catalog, asked: str, allowed: frozenset[str] | None) -> ApiError:
+    message = f"There is no model '{asked[:100]}' for this key."
+    meant = _same_in_another_case(asked, (model.id for model in callable_models(catalog, allowed=allowed)))
+    if meant:
+        message += f" Did you mean '{meant}'?"
+    return ApiError("unsupported_model", message, param="/model")
+
+
+def _same_in_another_case(asked: str, ids: Iterable[str]) -> str | None:
+    return next((known for known in [AUTO, *ids] if known.casefold() == asked.casefold() and known != asked), None)

@@ -1,0 +1,103 @@
+"""How many tokens a text is, near enough for estimates and holds.
+
+The vocabulary is cl100k, which LiteLLM's package carries on the disk: no network and no import of litellm, whose own
+counter would fetch image URLs. Newer vocabularies need fewer tokens for most languages, so this rather counts too many,
+and a hold adds a tenth. Text goes through in slices, so that no input, however hostile, costs more than linear time:
+about 10 million characters a second, 0.2 us a token. tiktoken lets go of the GIL: count more than `LONG_CHARACTERS` in a
+thread, and the event loop goes on.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import orjson
+import tiktoken
+
+# Texts longer than this take more than a few milliseconds
+LONG_CHARACTERS = 65_536
+_SLICE_CHARACTERS = 4096
+# The marks that a chat template puts around a message, and before the answer
+_TOKENS_PER_MESSAGE = 4
+_TOKENS_PER_REQUEST = 3
+
+# As tiktoken_ext.openai_public has them
+_CL100K_FILE = "9b5ad71b2ce5302211f9c61530b329a4922fc6a4"
+_CL100K_PATTERN = r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s"
+
+
+def count(text: str, *, ceiling: int | None = None) -> int:
+    """The tokens of `text`. Marks like "<|endoftext|>" are ordinary text.
+
+    With a `ceiling` the count stops once it is above: enough to see that a prompt is too long.
+    """
+    vocabulary = _vocabulary()
+    total = 0
+    for start in range(0, len(text), _SLICE_CHARACTERS):
+        total += len(vocabulary.encode_ordinary(text[start : start + _SLICE_CHARACTERS]))
+        if ceiling is not None and total > ceiling:
+            break
+    return total
+
+
+def estimate_prompt(
+    messages: Sequence[Mapping[str, Any]],
+    *,
+    tools: Sequence[Mapping[str, Any]] | None = None,
+    response_format: Mapping[str, Any] | None = None,
+    tokens_per_image: int = 0,
+    ceiling: int | None = None,
+) -> int:
+    """The estimated prompt tokens of a chat request: its JSON text, and `tokens_per_image` for each image.
+
+    Pure and thread-safe. `ceiling` as in `count`: give the largest context window in question.
+    """
+    images = 0
+    spoken = []
+    for message in messages:
+        content = message.get("content")
+        if isinstance(content, list | tuple):
+            parts = [part for part in content if not _is_image(part)]
+            images += len(content) - len(parts)
+            message = {**message, "content": parts}
+        spoken.append(message)
+    texts = [_json(spoken)] + [_json(given) for given in (tools, response_format) if given]
+    base = _TOKENS_PER_REQUEST + _TOKENS_PER_MESSAGE * len(spoken) + tokens_per_image * images
+    return base + sum(count(text, ceiling=ceiling) for text in texts)
+
+
+def warm() -> None:
+    """Load the vocabulary: 0.15 s and 40 MB, once in a process."""
+    _vocabulary()
+
+
+def _is_image(part: object) -> bool:
+    return isinstance(part, Mapping) and part.get("type") == "image_url"
+
+
+def _json(value: object) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except (TypeError, ValueError):  # integers over 64 bits, lone surrogates
+        return json.dumps(value)
+
+
+def vocabulary_file() -> Path | None:
+    """Where the vocabulary lies, none if litellm, whose package carries it, is not installed."""
+    spec = find_spec("litellm")
+    return None if spec is None or spec.origin is None else Path(spec.origin).parent / "litellm_core_utils" / "tokenizers" / _CL100K_FILE
+
+
+@cache
+def _vocabulary() -> tiktoken.Encoding:
+    file = vocabulary_file()
+    if file is None:
+        raise FileNotFoundError("litellm, whose package carries the vocabulary, is not installed")
+    ranks = {base64.b64decode(token): int(rank) for token, rank in (line.split() for line in file.read_bytes().splitlines())}
+    return tiktoken.Encoding(name="cl100k", pat_str=_CL100K_PATTERN, mergeable_ranks=ranks, special_tokens={})

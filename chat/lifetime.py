@@ -1,0 +1,55 @@
+"""The calls in flight of this process. A call lives in a task of its own, so that a caller who hangs up cancels the answer and never
+the settlement; a shutdown waits for the calls before the database's pool closes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from django.conf import settings
+
+from catalog import snapshot
+from catalog.cost import load_litellm
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+_calls: set[asyncio.Task[Any]] = set()
+_warming: asyncio.Task[Any] | None = None
+
+
+def spawn(call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """Run `call` to its end, whatever becomes of the request that asked for it."""
+    task = asyncio.create_task(call)
+    _calls.add(task)
+    task.add_done_callback(_calls.discard)
+    # An error nobody waits for any more was already answered or logged by the call itself.
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return task
+
+
+def warming() -> bool:
+    """Whether LiteLLM is still being imported; a call that needs it waits."""
+    return _warming is not None and not _warming.done()
+
+
+async def start() -> None:
+    """Begin to import LiteLLM in a thread, if an enabled route needs it."""
+    global _warming
+    catalog = await snapshot.current()
+    if catalog.needs_litellm:
+        _warming = asyncio.create_task(asyncio.to_thread(load_litellm))
+
+
+async def drain() -> None:
+    """Wait for the calls in flight, `DRAIN_SECONDS` at most, then cancel the rest: each settles or releases what it holds."""
+    if _warming:
+        await asyncio.wait([_warming])
+    if _calls:
+        logger.info("waiting for %d calls in flight", len(_calls))
+        _, late = await asyncio.wait(_calls, timeout=settings.DRAIN_SECONDS)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=10)

@@ -1,0 +1,94 @@
+"""What can go wrong at a provider, as the caller may know it.
+
+    UpstreamError               .code is the contract's; the provider's words stay here
+     ├─ Rejected                400, 422: the provider says the request is wrong        invalid_request
+     │   ├─ ContextTooLong                                                              context_length_exceeded
+     │   ├─ Unsafe              the provider refused the content                        safety_rejected
+     │   └─ TooLarge            413                                                     payload_too_large
+     ├─ Overloaded              429, 503, 529                                           model_unavailable
+     ├─ TimedOut                408, 504, no answer within our limits                   upstream_timeout
+     └─ Failed                  other 5xx, unreachable, garbage                         upstream_error
+         └─ Misconfigured       401, 402, 403, 404: our credentials or route, an alert  upstream_error
+
+A Rejected is final; the others may be tried on another route.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+
+
+class UpstreamError(Exception):
+    """A provider did not answer. `status` is its HTTP status, if there was one; `reason` is ours, safe to log and to store."""
+
+    code: ClassVar[str]
+    final: ClassVar[bool] = False
+    alert: ClassVar[bool] = False
+
+    def __init__(self, reason: str, *, status: int | None = None, retry_after_seconds: int | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status = status
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Rejected(UpstreamError):
+    code = "invalid_request"
+    final = True
+
+
+class ContextTooLong(Rejected):
+    code = "context_length_exceeded"
+
+
+class Unsafe(Rejected):
+    code = "safety_rejected"
+
+
+class TooLarge(Rejected):
+    code = "payload_too_large"
+
+
+class Overloaded(UpstreamError):
+    code = "model_unavailable"
+
+
+class TimedOut(UpstreamError):
+    code = "upstream_timeout"
+
+
+class Failed(UpstreamError):
+    code = "upstream_error"
+
+
+class Misconfigured(Failed):
+    alert = True
+
+
+# How providers word these two inside a 400; none of them has a status of its own for it.
+_TOO_LONG = re.compile(
+    r"context.{0,3}length|maximum context|context window|prompt is too long|input length|too many (input )?tokens", re.IGNORECASE
+)
+_UNSAFE = re.compile(
+    r"content.?filter|content.?policy|content management policy|safety|sensitive|data_?inspection|moderation|responsible ai", re.IGNORECASE
+)
+
+
+def of_status(status: int, text: str, *, retry_after: str | None = None) -> UpstreamError:
+    """The error of an HTTP `status` of 400 or more. `text` is the provider's and only read, never kept."""
+    seconds = int(retry_after) if retry_after and retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 6 else None
+    reason = f"the provider answered {status}"
+    match status:
+        case 413:
+            return TooLarge(reason, status=status)
+        case 400 | 409 | 422:
+            kind = ContextTooLong if _TOO_LONG.search(text) else Unsafe if _UNSAFE.search(text) else Rejected
+            return kind(reason, status=status)
+        case 401 | 402 | 403 | 404:
+            return Misconfigured(reason, status=status)
+        case 408 | 504:
+            return TimedOut(reason, status=status)
+        case 429 | 503 | 529:
+            return Overloaded(reason, status=status, retry_after_seconds=seconds)
+    return Failed(reason, status=status)

@@ -1,0 +1,120 @@
+"""The litellm transport: any dialect that LiteLLM speaks, at a few milliseconds of CPU a call.
+
+LiteLLM is given every field by name. Passing a caller's JSON through would hand over `api_base`, `api_key` or `mock_response`; its
+own retries would hide attempts from the receipt; its cost is never read (see catalog/cost.py for the reasons).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+
+from catalog.cost import load_litellm
+from chat.upstream import Answer, UpstreamCall
+from chat.upstream.errors import Failed, TimedOut, UpstreamError, of_status
+
+# Everything of an OpenAI body that may be handed to LiteLLM.
+FIELDS = frozenset(
+    {
+        "frequency_penalty",
+        "logit_bias",
+        "logprobs",
+        "messages",
+        "n",
+        "parallel_tool_calls",
+        "presence_penalty",
+        "reasoning_effort",
+        "response_format",
+        "seed",
+        "stop",
+        "temperature",
+        "tool_choice",
+        "tools",
+        "top_logprobs",
+        "top_p",
+        "verbosity",
+    }
+)
+
+
+class LiteLLMTransport:
+    async def complete(self, call: UpstreamCall) -> Answer:
+        litellm = await _ready()
+        timeout = httpx.Timeout(call.total_seconds, connect=call.connect_seconds)
+        try:
+            async with asyncio.timeout(call.total_seconds):
+                response = await litellm.acompletion(
+                    model=call.route.litellm_model,
+                    api_base=call.route.base_url or None,
+                    api_key=call.route.api_key() or "none",  # the sandbox asks for none, LiteLLM for any
+                    max_tokens=call.limit,
+                    timeout=timeout,
+                    max_retries=0,
+                    num_retries=0,
+                    **{name: value for name, value in call.fields.items() if name in FIELDS},
+                )
+        except TimeoutError:
+            raise TimedOut("no answer in time") from None
+        except Exception as error:
+            # `from None`: the text of LiteLLM's errors is the provider's, and a chained one would reach a log.
+            raise _error(error, litellm) from None
+        choices = [_choice(choice) for choice in response.choices]
+        if not choices:
+            raise Failed("the answer has no choices")
+        return Answer(choices=choices, usage=_usage(response.usage))
+
+
+async def _ready() -> Any:
+    """LiteLLM, imported in a thread if this process has not yet."""
+    return load_litellm() if load_litellm.cache_info().currsize else await asyncio.to_thread(load_litellm)
+
+
+def _error(error: Exception, litellm: Any) -> UpstreamError:
+    """LiteLLM's exception as ours, by status first: its classes differ by provider and release."""
+    if isinstance(error, litellm.Timeout):
+        return TimedOut("no answer in time", status=None)
+    status = getattr(error, "status_code", None)
+    if not isinstance(status, int):
+        return Failed(f"{type(error).__name__} in the litellm transport")
+    headers = getattr(error, "litellm_response_headers", None) or {}
+    return of_status(status, str(error), retry_after=headers.get("retry-after"))
+
+
+def _choice(choice: Any) -> dict[str, Any]:
+    message = choice.message
+    answer: dict[str, Any] = {"role": "assistant", "content": message.content}
+    extra = getattr(message, "provider_specific_fields", None) or {}
+    answer["refusal"] = getattr(message, "refusal", None) or extra.get("refusal")
+    if reasoning := getattr(message, "reasoning_content", None):
+        answer["reasoning_content"] = reasoning
+    if message.tool_calls:
+        answer["tool_calls"] = [
+            {"id": tool.id, "type": "function", "function": {"name": tool.function.name, "arguments": tool.function.arguments}}
+            for tool in message.tool_calls
+        ]
+    logprobs = getattr(choice, "logprobs", None)
+    return {
+        "index": choice.index,
+        "message": answer,
+        "logprobs": logprobs.model_dump(mode="json", include={"content", "refusal"}) if logprobs else None,
+        "finish_reason": choice.finish_reason,
+    }
+
+
+def _usage(usage: Any) -> dict[str, Any]:
+    """The provider's counts. LiteLLM fills what was not sent with 0: a prompt of 0 tokens, or an output of 0 beside a total of 0,
+    was never counted by anybody."""
+    prompt = usage.prompt_tokens or None
+    completion = None if not usage.completion_tokens and not usage.total_tokens else usage.completion_tokens
+    prompt_details, completion_details = getattr(usage, "prompt_tokens_details", None), getattr(usage, "completion_tokens_details", None)
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "cached_tokens": getattr(prompt_details, "cached_tokens", None) or 0,
+        "cache_write_tokens": getattr(usage, "cache_creation_input_tokens", None)
+        or getattr(prompt_details, "cache_creation_tokens", None)
+        or 0,
+        "reasoning_tokens": getattr(completion_details, "reasoning_tokens", None) or 0,
+    }

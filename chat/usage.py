@@ -1,0 +1,63 @@
+"""A provider's token counts, believed or not.
+
+Usage is refused when a count is missing, negative or no integer, cached > prompt, prompt > context window, or completion > limit x n.
+Then the tokens are estimated from the texts, and the receipt says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from catalog.cost import TokenUsage
+from catalog.tokens import count
+
+
+def refusal(raw: dict[str, Any], *, context_window: int, most_completion_tokens: int) -> str:
+    """Why the counts of `raw` can't be true, in our words; empty if they can."""
+    counts = {name: raw.get(name, 0) for name in ("cached_tokens", "cache_write_tokens", "reasoning_tokens")}
+    counts |= {name: raw.get(name) for name in ("prompt_tokens", "completion_tokens")}
+    for name, value in counts.items():
+        if value is None:
+            return f"{name} is missing"
+        if type(value) is not int or value < 0:
+            return f"{name} is no count"
+    if counts["cached_tokens"] + counts["cache_write_tokens"] > counts["prompt_tokens"]:
+        return "more cached tokens than prompt tokens"
+    if counts["reasoning_tokens"] > counts["completion_tokens"]:
+        return "more reasoning tokens than completion tokens"
+    if counts["prompt_tokens"] > context_window:
+        return "more prompt tokens than the context window"
+    if counts["completion_tokens"] > most_completion_tokens:
+        return "more completion tokens than the limit"
+    return ""
+
+
+def believed(raw: dict[str, Any]) -> TokenUsage:
+    """The usage of counts that `refusal` let through."""
+    return TokenUsage(
+        prompt_tokens=raw["prompt_tokens"],
+        completion_tokens=raw["completion_tokens"],
+        cached_tokens=raw.get("cached_tokens", 0),
+        cache_write_tokens=raw.get("cache_write_tokens", 0),
+        reasoning_tokens=raw.get("reasoning_tokens", 0),
+    )
+
+
+def estimated(choices: Iterable[dict[str, Any]], *, prompt_tokens: int, most_completion_tokens: int) -> TokenUsage:
+    """What `choices` and a prompt of about `prompt_tokens` come to by our own count, within the limit the call was sent with."""
+    completion = sum(count(text) for choice in choices for text in _texts(choice["message"]))
+    return TokenUsage(prompt_tokens=prompt_tokens, completion_tokens=min(completion, most_completion_tokens))
+
+
+def has_output(choices: Iterable[dict[str, Any]]) -> bool:
+    return any(text for choice in choices for text in _texts(choice["message"]))
+
+
+def _texts(message: dict[str, Any]) -> Iterable[str]:
+    for name in ("content", "reasoning_content", "refusal"):
+        if text := message.get(name):
+            yield text
+    for tool in message.get("tool_calls") or ():
+        yield tool["function"]["name"]
+        yield tool["function"]["arguments"]

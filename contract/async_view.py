@@ -1,0 +1,60 @@
+"""DRF's APIView with an async dispatch, for the chat path.
+
+What stays is what a reader and drf-spectacular look for: the attributes, `authentication_classes` (the document's security),
+`schema`, the handler methods, the exception handler, `request.auth`. What is left out costs more than a whole chat call:
+negotiation, parsers, serializers, thread hops.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from rest_framework.views import APIView
+
+from contract import strict_json
+from contract.errors import ApiError
+from contract.exceptions import JsonAnswer as JsonAnswer
+
+Authenticator = Callable[[HttpRequest], Awaitable[Any]]
+
+
+class AsyncAPIView(APIView):
+    """Write `async def get/post/...(self, request)` and return a JsonAnswer or a StreamingHttpResponse.
+
+    `authenticator` is an async function that gives the caller, or raises ApiError; it stands on `request.auth` and
+    `request.user` then. None leaves the view open. `request` is Django's own, not DRF's wrapper. Any exception becomes the
+    envelope. CSRF-exempt, as every APIView. Runs under the lean handler and under Django's.
+    """
+
+    authenticator: ClassVar[Authenticator | None] = None
+
+    async def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # type: ignore[override]  # async on purpose
+        """Refuse an unknown method, authenticate, call the handler, turn any exception into the envelope."""
+        self.request, self.args, self.kwargs = request, args, kwargs  # type: ignore[assignment]  # Django's request for DRF's
+        try:
+            name = (request.method or "").lower()
+            # OPTIONS is the edge's; DRF's own handler of it is sync
+            handler = getattr(self, name, None) if name in self.http_method_names and name != "options" else None
+            if handler is None:
+                raise ApiError("method_not_allowed", allow=self.methods())
+            # by the class: on the instance a plain function would be a method
+            if (authenticate := type(self).authenticator) is not None:
+                request.auth = request.user = await authenticate(request)  # type: ignore[attr-defined]  # DRF's names
+            return await handler(request, *args, **kwargs)  # type: ignore[no-any-return]
+        except Exception as exc:
+            return self.get_exception_handler()(exc, self.get_exception_handler_context())  # type: ignore[no-any-return]
+
+    def methods(self) -> list[str]:
+        """What the Allow header of a 405 lists."""
+        return [method for method in self.allowed_methods if method != "OPTIONS"]
+
+    @staticmethod
+    async def json(request: HttpRequest) -> dict[str, Any]:
+        """The body as a dict, by `contract.strict_json`.
+
+        Raises ApiError: unsupported_media_type unless the Content-Type is application/json, invalid_request.
+        """
+        if request.content_type != "application/json":
+            raise ApiError("unsupported_media_type", "The body must be JSON, sent with 'Content-Type: application/json'.")
+        return await strict_json.read(request.body)

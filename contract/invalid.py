@@ -1,0 +1,89 @@
+"""From a failed validation to the contract's invalid_request: every bad field named by its JSON Pointer, no value repeated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from contract.errors import ApiError, FieldError
+from contract.json_pointer import pointer
+
+
+def invalid_fields(errors: list[FieldError]) -> ApiError:
+    """invalid_request for `errors`, each `{"param": JSON Pointer, "message": rest of a sentence about the field}`."""
+    first = errors[0]
+    where = first["param"] or "The body"
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return ApiError("invalid_request", f"{where} {first['message']}{more}.", param=first["param"] or None, errors=errors)
+
+
+def of_pydantic(error: ValidationError, body: Any) -> list[FieldError]:
+    """pydantic's findings about `body` in the contract's form."""
+    return [{"param": _pointer(detail, body), "message": _words(detail)} for detail in error.errors(include_url=False, include_input=False)]
+
+
+def _pointer(detail: ErrorDetails, body: Any) -> str:
+    """The RFC 6901 pointer of a pydantic error. Its location also names union members, which are no part of the body: they are
+    told by walking the body itself."""
+    parts: list[str | int] = []
+    here: Any = body
+    location = detail["loc"]
+    for index, step in enumerate(location):
+        if _holds(here, step):
+            here = here[step]
+        elif not (index == len(location) - 1 and detail["type"] == "missing"):
+            continue
+        parts.append(step)
+    if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        parts.append(detail["ctx"]["discriminator"].strip("'"))
+    return pointer(parts)
+
+
+def _holds(value: Any, step: str | int) -> bool:
+    return step in value if isinstance(value, dict) else isinstance(value, list) and isinstance(step, int) and step < len(value)
+
+
+def _words(detail: ErrorDetails) -> str:
+    """pydantic's message as the rest of a sentence about the field, without the value."""
+    context = detail.get("ctx", {})
+    match detail["type"]:
+        case "missing" | "union_tag_not_found":
+            return "is required"
+        case "extra_forbidden":
+            return "is not a field of this endpoint"
+        case "union_tag_invalid":
+            return f"must be one of {context['expected_tags']}"
+        case "literal_error":
+            return f"must be {context['expected']}"
+        case "int_type" | "int_from_float" | "int_parsing":
+            return "must be an integer"
+        case "float_type" | "float_parsing":
+            return "must be a number"
+        case "finite_number":
+            return "must be a finite number"
+        case "string_type":
+            return "must be a string"
+        case "bool_type":
+            return "must be true or false"
+        case "list_type":
+            return "must be a list"
+        case "dict_type" | "model_type" | "model_attributes_type":
+            return "must be an object"
+        case "too_short" | "string_too_short":
+            return "must not be empty"
+        case "too_long":
+            return f"must have at most {context['max_length']} items"
+        case "string_too_long":
+            return f"must have at most {context['max_length']} characters"
+        case "greater_than_equal":
+            return f"must be at least {context['ge']}"
+        case "less_than_equal":
+            return f"must be at most {context['le']}"
+        case "less_than":
+            return f"must be below {context['lt']}"
+        case "string_pattern_mismatch":
+            return f"must match {context['pattern']}"
+    # An error type of a schema's own carries its words; pydantic's others could repeat the value.
+    return detail["msg"] if detail["type"].endswith("_choice") else "is not valid"

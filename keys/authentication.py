@@ -1,0 +1,130 @@
+"""Who calls: from an Authorization header to a `Caller`.
+
+    no header, or none of the form `Bearer <key>`       401 unauthorized
+    not the shape of a key, or its checksum is wrong    401 invalid_api_key    no database call
+    no such key, revoked, expired                       401 invalid_api_key
+    its account is suspended or closed                  403 tenant_disabled
+
+`authenticate` serves the lean path (async, through keys.cache), `ApiKeyAuthentication` the sync views (always asks the
+database). They differ only in how they load the row: one statement, one decision.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+from django.db import connection
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication
+
+from accounts.models import Account
+from contract.errors import ApiError
+from keys import cache, last_use, tokens
+from wallets import pool
+
+# RFC 6750: the scheme is case-insensitive, the token is a b64token. Of several Authorization headers Django makes one with
+# commas in it, which no token holds, so they are refused as malformed.
+_BEARER: Final = re.compile(r"(?i:bearer) +([A-Za-z0-9._~+/-]+=*)")
+
+_ACTIVE: Final = Account.Status.ACTIVE.value
+
+_LOAD: Final = """
+    select account.id, account.status, wallet.id, key.id, key.prefix, key.name, key.allowed_models, key.expires_at, key.revoked_at
+    from keys_apikey as key
+    join accounts_account as account on account.id = key.account_id
+    join wallets_wallet as wallet on wallet.account_id = account.id
+    where key.digest = %s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """One key, its account and wallet, as the request's handlers need them: `request.auth`, and `request.user` in DRF.
+
+    `models` holds the public ids this key may call; None stands for every one.
+    """
+
+    account_id: int
+    account_status: str
+    wallet_id: int
+    key_id: int
+    key_prefix: str
+    key_name: str
+    models: frozenset[str] | None = None
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+    @property
+    def is_authenticated(self) -> bool:
+        """DRF's and Django's question to a principal: always true."""
+        return True
+
+
+class WithHeaders(Protocol):
+    """What authentication reads of a request, Django's or DRF's."""
+
+    @property
+    def META(self) -> dict[str, Any]: ...  # noqa: N802  Django's name
+
+
+async def authenticate(request: WithHeaders) -> Caller:
+    """The caller of a request on the lean path. Raises ApiError unauthorized, invalid_api_key or tenant_disabled.
+
+    A key seen in the last seconds costs no I/O. Database errors go through as psycopg raises them.
+    """
+    token = _token(request)
+    caller = await cache.KEYS.get(tokens.digest(token), _load)
+    return _admit(caller)
+
+
+class ApiKeyAuthentication(BaseAuthentication):
+    """DRF's authentication class of /v1: `request.user` and `request.auth` are the `Caller`. Raises as `authenticate` does."""
+
+    def authenticate(self, request: WithHeaders) -> tuple[Caller, Caller]:
+        token = _token(request)
+        with connection.cursor() as cursor:
+            cursor.execute(_LOAD, [tokens.digest(token)])
+            caller = _admit(_caller(cursor.fetchone()))
+        return caller, caller
+
+    def authenticate_header(self, request: WithHeaders) -> str:
+        return "Bearer"
+
+
+def _token(request: WithHeaders) -> str:
+    match = _BEARER.fullmatch(request.META.get("HTTP_AUTHORIZATION", ""))
+    if match is None:
+        raise ApiError("unauthorized")
+    if not tokens.well_formed(match[1]):
+        raise ApiError("invalid_api_key")
+    return match[1]
+
+
+async def _load(digest: str) -> Caller | None:
+    async with pool.connection() as conn:
+        cursor = await conn.execute(_LOAD, [digest])
+        return _caller(await cursor.fetchone())
+
+
+def _caller(row: tuple[Any, ...] | None) -> Caller | None:
+    if row is None:
+        return None
+    account_id, account_status, wallet_id, key_id, prefix, name, models, expires_at, revoked_at = row
+    allowed = None if models is None else frozenset(models)
+    return Caller(account_id, account_status, wallet_id, key_id, prefix, name, allowed, expires_at, revoked_at)
+
+
+def _admit(caller: Caller | None) -> Caller:
+    """The decision, made anew at each use, so that a key expires on time also in the cache."""
+    if caller is None or caller.revoked_at is not None:
+        raise ApiError("invalid_api_key")
+    now = timezone.now()
+    if caller.expires_at is not None and caller.expires_at <= now:
+        raise ApiError("invalid_api_key")
+    if caller.account_status != _ACTIVE:
+        raise ApiError("tenant_disabled")
+    last_use.touch(caller.key_id, at=now)
+    return caller

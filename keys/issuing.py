@@ -1,0 +1,110 @@
+"""Making and revoking keys: who may, how many, and what is written with it.
+
+Refused
++-- AccountNotActive    suspended or closed
++-- NotVerified         no verified email address
++-- TooManyKeys         MOST_ACTIVE_KEYS are in use
++-- AlreadyIssued       this sending of the form has made its key before
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from typing import Final
+
+from allauth.account.models import EmailAddress
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import events
+from accounts.models import Account, User
+from keys import cache, tokens
+from keys.models import ApiKey
+
+MOST_ACTIVE_KEYS: Final = 50
+"""Per account. Enough for a key for every program and stage; a script gone wild is stopped before it fills the table."""
+
+
+class Refused(Exception):
+    """No key is made. Its text is for the account's owner to read."""
+
+    wants_verification = False
+
+
+class AccountNotActive(Refused):
+    def __init__(self, account: Account) -> None:
+        super().__init__(f"This account is {account.status}. Keys can be looked at and revoked, but no new ones made.")
+
+
+class NotVerified(Refused):
+    wants_verification = True
+
+    def __init__(self) -> None:
+        super().__init__("Confirm your email address first: it is how we reach you if a key leaks.")
+
+
+class TooManyKeys(Refused):
+    def __init__(self) -> None:
+        super().__init__(f"This account has {MOST_ACTIVE_KEYS} keys in use, the most it can have. Revoke one that is not needed any more.")
+
+
+class AlreadyIssued(Refused):
+    def __init__(self, key: ApiKey) -> None:
+        self.key = key
+        super().__init__(f"The key “{key.name}” has been created already. A key is shown only once; if you did not copy it, revoke it.")
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A new key, with its token in clear: the only time that it exists. Show it, never store or log it."""
+
+    key: ApiKey
+    token: str = field(repr=False)
+
+
+def check(account: Account) -> None:
+    """Raises the Refused that stands in the way of a new key, if one does."""
+    if account.status != Account.Status.ACTIVE:
+        raise AccountNotActive(account)
+    if not EmailAddress.objects.filter(user_id=account.user_id, verified=True).exists():
+        raise NotVerified
+    if ApiKey.objects.of_account(account).active().count() >= MOST_ACTIVE_KEYS:
+        raise TooManyKeys
+
+
+def issue(account: Account, *, name: str, actor: User | None, submission: uuid.UUID | None = None) -> Issued:
+    """Make a key named `name` for the account. Raises Refused.
+
+    `submission` names one sending of the form: the second call with the same one raises AlreadyIssued.
+    """
+    submission = submission or uuid.uuid4()
+    with transaction.atomic():
+        # One at a time per account, so that the limit holds and a doubled sending finds the first one's key
+        account = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+        if made := ApiKey.objects.of_account(account).filter(submission=submission).first():
+            raise AlreadyIssued(made)
+        check(account)
+        token = tokens.new_token()
+        key = ApiKey.objects.create(
+            account=account,
+            name=name,
+            prefix=tokens.prefix(token),
+            digest=tokens.digest(token),
+            submission=submission,
+            created_by=actor,
+        )
+        events.record("key.created", account=account, actor=actor, key_id=key.pk, prefix=key.prefix, name=key.name)
+    return Issued(key, token)
+
+
+def revoke(key: ApiKey, *, actor: User | None) -> bool:
+    """Revoke the key: every process refuses it from the next request on. Returns whether it had not been revoked before."""
+    with transaction.atomic():
+        now = timezone.now()
+        revoked = ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now) == 1
+        if revoked:
+            key.revoked_at = now
+            events.record("key.revoked", account=key.account, actor=actor, key_id=key.pk, prefix=key.prefix, name=key.name)
+            cache.publish_key(key.digest)
+    return revoked

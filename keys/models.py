@@ -1,0 +1,80 @@
+"""API keys: what an account's programs show to be let in. The key itself is never stored, only its digest."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Self
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.models import Account
+from keys import tokens
+
+
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    def of_account(self, account: Account) -> Self:
+        """The keys of one account, revoked and expired ones too."""
+        return self.filter(account=account)
+
+    def active(self) -> Self:
+        """Keys neither revoked nor expired. Their account may be suspended all the same."""
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), revoked_at=None)
+
+
+class ApiKey(models.Model):
+    """One key of an account. Made and revoked by `keys.issuing`, never deleted: usage records speak of it."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "active"
+        EXPIRED = "expired"
+        REVOKED = "revoked"
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="api_keys")
+    name = models.CharField(max_length=64)
+    prefix = models.CharField(max_length=tokens.PREFIX_LENGTH)
+    digest = models.CharField(max_length=64)
+    # None stands for every model, also those added later
+    allowed_models = ArrayField(models.CharField(max_length=128), null=True, blank=True)
+    # Which sending of the form made it: the same form sent twice makes one key
+    submission = models.UUIDField(default=uuid.uuid4, editable=False)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    # Written by keys.last_use at most once a minute
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ApiKeyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "API key"
+        default_permissions = ("view",)
+        permissions = [("revoke_apikey", "Can revoke API keys")]
+        constraints = [
+            models.UniqueConstraint(fields=["digest"], name="api_key_digest_unique"),
+            models.UniqueConstraint(fields=["account", "submission"], name="api_key_submission_unique"),
+            models.CheckConstraint(condition=Q(digest__regex=r"^[0-9a-f]{64}$"), name="api_key_digest_is_hmac_sha256"),
+            models.CheckConstraint(condition=Q(prefix__regex=r"^sk-bt-[0-9A-Za-z]{6}$"), name="api_key_prefix_only"),
+            models.CheckConstraint(condition=Q(name__regex=r"\S"), name="api_key_name_not_blank"),
+        ]
+        indexes = [
+            models.Index(fields=["account", "-created_at", "-id"], name="api_key_by_account"),
+            # pattern_ops, so that it serves `startswith` under any collation
+            models.Index(fields=["prefix"], name="api_key_by_prefix", opclasses=["varchar_pattern_ops"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.prefix}… ({self.name})"
+
+    def status(self, *, at: datetime | None = None) -> Status:
+        """What the key is at a moment, now by default."""
+        if self.revoked_at is not None:
+            return self.Status.REVOKED
+        if self.expires_at is not None and self.expires_at <= (at or timezone.now()):
+            return self.Status.EXPIRED
+        return self.Status.ACTIVE

@@ -1,0 +1,99 @@
+"""500 calls at once on a wallet for 100 of them: who is admitted, who is told to wait, and what is left at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from decimal import Decimal
+from typing import Any
+
+import aiohttp
+import httpx
+from ulid import ULID
+
+from catalog import tokens
+from tests.chat.priced_model import priced_model
+from wallets.audit import audit
+
+CALLS, ADMITTED, LIMIT = 500, 100, 100
+INPUT_USD, OUTPUT_USD, MARKUP = Decimal("0.000001"), Decimal("0.000002"), Decimal(1000)
+
+
+def worst_case(directives: str) -> tuple[str, Decimal]:
+    """A text whose call costs exactly its hold when the sandbox reports the worst case, and that hold in credits.
+
+    The hold counts the estimate x 1.1, a whole number for estimates in tens.
+    """
+    for padding in range(50):
+        for prompt in range(11, 440, 11):
+            text = f"[[{directives} usage.prompt_tokens={prompt} usage.completion_tokens={LIMIT}]]" + " more" * padding
+            estimate = tokens.estimate_prompt([{"role": "user", "content": text}], tools=None, response_format=None, tokens_per_image=0)
+            if estimate * 11 == prompt * 10:
+                return text, MARKUP * (prompt * INPUT_USD + LIMIT * OUTPUT_USD)
+    raise AssertionError("no such text")
+
+
+async def call_all(owner: Any, text: str, model: str, verdicts: Any = None) -> list[tuple[int, dict[str, Any], str | None]]:
+    body = {"model": model, "max_tokens": LIMIT, "messages": [{"role": "user", "content": text}]}
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector, headers=owner.headers, timeout=aiohttp.ClientTimeout(120)) as session:
+
+        async def one() -> tuple[int, dict[str, Any], str | None]:
+            async with session.post(f"{owner.v1}/chat/completions", json=body) as response:
+                answer = response.status, await response.json(), response.headers.get("Retry-After")
+            if verdicts is not None and response.status != 200:
+                verdicts.release()
+            return answer
+
+        return await asyncio.gather(*(one() for _ in range(CALLS)))
+
+
+def test_a_wallet_for_exactly_100_admits_exactly_100(site, customer):
+    name = f"gate-{ULID()}"
+    model = priced_model(input_usd=str(INPUT_USD), output_usd=str(OUTPUT_USD), markup=str(MARKUP))
+    text, hold = worst_case(f"hold={name}")
+    owner = customer(balance=hold * ADMITTED, max_in_flight=CALLS * 2)
+
+    async def flow() -> list[tuple[int, dict[str, Any], str | None]]:
+        refused = asyncio.Semaphore(0)
+        calls = asyncio.create_task(call_all(owner, text, model, refused))
+        for _ in range(CALLS - ADMITTED):
+            await refused.acquire()
+        async with httpx.AsyncClient(base_url=site.sandbox, timeout=60) as sandbox:
+            waiting = (await sandbox.get(f"/control/holds/{name}", params={"waiting": ADMITTED})).json()["waiting"]
+            assert waiting == ADMITTED
+            await sandbox.post(f"/control/holds/{name}/release")
+        return await calls
+
+    answers = asyncio.run(flow())
+    assert Counter(status for status, _, _ in answers) == {200: ADMITTED, 429: CALLS - ADMITTED}
+    assert {(body["error"]["code"], wait) for status, body, wait in answers if status == 429} == {("rate_limited", "2")}
+    wallet = owner.wallet
+    assert (wallet.balance, wallet.held, wallet.in_flight) == (0, 0, 0)
+    assert {record.charged_credits for record in owner.records} == {hold}
+
+    late = owner.chat(text, model=model, max_tokens=LIMIT)
+    error = late.json()["error"]
+    assert (late.status_code, error["code"]) == (402, "insufficient_balance")
+    assert error["details"]["required_credits"] == f"{hold:.4f}"
+    assert (error["details"]["available_credits"], error["details"]["affordable_output_tokens"]) == ("0.0000", 0)
+    assert error["details"]["topup_url"].startswith("http")
+    assert audit() == []
+
+
+def test_without_a_barrier_the_wallet_never_goes_below_zero(customer):
+    model = priced_model(input_usd=str(INPUT_USD), output_usd=str(OUTPUT_USD), markup=str(MARKUP))
+    text, hold = worst_case("latency_ms=5")
+    owner = customer(balance=hold * ADMITTED, max_in_flight=CALLS * 2)
+    answers = asyncio.run(call_all(owner, text, model))
+    counts = Counter(status for status, _, _ in answers)
+    assert set(counts) <= {200, 429, 402}
+    assert counts[200] == ADMITTED
+    wallet = owner.wallet
+    assert (wallet.balance, wallet.held, wallet.in_flight) == (0, 0, 0)
+    # A 402 is only right once the balance itself, not what is held of it, is below the hold.
+    spent = Decimal(0)
+    for entry in owner.entries:
+        spent -= entry.amount
+        assert entry.balance_after == hold * ADMITTED - spent >= 0
+    assert audit() == []

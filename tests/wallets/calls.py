@@ -1,0 +1,52 @@
+"""Holds, charges and releases for tests, priced so that cost x markup is the charge, as the audit wants it."""
+
+from __future__ import annotations
+
+import uuid
+from decimal import Decimal
+from typing import Any
+
+from wallets.holds import Hold, Release, Settlement
+from wallets.models import Wallet
+
+MARKUP = Decimal(1000)
+
+
+def new_id() -> str:
+    return f"chatcmpl_{uuid.uuid4().hex[:26]}"
+
+
+def hold(
+    wallet: Wallet | int, credits: Decimal | str | int, *, usage_id: str | None = None, process_id: str = "tests", **fields: Any
+) -> Hold:
+    return Hold(
+        usage_id=usage_id or new_id(),
+        wallet_id=wallet if isinstance(wallet, int) else wallet.pk,
+        credits=Decimal(credits),
+        process_id=process_id,
+        **{"capability": "chat", "credits_per_litellm_usd": MARKUP, "price_version": 1, **fields},
+    )
+
+
+def charge(held: Hold, credits: Decimal | str | int, **fields: Any) -> Settlement:
+    return Settlement(
+        usage_id=held.usage_id,
+        wallet_id=held.wallet_id,
+        credits=Decimal(credits),
+        **{
+            "cost_usd": Decimal(credits) / held.credits_per_litellm_usd,
+            "clause": "complete",
+            "outcome": "answered",
+            **fields,
+        },
+    )
+
+
+def giving_back(held: Hold, *, clause: str = "upstream_failed", **fields: Any) -> Release:
+    return Release(usage_id=held.usage_id, wallet_id=held.wallet_id, clause=clause, outcome="failed", **fields)
+
+
+def now(wallet: Wallet) -> tuple[Decimal, Decimal, int]:
+    """Balance, held and calls in flight, as the database has them."""
+    wallet.refresh_from_db()
+    return wallet.balance, wallet.held, wallet.in_flight

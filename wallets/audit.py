@@ -1,0 +1,104 @@
+"""The books against themselves: every amount that is kept twice, compared, in one consistent look.
+
+Each check is one SQL statement that returns what differs as (wallet, subject, what it should be, what it is).
+"""
+
+# ruff: noqa: S608  # the texts are put together from constants of this file
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+
+LIMIT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One amount that is not what it should be. `subject` is the row: "wallet", a ledger reference or a usage id."""
+
+    check: str
+    wallet_id: int
+    subject: str
+    expected: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.check}: wallet {self.wallet_id}, {self.subject}: expected {self.expected}, found {self.found}"
+
+
+def _wallet_against(column: str, total: str, rows: str) -> str:
+    """A wallet's `column` against the `total` over its `rows`."""
+    return f"""
+    select w.id, 'wallet', coalesce(s.total, 0)::text, w.{column}::text
+      from wallets_wallet w left join (select wallet_id, {total} as total from {rows} group by wallet_id) s on s.wallet_id = w.id
+     where w.{column} <> coalesce(s.total, 0)"""
+
+
+OPEN = "wallets_usagerecord where status = 'open'"
+
+# What the clauses of contract.md 2 charge
+CHAT_CHARGE = """case when clause in ('complete', 'drained', 'stopped', 'cut_by_limit')
+                then round(cost_usd * credits_per_litellm_usd, 4) else 0.0000 end"""
+USD_REFERENCE = "(div(charged_credits * 20000 + credits_per_usd_rate, credits_per_usd_rate * 2) / 10000)::numeric(24, 4)"
+
+CHECKS = {
+    "balance is the sum of the entries": _wallet_against("balance", "sum(amount)", "wallets_ledgerentry"),
+    "entries are counted": _wallet_against("entries", "count(*)", "wallets_ledgerentry"),
+    "held is the sum of the open holds": _wallet_against("held", "sum(hold_credits)", OPEN),
+    "calls in flight are counted": _wallet_against("in_flight", "count(*)", OPEN),
+    "seq has no gap": """
+    select wallet_id, reference, n::text, seq::text
+      from (select wallet_id, reference, seq, row_number() over (partition by wallet_id order by seq) as n from wallets_ledgerentry) e
+     where seq <> n""",
+    "balance_after follows": """
+    select wallet_id, reference, (before + amount)::text, balance_after::text
+      from (select wallet_id, reference, amount, balance_after,
+                   lag(balance_after, 1, 0::numeric) over (partition by wallet_id order by seq) as before
+              from wallets_ledgerentry) e
+     where balance_after <> before + amount""",
+    "a charged record has its entry": """
+    select u.wallet_id, u.id, (-u.charged_credits)::text, coalesce(e.amount::text, 'none')
+      from wallets_usagerecord u
+      left join wallets_ledgerentry e
+        on e.reference = 'charge:' || u.id and e.kind = 'charge' and e.wallet_id = u.wallet_id and e.usage_record_id = u.id
+     where u.status = 'charged' and e.amount is distinct from -u.charged_credits""",
+    "a charge entry has its charged record": """
+    select e.wallet_id, e.reference, 'charge:' || e.usage_record_id, coalesce(u.status, 'none')
+      from wallets_ledgerentry e left join wallets_usagerecord u on u.id = e.usage_record_id
+     where e.kind = 'charge' and (u.status is distinct from 'charged' or e.reference <> 'charge:' || u.id)""",
+    "a charge has its price": """
+    select wallet_id, id, 'a price', concat_ws(', version ',
+                                               coalesce(credits_per_litellm_usd::text, 'none'), coalesce(price_version::text, 'none'))
+      from wallets_usagerecord
+     where status = 'charged' and (price_version is null or capability = 'chat' and credits_per_litellm_usd is null)""",
+    "a chat's charge is cost x markup": f"""
+    select wallet_id, id, {CHAT_CHARGE}::text, charged_credits::text
+      from wallets_usagerecord where status = 'charged' and capability = 'chat' and charged_credits <> {CHAT_CHARGE}""",
+    "the USD reference is credits / rate": f"""
+    select wallet_id, id, {USD_REFERENCE}::text, credits_usd_reference::text
+      from wallets_usagerecord where status = 'charged' and credits_usd_reference <> {USD_REFERENCE}""",
+    "refunds are the sum of their entries": """
+    select u.wallet_id, u.id, coalesce(s.total, 0)::text, u.refunded_credits::text
+      from wallets_usagerecord u
+      left join (select usage_record_id, sum(amount) as total from wallets_ledgerentry where kind = 'refund' group by usage_record_id) s
+        on s.usage_record_id = u.id
+     where u.refunded_credits <> coalesce(s.total, 0)""",
+}
+
+
+def audit() -> list[Difference]:
+    """Every difference in every wallet's books, at most LIMIT of each check; empty when all is well.
+
+    One REPEATABLE READ, read-only transaction, so that money may move meanwhile; inside a caller's transaction, that one.
+    """
+    differences = []
+    inside = connection.in_atomic_block
+    with transaction.atomic(), connection.cursor() as cursor:
+        if not inside:
+            cursor.execute("set transaction isolation level repeatable read, read only")
+        for check, text in CHECKS.items():
+            cursor.execute(f"{text} order by 1, 2 limit {LIMIT}")
+            differences += [Difference(check, *row) for row in cursor.fetchall()]
+    return differences

@@ -1,0 +1,229 @@
+"""Hold, charge, release: what they say and are answered, and the sync callers of the statements.
+
+A call *places* a hold before its provider is called, then *settles* (the charge replaces the hold) or *releases* it. The work is
+done by three SQL statements over arrays (wallets/statements.py); the callers here are for Celery and the sweeper, the async ones
+of the web process are in wallets/committer.py. All of them may be repeated: same usage id, same verdict, nothing moves twice.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal, Protocol, TypeVar
+
+from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
+
+from wallets import statements
+from wallets.models.wallet import LOCK_TIMEOUT
+from wallets.money import is_amount
+
+ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A request for `credits` (four places, not negative) of a wallet, and the snapshot its usage record starts with.
+
+    `process_id` is wallets.heartbeat.process_id() of the process that will settle; `credits_per_litellm_usd` and `price_version`
+    are the price that counts until the charge, whatever staff change meanwhile.
+    """
+
+    usage_id: str
+    wallet_id: int
+    credits: Decimal
+    process_id: str
+    capability: str
+    credits_per_litellm_usd: Decimal
+    price_version: int
+    request_id: str = ""
+    key_id: int | None = None
+    key_prefix: str = ""
+    key_name: str = ""
+    model_asked: str = ""
+    model: str = ""
+    route: str = ""
+    stream: bool = False
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not is_amount(self.credits):
+            raise ValueError(f"no hold: {self.credits} credits")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer to a hold. `balance`, `held` and `in_flight` are the wallet's after the statement that answered.
+
+    held: go ahead. insufficient: the balance is below the hold (402). busy: the balance would do, but calls in flight hold it
+    (429). too_many: `max_in_flight` calls are running (429). unknown_wallet: there is none; the three figures are 0.
+    """
+
+    kind: Literal["held", "insufficient", "busy", "too_many", "unknown_wallet"]
+    balance: Decimal
+    held: Decimal
+    in_flight: int
+
+    @property
+    def available_credits(self) -> Decimal:
+        return self.balance - self.held
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """The charge of an open usage record and the rest of its receipt.
+
+    `credits` (four places) replace the hold; `cost_usd` is what they were made from; `absorbed_cost_usd` is what tries nobody
+    pays for cost us. `model` and `route` are those that answered, empty: those of the hold. `attempts` are JSON objects.
+    """
+
+    usage_id: str
+    wallet_id: int
+    credits: Decimal
+    cost_usd: Decimal
+    clause: str
+    outcome: str
+    model: str = ""
+    route: str = ""
+    cost_source: str = ""
+    absorbed_cost_usd: Decimal = Decimal(0)
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    completion_tokens: int = 0
+    reasoning_tokens: int = 0
+    estimated: bool = False
+    alert: str = ""
+    attempts: Sequence[Mapping[str, Any]] = ()
+    latency_ms: int | None = None
+    first_output_ms: int | None = None
+
+    def __post_init__(self) -> None:
+        if not is_amount(self.credits):
+            raise ValueError(f"no charge: {self.credits} credits")
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The answer to a settlement.
+
+    charged: recorded, now or by an earlier try of the same; `rate` credits per USD were in force at that time and
+    `credits_usd_reference` is the charge in USD at that rate, `balance` the wallet's after it.
+    closed: the record was closed otherwise (swept as lost, released, charged another amount) or never opened: this settlement
+    wrote nothing; reference and rate are the record's, 0 where it has none.
+    """
+
+    kind: Literal["charged", "closed"]
+    credits_usd_reference: Decimal
+    rate: Decimal
+    balance: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """The end of an open usage record that nobody pays: its hold goes back, `clause` says why."""
+
+    usage_id: str
+    wallet_id: int
+    clause: str
+    outcome: str
+    error_code: str = ""
+    attempts: Sequence[Mapping[str, Any]] = ()
+    absorbed_cost_usd: Decimal = Decimal(0)
+    latency_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The answer to a release.
+
+    released: closed without a charge, now or earlier. closed: there is nothing to release, the record was charged or never
+    opened. locked: with `skip_locked` only, another transaction has the wallet; ask again later.
+    """
+
+    kind: Literal["released", "closed", "locked"]
+
+
+def place(holds: Sequence[Hold]) -> list[Verdict]:
+    """Place `holds`, verdicts in their order: those of taking them one after another. Raises OperationalError when the database can't."""
+    return _ask(statements.PLACE, holds, read_verdict)
+
+
+def settle(settlements: Sequence[Settlement]) -> list[Settled]:
+    """Charge `settlements`, answers in their order. Raises OperationalError when the database can't."""
+    return _ask(statements.SETTLE, settlements, read_settled)
+
+
+def release(releases: Sequence[Release], *, skip_locked: bool = False) -> list[Released]:
+    """Give back the holds of `releases`, answers in their order. Raises OperationalError when the database can't.
+
+    With `skip_locked`, wallets that another transaction has locked are left alone and answered `locked`.
+    """
+    statement = statements.RELEASE_SKIP_LOCKED if skip_locked else statements.RELEASE
+    return _ask(statement, releases, read_released)
+
+
+def read_verdict(row: Sequence[Any]) -> Verdict:
+    return Verdict(row[1], row[2], row[3], row[4])
+
+
+def read_settled(row: Sequence[Any]) -> Settled:
+    return Settled(row[1], row[2], row[3], row[4])
+
+
+def read_released(row: Sequence[Any]) -> Released:
+    return Released(row[1])
+
+
+class _Row(Protocol):
+    @property
+    def usage_id(self) -> str: ...
+
+
+R = TypeVar("R", bound=_Row)
+A = TypeVar("A")
+
+
+def _ask(statement: statements.Statement[R], rows: Sequence[R], read: Callable[[Sequence[Any]], A]) -> list[A]:
+    """Put `rows` to `statement` until each has its answer; every pass answers at least one, so it ends."""
+    answers: dict[int, A] = {}
+    waiting = list(enumerate(rows))
+    while waiting:
+        found = _execute(statement.text, statement.parameters([row for _, row in waiting]))
+        left = []
+        for (place_in_batch, row), answer in zip(waiting, found, strict=True):
+            if answer[1] == statements.AGAIN:
+                left.append((place_in_batch, row))
+            else:
+                answers[place_in_batch] = read(answer)
+        waiting = left
+    return [answers[i] for i in range(len(rows))]
+
+
+def _execute(text: str, parameters: Mapping[str, list[str]]) -> list[tuple[Any, ...]]:
+    """One statement in a transaction of its own, or the caller's. Deadlocks, lock time-outs, a race for one usage id and a lost
+    connection are tried again, which is safe by the repeatability of the statements; but a caller's transaction can't be.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        outermost = not connection.in_atomic_block
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("select set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
+                cursor.execute(text, parameters)
+                answers: list[tuple[Any, ...]] = cursor.fetchall()
+                return answers
+        except (OperationalError, IntegrityError) as error:
+            if not outermost or attempt == ATTEMPTS or not may_ask_again(error):
+                raise
+            with suppress(DatabaseError):
+                connection.close_if_unusable_or_obsolete()
+            time.sleep(0.01 * 2**attempt)
+    raise AssertionError("unreachable")
+
+
+def may_ask_again(error: Exception) -> bool:
+    """Whether a Django or psycopg error of a statement may pass: the database was away or busy, or one id was placed twice at once."""
+    cause = error.__cause__ or error
+    return isinstance(error, OperationalError) or getattr(cause, "sqlstate", None) == "23505"

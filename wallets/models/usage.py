@@ -1,0 +1,141 @@
+"""The usage record: one billable request from its hold to its charge, and the receipt the customer sees."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from .wallet import CreditsField, UsdField, Wallet
+
+
+class UsageRecord(models.Model):
+    """One billable request. Written *open* with its hold before the upstream call; closed once, as charged or as released.
+
+    It carries snapshots (key, models, route, price), so that a receipt never changes and a list needs no join. Once closed the
+    database refuses any change but to `refunded_credits` and `metadata` (which goes when an account is closed); the record of a
+    task (`task_id`) is paid first and learns its outcome later. Written by wallets/statements.py.
+
+    Amounts: `*_credits` in credits, `cost_usd` what LiteLLM says the charged usage cost in USD, `absorbed_cost_usd` what tries
+    that nobody pays for cost us, `credits_per_litellm_usd` the model's markup, `credits_per_usd_rate` and
+    `credits_usd_reference` the display rate at the time of the response and the charge in USD at that rate.
+    """
+
+    class Status(models.TextChoices):
+        OPEN = "open"
+        CHARGED = "charged"
+        RELEASED = "released"
+
+    class Clause(models.TextChoices):
+        """Which line of the charge table applied (contract.md 2)."""
+
+        REPLAY = "replay"
+        NOT_SENT = "not_sent"
+        LOST = "lost"
+        STOPPED = "stopped"
+        CUT_BY_LIMIT = "cut_by_limit"
+        UPSTREAM_FAILED = "upstream_failed"
+        EMPTY = "empty"
+        DRAINED = "drained"
+        COMPLETE = "complete"
+
+    id = models.CharField(primary_key=True, max_length=40, db_collation="C", help_text="chatcmpl_… or tsk_…, as the caller sees it.")
+    wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT, related_name="usage", db_index=False)
+    process_id = models.CharField("process", max_length=64, db_default="")
+    request_id = models.CharField(max_length=128, db_default="")
+    capability = models.CharField(max_length=32)
+    key_id = models.BigIntegerField(null=True, blank=True)
+    key_prefix = models.CharField(max_length=16, db_default="", blank=True)
+    key_name = models.CharField(max_length=200, db_default="", blank=True)
+    model_asked = models.CharField(max_length=200, db_default="")
+    model = models.CharField(max_length=200, db_default="")
+    route = models.CharField(max_length=200, db_default="")
+    task_id = models.CharField(max_length=40, db_default="", blank=True)
+    stream = models.BooleanField(db_default=False)
+
+    status = models.CharField(max_length=16, choices=Status)
+    outcome = models.CharField(max_length=32, db_default="", blank=True)
+    clause = models.CharField(max_length=32, choices=Clause, db_default="", blank=True)
+    error_code = models.CharField(max_length=64, db_default="", blank=True)
+    estimated = models.BooleanField(db_default=False)
+    alert = models.CharField(max_length=64, db_default="", blank=True)
+
+    hold_credits = CreditsField()
+    charged_credits = CreditsField(db_default=0)
+    refunded_credits = CreditsField(db_default=0)
+    cost_usd = UsdField(db_default=0)
+    absorbed_cost_usd = UsdField(db_default=0)
+    credits_per_litellm_usd = models.DecimalField(max_digits=18, decimal_places=6, null=True, blank=True)
+    price_version = models.IntegerField(null=True, blank=True)
+    cost_source = models.CharField(max_length=32, db_default="", blank=True)
+    credits_per_usd_rate = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True)
+    credits_usd_reference = models.DecimalField(max_digits=24, decimal_places=4, null=True, blank=True)
+
+    prompt_tokens = models.BigIntegerField(db_default=0)
+    cached_tokens = models.BigIntegerField(db_default=0)
+    cache_write_tokens = models.BigIntegerField(db_default=0)
+    completion_tokens = models.BigIntegerField(db_default=0)
+    reasoning_tokens = models.BigIntegerField(db_default=0)
+
+    attempts = models.JSONField(db_default=[])
+    metadata = models.JSONField(db_default={})
+    latency_ms = models.IntegerField(null=True, blank=True)
+    first_output_ms = models.IntegerField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    closed_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=~Q(id=""), name="usage_id_given"),
+            models.CheckConstraint(condition=Q(status__in=["open", "charged", "released"]), name="usage_status_known"),
+            models.CheckConstraint(
+                condition=Q(
+                    clause__in=[
+                        "",
+                        "replay",
+                        "not_sent",
+                        "lost",
+                        "stopped",
+                        "cut_by_limit",
+                        "upstream_failed",
+                        "empty",
+                        "drained",
+                        "complete",
+                    ]
+                ),
+                name="usage_clause_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="open", closed_at__isnull=True) | (~Q(status="open") & Q(closed_at__isnull=False)),
+                name="usage_closed_has_its_time",
+            ),
+            models.CheckConstraint(condition=Q(status="charged") | Q(charged_credits=0), name="usage_only_charged_costs"),
+            models.CheckConstraint(
+                condition=~Q(status="charged")
+                | Q(credits_per_usd_rate__isnull=False, credits_usd_reference__isnull=False, price_version__isnull=False),
+                name="usage_charged_has_price_and_rate",
+            ),
+            models.CheckConstraint(condition=Q(hold_credits__gte=0), name="usage_hold_not_negative"),
+            models.CheckConstraint(
+                condition=Q(refunded_credits__gte=0, refunded_credits__lte=F("charged_credits")), name="usage_refund_within_charge"
+            ),
+            models.CheckConstraint(condition=Q(cost_usd__gte=0, absorbed_cost_usd__gte=0), name="usage_costs_not_negative"),
+            models.CheckConstraint(
+                condition=Q(
+                    prompt_tokens__gte=0,
+                    cached_tokens__gte=0,
+                    cache_write_tokens__gte=0,
+                    completion_tokens__gte=0,
+                    reasoning_tokens__gte=0,
+                ),
+                name="usage_tokens_not_negative",
+            ),
+        ]
+        indexes = [
+            models.Index(F("wallet"), F("created_at").desc(), F("id").desc(), name="usage_by_wallet"),
+            models.Index(fields=["request_id"], name="usage_by_request"),
+            models.Index(fields=["process_id"], name="usage_open_by_process", condition=Q(status="open")),
+        ]
+
+    def __str__(self) -> str:
+        return self.id

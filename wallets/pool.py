@@ -1,0 +1,101 @@
+"""The process's one pool of async PostgreSQL connections, for everything that runs on the event loop: no ORM there.
+
+Opened and closed by the ASGI lifespan. Connections are in autocommit (a statement is a transaction) and checked before they are
+handed out, so that a restart of PostgreSQL costs a reconnect and not an error. Raises psycopg.OperationalError (PoolTimeout
+included) when the database is away or all connections are taken for too long; the edge answers service_unavailable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from django.conf import settings
+from psycopg import AsyncConnection
+from psycopg.conninfo import make_conninfo
+from psycopg_pool import AsyncConnectionPool
+
+# Seconds to wait for a connection
+WAIT_SECONDS = 5.0
+# A try to reconnect that takes longer is given up; the next caller starts another, so no back-off outlives an outage
+RECONNECT_SECONDS = 2.0
+
+SERVER_SETTINGS = {
+    "statement_timeout": "10s",
+    "lock_timeout": "2s",
+    "idle_in_transaction_session_timeout": "10s",
+    # A statement whose caller is gone must not wait on for a lock and then run: the caller may have been told otherwise meanwhile
+    "client_connection_check_interval": "100ms",
+    # Every statement here is a short look-up by key with one good plan; planning it again costs more than running it
+    "plan_cache_mode": "force_generic_plan",
+    "jit": "off",
+}
+
+_pool: AsyncConnectionPool[AsyncConnection[Any]] | None = None
+
+
+async def open() -> None:
+    """Open the pool and wait for its first connection. Raises PoolTimeout when the database does not answer."""
+    global _pool
+    if _pool is not None:
+        return
+    database = settings.DATABASES["default"]
+    pool: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
+        _conninfo(database),
+        kwargs={"autocommit": True, "prepare_threshold": 0},
+        min_size=1,
+        max_size=database["OPTIONS"]["pool"]["max_size"],
+        timeout=WAIT_SECONDS,
+        reconnect_timeout=RECONNECT_SECONDS,
+        check=AsyncConnectionPool.check_connection,
+        name="beatra",
+        open=False,
+    )
+    try:
+        await pool.open(wait=True, timeout=WAIT_SECONDS)
+    except BaseException:
+        await pool.close()
+        raise
+    _pool = pool
+
+
+async def close() -> None:
+    """Close the pool; connections in use are closed when they come back."""
+    global _pool
+    pool, _pool = _pool, None
+    if pool is not None:
+        await pool.close()
+
+
+@asynccontextmanager
+async def connection(*, wait_seconds: float = WAIT_SECONDS) -> AsyncIterator[AsyncConnection[Any]]:
+    """A connection in autocommit, waited for at most `wait_seconds`. For several statements as one, use `connection.transaction()`."""
+    if _pool is None:
+        raise RuntimeError("the pool is not open: wallets.pool.open() belongs to the lifespan's start")
+    async with _pool.connection(timeout=wait_seconds) as found:
+        yield found
+
+
+def _conninfo(database: dict[str, Any]) -> str:
+    """libpq's connection string for one of Django's DATABASES, its OPTIONS included."""
+    options = {name: value for name, value in database["OPTIONS"].items() if name != "pool"}
+    flags = " ".join(f"-c {name}={value}" for name, value in SERVER_SETTINGS.items())
+    named = {
+        "dbname": database["NAME"],
+        "user": database["USER"],
+        "password": database["PASSWORD"],
+        "host": database["HOST"],
+        "port": database["PORT"],
+    }
+    return make_conninfo(
+        **{
+            "application_name": "beatra",
+            "connect_timeout": 5,
+            "keepalives_idle": 30,
+            "tcp_user_timeout": 10_000,
+            **{name: value for name, value in named.items() if value},
+            **options,
+            "options": f"{options.get('options', '')} {flags}".strip(),
+        }
+    )

@@ -1,0 +1,294 @@
+"""The three statements that move held and charged credits: place, settle, release. One request or a batch, the same text.
+
+Each takes arrays, one per column, in order of arrival; every array travels as text[] and is cast in the `r` part, so that one
+prepared plan serves all. What each does, in prose:
+
+0. Lock the wallets of the batch, lowest id first. A statement sees a snapshot taken before it waited for the locks, but a locked
+   row as it is now: so amounts come from the locked wallets (`l`), and a record is closed by an UPDATE that looks at it again.
+1. Decide over the locked rows with window sums, in order of arrival.
+2. Write records, entries and wallets, in that one statement: all or nothing.
+
+Answers are those of handling the rows one after another. What one pass can't tell is answered `again`, which the caller asks
+again; every pass decides at least one row of each wallet. With SKIP LOCKED, rows of a wallet locked by others are answered
+`locked`, so that one busy wallet stalls nobody. Nothing here is newer than PostgreSQL 14.
+"""
+
+# ruff: noqa: S608  # no value is ever put into these texts: all travel as parameters
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from operator import attrgetter
+from typing import Any, Generic, TypeVar
+
+import orjson
+
+AGAIN = "again"
+LOCKED = "locked"
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement(Generic[R]):
+    """SQL text over the columns (name: PostgreSQL type) of rows of dataclass R; answers come in the order of the rows."""
+
+    text: str
+    columns: Mapping[str, str]
+
+    def parameters(self, rows: Sequence[R]) -> dict[str, list[str]]:
+        """The arrays of `rows`, one per column. None is the empty text, which a cast to anything but text reads as NULL."""
+        return {name: list(map(_text, map(attrgetter(name), rows))) for name in self.columns}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, (bool, int, Decimal)):
+        return str(value)
+    return orjson.dumps(value).decode()
+
+
+def _rows(columns: Mapping[str, str]) -> str:
+    """The `r` part: the batch as rows with their order `ord`; `first` is false where a usage id comes again in it.
+
+    A cast to varchar(n) cuts what is longer: a long label is never a reason to fail a charge.
+    """
+    arrays = ", ".join(f"%({name})s::text[]" for name in columns)
+    casts = ", ".join(
+        f"{name}::{kind} as {name}" if "text" in kind or "char" in kind else f"nullif({name}, '')::{kind} as {name}"
+        for name, kind in columns.items()
+    )
+    return f"""r as materialized (
+    select {casts}, ord, row_number() over (partition by usage_id order by ord) = 1 as first
+      from unnest({arrays}) with ordinality as t({", ".join(columns)}, ord)
+)"""
+
+
+def _wallets(skip_locked: bool) -> str:
+    """The `l` part: the batch's wallets as they are now, locked. NO KEY: rows that only refer to a wallet need not wait."""
+    return f"""l as materialized (
+    select id, balance, held, in_flight, max_in_flight, entries from wallets_wallet
+     where id in (select wallet_id from r) order by id for no key update{" skip locked" if skip_locked else ""}
+)"""
+
+
+PLACE_COLUMNS = {
+    "usage_id": "text",
+    "wallet_id": "bigint",
+    "credits": "numeric(18, 4)",
+    "process_id": "varchar(64)",
+    "request_id": "varchar(128)",
+    "key_id": "bigint",
+    "key_prefix": "varchar(16)",
+    "key_name": "varchar(200)",
+    "capability": "varchar(32)",
+    "model_asked": "varchar(200)",
+    "model": "varchar(200)",
+    "route": "varchar(200)",
+    "credits_per_litellm_usd": "numeric",
+    "price_version": "int",
+    "stream": "boolean",
+    "metadata": "jsonb",
+}
+
+
+def place(*, skip_locked: bool = False) -> Statement[Any]:
+    """Holds: (usage_id, verdict, balance, held, in_flight) each, the last three the wallet's after this statement.
+
+    A hold larger than what is available now is refused at once, whatever comes before it: availability only falls within a batch.
+    The others (`x`) are held as long as their running sum fits (`ok`); the first that does not fit ends that, and what is after it
+    and fits what is left is `again`. Both sums only grow, so a row after `ok` ended sees exactly what is left.
+
+    A usage id that has its record already was held before (`old`). A record that came while this statement waited for the wallet
+    is not in its snapshot: then the insert meets it (23505: ask again), or, before a refusal, wallets_placed takes a fresh look.
+    """
+    text = f"""with {_rows(PLACE_COLUMNS)},
+old as materialized (
+    select u.id, u.wallet_id from wallets_usagerecord u join r on u.id = r.usage_id and u.wallet_id = r.wallet_id where r.first
+),
+{_wallets(skip_locked)},
+x as materialized (
+    select r.*,
+           sum(r.credits) over w <= l.balance - l.held and l.in_flight + count(*) over w <= l.max_in_flight as ok
+      from r join l on l.id = r.wallet_id
+     where r.first and r.credits <= l.balance - l.held and not exists (select from old where old.id = r.usage_id)
+    window w as (partition by r.wallet_id order by r.ord)
+),
+ins as (
+    insert into wallets_usagerecord (id, wallet_id, process_id, request_id, capability, key_id, key_prefix, key_name,
+                                     model_asked, model, route, stream, status, hold_credits, credits_per_litellm_usd,
+                                     price_version, metadata, created_at)
+    select usage_id, wallet_id, process_id, request_id, capability, key_id, key_prefix, key_name,
+           model_asked, model, route, stream, 'open', credits, credits_per_litellm_usd,
+           price_version, metadata, statement_timestamp()
+      from x where ok
+    returning wallet_id, hold_credits
+),
+up as (
+    update wallets_wallet w set held = w.held + s.credits, in_flight = w.in_flight + s.calls
+      from (select wallet_id, sum(hold_credits) as credits, count(*) as calls from ins group by wallet_id) s
+     where w.id = s.wallet_id
+    returning w.id, w.held, w.in_flight
+)
+select r.usage_id,
+       case when old.id is not null or x.ok then 'held'
+            when l.id is null then case when exists (select from wallets_wallet w where w.id = r.wallet_id)
+                                        then '{LOCKED}' else 'unknown_wallet' end
+            when r.credits <= l.balance - coalesce(up.held, l.held)
+                 and coalesce(up.in_flight, l.in_flight) < l.max_in_flight then '{AGAIN}'
+            when wallets_placed(r.usage_id, r.wallet_id) then 'held'
+            when l.balance < r.credits then 'insufficient'
+            when l.balance - coalesce(up.held, l.held) < r.credits then 'busy'
+            else 'too_many' end,
+       coalesce(l.balance, 0), coalesce(up.held, l.held, 0), coalesce(up.in_flight, l.in_flight, 0)
+  from r
+  left join old on old.id = r.usage_id and old.wallet_id = r.wallet_id
+  left join l on l.id = r.wallet_id
+  left join x on x.usage_id = r.usage_id and x.wallet_id = r.wallet_id
+  left join up on up.id = r.wallet_id
+ order by r.ord"""
+    return Statement(text, PLACE_COLUMNS)
+
+
+SETTLE_COLUMNS = {
+    "usage_id": "text",
+    "wallet_id": "bigint",
+    "credits": "numeric(18, 4)",
+    "cost_usd": "numeric(24, 12)",
+    "clause": "varchar(32)",
+    "outcome": "varchar(32)",
+    "model": "varchar(200)",
+    "route": "varchar(200)",
+    "cost_source": "varchar(32)",
+    "absorbed_cost_usd": "numeric(24, 12)",
+    "prompt_tokens": "bigint",
+    "cached_tokens": "bigint",
+    "cache_write_tokens": "bigint",
+    "completion_tokens": "bigint",
+    "reasoning_tokens": "bigint",
+    "estimated": "boolean",
+    "alert": "varchar(64)",
+    "attempts": "jsonb",
+    "latency_ms": "int",
+    "first_output_ms": "int",
+}
+
+
+def settle(*, skip_locked: bool = False) -> Statement[Any]:
+    """Charges: (usage_id, verdict, credits_usd_reference, rate, balance) each.
+
+    The rate is the one in force now, the wallet's own newest before the site's; the reference is credits / rate to four places,
+    half up, by one integer division (money.usd_reference does the same). A record that is charged already with the same amount
+    is this settlement's own earlier try: it answers `charged` with what that wrote. `again` is a record that was closed while
+    this statement waited for its wallet, or that comes twice in the batch.
+    """
+    text = f"""with {_rows(SETTLE_COLUMNS)},
+{_wallets(skip_locked)},
+rate as materialized (
+    select l.id,
+           coalesce((select value from wallets_creditsperusdrate where wallet_id = l.id and effective_from <= statement_timestamp()
+                      order by effective_from desc, id desc limit 1),
+                    (select value from wallets_creditsperusdrate where wallet_id is null and effective_from <= statement_timestamp()
+                      order by effective_from desc, id desc limit 1)) as value
+      from l
+),
+x as materialized (
+    select r.*, rate.value as rate, div(r.credits * 20000 + rate.value, rate.value * 2) / 10000 as reference
+      from r join rate on rate.id = r.wallet_id where r.first
+),
+closed as (
+    update wallets_usagerecord u
+       set status = 'charged', closed_at = statement_timestamp(), charged_credits = x.credits, cost_usd = x.cost_usd,
+           credits_per_usd_rate = x.rate, credits_usd_reference = x.reference, clause = x.clause, outcome = x.outcome,
+           model = coalesce(nullif(x.model, ''), u.model), route = coalesce(nullif(x.route, ''), u.route),
+           cost_source = x.cost_source, absorbed_cost_usd = x.absorbed_cost_usd,
+           prompt_tokens = x.prompt_tokens, cached_tokens = x.cached_tokens, cache_write_tokens = x.cache_write_tokens,
+           completion_tokens = x.completion_tokens, reasoning_tokens = x.reasoning_tokens,
+           estimated = x.estimated, alert = x.alert, attempts = x.attempts,
+           latency_ms = x.latency_ms, first_output_ms = x.first_output_ms
+      from x where u.id = x.usage_id and u.wallet_id = x.wallet_id and u.status = 'open'
+    returning u.id, u.wallet_id, u.hold_credits, u.charged_credits, u.credits_per_usd_rate, u.credits_usd_reference, x.ord
+),
+entry as (
+    insert into wallets_ledgerentry (wallet_id, seq, kind, amount, balance_after, reference, usage_record_id, created_at)
+    select c.wallet_id, l.entries + row_number() over w, 'charge', -c.charged_credits, l.balance - sum(c.charged_credits) over w,
+           'charge:' || c.id, c.id, statement_timestamp()
+      from closed c join l on l.id = c.wallet_id
+    window w as (partition by c.wallet_id order by c.ord)
+    returning usage_record_id, balance_after
+),
+up as (
+    update wallets_wallet w
+       set balance = w.balance - s.charged, held = w.held - s.held, in_flight = w.in_flight - s.calls, entries = w.entries + s.calls
+      from (select wallet_id, sum(charged_credits) as charged, sum(hold_credits) as held, count(*) as calls
+              from closed group by wallet_id) s
+     where w.id = s.wallet_id
+)
+select r.usage_id,
+       case when r.first and c.id is not null then 'charged'
+            when l.id is null and exists (select from wallets_wallet w where w.id = r.wallet_id) then '{LOCKED}'
+            when u.status = 'open' then '{AGAIN}'
+            when u.status = 'charged' and u.charged_credits = r.credits then 'charged'
+            else 'closed' end,
+       coalesce(c.credits_usd_reference, u.credits_usd_reference, 0), coalesce(c.credits_per_usd_rate, u.credits_per_usd_rate, 0),
+       coalesce(entry.balance_after, l.balance, 0)
+  from r
+  left join l on l.id = r.wallet_id
+  left join closed c on c.id = r.usage_id
+  left join entry on entry.usage_record_id = r.usage_id
+  left join wallets_usagerecord u on u.id = r.usage_id and u.wallet_id = r.wallet_id
+ order by r.ord"""
+    return Statement(text, SETTLE_COLUMNS)
+
+
+RELEASE_COLUMNS = {
+    "usage_id": "text",
+    "wallet_id": "bigint",
+    "clause": "varchar(32)",
+    "outcome": "varchar(32)",
+    "error_code": "varchar(64)",
+    "attempts": "jsonb",
+    "absorbed_cost_usd": "numeric(24, 12)",
+    "latency_ms": "int",
+}
+
+
+def release(*, skip_locked: bool = False) -> Statement[Any]:
+    """Ends without a charge: (usage_id, verdict) each. `again` as in settle."""
+    text = f"""with {_rows(RELEASE_COLUMNS)},
+{_wallets(skip_locked)},
+closed as (
+    update wallets_usagerecord u
+       set status = 'released', closed_at = statement_timestamp(), clause = r.clause, outcome = r.outcome, error_code = r.error_code,
+           attempts = r.attempts, absorbed_cost_usd = r.absorbed_cost_usd, latency_ms = r.latency_ms
+      from r join l on l.id = r.wallet_id
+     where r.first and u.id = r.usage_id and u.wallet_id = r.wallet_id and u.status = 'open'
+    returning u.id, u.wallet_id, u.hold_credits
+),
+up as (
+    update wallets_wallet w set held = w.held - s.held, in_flight = w.in_flight - s.calls
+      from (select wallet_id, sum(hold_credits) as held, count(*) as calls from closed group by wallet_id) s
+     where w.id = s.wallet_id
+)
+select r.usage_id,
+       case when c.id is not null then 'released'
+            when l.id is null and exists (select from wallets_wallet w where w.id = r.wallet_id) then '{LOCKED}'
+            when u.status = 'open' then '{AGAIN}'
+            when u.status = 'released' then 'released'
+            else 'closed' end
+  from r
+  left join l on l.id = r.wallet_id
+  left join closed c on c.id = r.usage_id
+  left join wallets_usagerecord u on u.id = r.usage_id and u.wallet_id = r.wallet_id
+ order by r.ord"""
+    return Statement(text, RELEASE_COLUMNS)
+
+
+PLACE = place()
+SETTLE = settle()
+RELEASE = release()
+RELEASE_SKIP_LOCKED = release(skip_locked=True)
