@@ -1,4 +1,4 @@
-"""A sandbox process of these tests' own: it needs no database, and its faults disturb nobody."""
+"""The sandbox of the test run, and further ones with other options."""
 
 import contextlib
 import socket
@@ -41,10 +41,9 @@ def running_sandbox(*options: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def origin() -> Iterator[str]:
-    """The origin of a sandbox with faults on."""
-    with running_sandbox("--faults") as origin:
-        yield origin
+def origin(sandbox: str) -> str:
+    """The origin of the run's own sandbox, whose faults are on."""
+    return sandbox
 
 
 @pytest.fixture(scope="session")
