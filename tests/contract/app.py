@@ -12,6 +12,7 @@ from django.core.asgi import get_asgi_application
 
 django = get_asgi_application()
 
+# ruff: noqa: E402 — the apps can be imported only now
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import OperationalError
 from django.http import Http404, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
@@ -26,8 +27,7 @@ from contract.edge import Edge
 from contract.errors import ApiError
 from contract.lean_handler import LeanHandler
 from contract.lifespan import Lifespan
-
-SECRET = "a-secret-of-the-caller"
+from tests.contract.wire import SECRET
 
 # What the views saw, told by /v1/chat/journal
 journal: list[str] = []
@@ -192,6 +192,8 @@ async def early(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
     await send({"type": "http.response.body", "body": b'{"early":true}'})
 
+
+handler404 = "beatra_site.not_found.not_found"
 
 urlpatterns = [
     path("v1/chat/echo", Echo.as_view()),
