@@ -4,7 +4,6 @@ The settings read it for what the environment does not say. Secrets in it are ma
 """
 
 import os
-import posix
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -34,9 +33,10 @@ def write_private(file: Path, text: str) -> None:
     fresh.rename(file)
 
 
-def given(*, servers_env: Path, dotenv: Path) -> dict[str, str]:
-    """The environment as its owner gave it: without what the settings, read before us, took from an older servers.env."""
-    # posix.environ is the environment this interpreter was started with; os.environ has the settings' additions too.
-    own = {os.fsdecode(name) for name in posix.environ} | set(read(dotenv))
-    left_over = set(read(servers_env)) - own
-    return {name: value for name, value in os.environ.items() if name not in left_over}
+def given(servers_env: Path) -> dict[str, str]:
+    """The environment as its owner gave it: without what the settings, read before us, took from an older servers.env.
+
+    What reads the same as there came from there. Ports and passwords in it are made anew each time, so nobody else says them.
+    """
+    older = read(servers_env)
+    return {name: value for name, value in os.environ.items() if older.get(name) != value}

@@ -94,7 +94,8 @@ class Run:
                 self.demo.forget()
             postgres.wait(alive=self.supervisor.start(postgres.program))
             self.embedded["DATABASE_URL"] = postgres.url
-            self.embedded |= {"SANDBOX": "1"} if "SANDBOX" not in self.given else {}
+            if "SANDBOX" not in self.given:
+                self.embedded["SANDBOX"] = "true"  # spelled as nobody types it, see environment.given
         if "REDIS_URL" not in self.given:
             valkey.wait(alive=valkey_alive)
         kept = environment.read(self.var / "servers.env")
@@ -113,7 +114,8 @@ class Run:
     def _start_web(self, listener: socket.socket) -> None:
         """The web processes share one listening socket, ours, so that callers queue while one of them restarts."""
         command = ["-m", "uvicorn", "beatra_site.asgi:application", "--fd", str(listener.fileno()), "--lifespan", "on"]
-        command += ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--no-server-header", "--log-level", "warning"]
+        command += ["--loop", "uvloop", "--http", "contract.http_protocol:HttpProtocol", "--ws", "none", "--no-proxy-headers"]
+        command += ["--no-access-log", "--no-server-header", "--log-level", "warning"]
         command += ["--timeout-graceful-shutdown", str(int(self.drain_seconds) + 5)]
         for number in range(1, int(self.given.get("WEB_PROCESSES", "1")) + 1):
             name = "web" if number == 1 else f"web-{number}"

@@ -57,8 +57,9 @@ class Supervisor:
             if kept.due_at is None:
                 if kept.process.poll() is not None:
                     kill_group(kept.process)  # children of its own may have outlived it
-                    self._say(f"{kept.program.name} {_ending(kept.process.returncode)}; starting it again. Its log: {kept.program.log}")
                     self._schedule(kept, steady=now - kept.started_at > _STEADY_SECONDS)
+                    again = f"starting it again in {kept.delay_seconds:.1f} s; its log: {kept.program.log}"
+                    self._say(f"{kept.program.name} {_ending(kept.process.returncode)}; {again}")
             elif now >= kept.due_at:
                 try:
                     kept.process, kept.started_at, kept.due_at = start(kept.program), now, None

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
+from beatra_site.embedded.environment import write_private
 from beatra_site.embedded.ports import LOOPBACK, free_port
 from beatra_site.embedded.programs import Program, ProgramError, end_leftovers, tail
 
@@ -33,27 +34,15 @@ class Valkey:
 
     @property
     def program(self) -> Program:
-        """The server itself. Its password is in a file, because command lines are everybody's to read."""
-        configuration = self.folder / "valkey.conf"
-        configuration.touch(mode=0o600)
-        configuration.write_text(
-            f"bind {LOOPBACK}\n"
-            f"port {self.port}\n"
-            f"requirepass {self._password}\n"
-            f'dir "{self.folder}"\n'
-            "daemonize no\n"
-            "appendonly yes\n"
-            'save ""\n'
-            "maxmemory-policy noeviction\n"
-        )
+        """The server itself."""
         return Program(
             name="valkey",
-            command=[str(_binary()), str(configuration)],
+            command=[str(_binary()), str(self._configuration)],
             log=self.log,
             cwd=self.folder,
             death_signal=signal.SIGTERM,
             stop_order=1,
-            before_start=lambda: end_leftovers(self.folder, executable="valkey-server", polite_signal=signal.SIGTERM),
+            before_start=self._before_start,
         )
 
     def wait(self, *, alive: Callable[[], bool], seconds: float = 30) -> None:
@@ -63,6 +52,25 @@ class Valkey:
             if not alive() or time.monotonic() > deadline:
                 raise ProgramError(f"Valkey did not start:\n{tail(self.log)}")
             time.sleep(0.02)
+
+    @property
+    def _configuration(self) -> Path:
+        return self.folder / "valkey.conf"
+
+    def _before_start(self) -> None:
+        """End an older server; write the configuration. The password is in that file: command lines are everybody's to read."""
+        end_leftovers(self.folder, executable="valkey-server", polite_signal=signal.SIGTERM)
+        lines = [
+            f"bind {LOOPBACK}",
+            f"port {self.port}",
+            f"requirepass {self._password}",
+            f'dir "{self.folder}"',
+            "daemonize no",
+            "appendonly yes",
+            'save ""',
+            "maxmemory-policy noeviction",
+        ]
+        write_private(self._configuration, "\n".join(lines) + "\n")
 
     def _answers(self) -> bool:
         try:

@@ -4,6 +4,7 @@ import os
 import signal
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -24,8 +25,8 @@ def keep(server: Postgres, value: int) -> None:
         connection.execute("INSERT INTO kept VALUES (%s)", [value])
 
 
-def test_it_is_a_cluster_as_production_wants_it(postgres: Callable[[], Postgres], run: Start) -> None:
-    server = postgres()
+def test_it_is_a_cluster_as_production_wants_it(folder: Path, run: Start) -> None:
+    server = Postgres(folder / "postgres", log=folder / "log")
     run(server)
     assert server.fresh
     names = ("server_encoding", "data_checksums", "fsync", "password_encryption", "listen_addresses", "unix_socket_directories")
@@ -59,10 +60,8 @@ def test_texts_of_statements_stay_out_of_its_log(postgres: Callable[[], Postgres
     with psycopg.connect(server.url, autocommit=True) as connection:
         connection.execute("CREATE TABLE said (prompt text UNIQUE)")
         for _ in range(2):
-            try:
+            with suppress(psycopg.errors.UniqueViolation):
                 connection.execute("INSERT INTO said VALUES ('a very private prompt')")
-            except psycopg.errors.UniqueViolation:
-                pass
     assert "duplicate key" in server.log.read_text()
     assert "very private" not in server.log.read_text()
 

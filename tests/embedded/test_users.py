@@ -15,7 +15,7 @@ import pytest
 from beatra_site.embedded import reach
 from beatra_site.embedded.postgres import Postgres
 from beatra_site.embedded.programs import ProgramError, start, stop
-from tests.embedded.conftest import Start, remove
+from tests.embedded.conftest import NO_FSYNC, Start, remove
 
 AS_ROOT = os.geteuid() == 0
 
@@ -46,13 +46,13 @@ def packages(closed: Path) -> Path:
 
 
 def test_root_does_not_run_it_as_root(folder: Path, run: Start) -> None:
-    process = run(Postgres(folder / "postgres", log=folder / "log"))
+    process = run(Postgres(folder / "postgres", log=folder / "log", settings=NO_FSYNC))
     assert (Path("/proc") / str(process.pid)).stat().st_uid == (pwd.getpwnam("nobody").pw_uid if AS_ROOT else os.geteuid())
 
 
 def test_a_closed_data_folder_is_no_obstacle(closed: Path, run: Start) -> None:
     var = closed / "var"
-    first = Postgres(var / "postgres", log=closed / "log")
+    first = Postgres(var / "postgres", log=closed / "log", settings=NO_FSYNC)
     process = run(first)
     with psycopg.connect(first.url) as connection:
         connection.execute("CREATE TABLE kept (value integer)")
@@ -61,7 +61,7 @@ def test_a_closed_data_folder_is_no_obstacle(closed: Path, run: Start) -> None:
     assert (var / "postgres").resolve() == first.folder
     process.terminate()
     process.wait(20)
-    second = Postgres(var / "postgres", log=closed / "log")
+    second = Postgres(var / "postgres", log=closed / "log", settings=NO_FSYNC)
     run(second)
     assert not second.fresh
     with psycopg.connect(second.url) as connection:
@@ -70,13 +70,13 @@ def test_a_closed_data_folder_is_no_obstacle(closed: Path, run: Start) -> None:
 
 
 def test_a_copied_data_folder_does_not_share_the_database_of_the_first(closed: Path, run: Start) -> None:
-    first = Postgres(closed / "var" / "postgres", log=closed / "log")
+    first = Postgres(closed / "var" / "postgres", log=closed / "log", settings=NO_FSYNC)
     run(first)
     copy = closed / "copy"
     try:
         if AS_ROOT:
             shutil.copytree(closed / "var", copy, symlinks=True)
-        second = Postgres(copy / "postgres", log=closed / "log")
+        second = Postgres(copy / "postgres", log=closed / "log", settings=NO_FSYNC)
         run(second)
         assert second.fresh
         assert first.folder != second.folder
@@ -94,7 +94,7 @@ from beatra_site.embedded import reach
 reach.OPEN_PLACE = Path({str(closed.parent / "open")!r})
 from beatra_site.embedded.postgres import Postgres
 from beatra_site.embedded.programs import start, stop
-server = Postgres(Path({str(closed)!r}) / "var" / "postgres", log=Path({str(closed)!r}) / "log")
+server = Postgres(Path({str(closed)!r}) / "var" / "postgres", log=Path({str(closed)!r}) / "log", settings={NO_FSYNC!r})
 process = start(server.program)
 server.wait(alive=lambda: process.poll() is None)
 stop(process, program=server.program)
@@ -124,7 +124,7 @@ def test_an_ordinary_user_runs_it_from_a_home_closed_to_others(closed: Path, pac
                 os.setuid(user.pw_uid)
             os.chdir("/")
             sys.path.insert(0, str(packages))
-            server = Postgres(closed / "var" / "postgres", log=closed / "log")
+            server = Postgres(closed / "var" / "postgres", log=closed / "log", settings=NO_FSYNC)
             process = start(server.program)
             server.wait(alive=lambda: process.poll() is None)
             good = answers(server) and server.programs.is_relative_to(packages) and server.data.stat().st_uid == os.geteuid()
@@ -140,14 +140,14 @@ def test_data_of_another_user_is_refused_with_a_reason(folder: Path, run: Start)
         (folder / "postgres" / "data").mkdir(parents=True)
         (folder / "postgres" / "data").chmod(0o500)
         with pytest.raises(ProgramError, match="run as that user or as root"):
-            Postgres(folder / "postgres", log=folder / "log")
+            Postgres(folder / "postgres", log=folder / "log", settings=NO_FSYNC)
         return
     # Root may take over anybody's data: the server runs as their owner.
-    process = run(Postgres(folder / "postgres", log=folder / "log"))
+    process = run(Postgres(folder / "postgres", log=folder / "log", settings=NO_FSYNC))
     process.terminate()
     process.wait(20)
     user = pwd.getpwuid(1)
     for path in (folder / "postgres").rglob("*"):
         os.chown(path, user.pw_uid, user.pw_gid)
-    process = run(Postgres(folder / "postgres", log=folder / "log"))
+    process = run(Postgres(folder / "postgres", log=folder / "log", settings=NO_FSYNC))
     assert (Path("/proc") / str(process.pid)).stat().st_uid == 1

@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from beatra_site.embedded.valkey import Valkey
 from tests.embedded.conftest import Start
@@ -14,7 +16,7 @@ def test_it_lets_nobody_in_without_the_password(valkey: Callable[[], Valkey], ru
     server = valkey()
     run(server)
     with pytest.raises(redis.AuthenticationError):
-        redis.Redis(host="127.0.0.1", port=server.port).ping()
+        redis.Redis(host="127.0.0.1", port=server.port, retry=Retry(NoBackoff(), 0)).ping()
     assert redis.Redis.from_url(server.url).ping()
     assert stat.S_IMODE((server.folder / "valkey.conf").stat().st_mode) == 0o600
 

@@ -26,7 +26,7 @@ class Command(BaseCommand):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
                 signal.signal(number, signal.default_int_handler)
-        given = environment.given(servers_env=settings.VAR / "servers.env", dotenv=settings.BASE_DIR / ".env")
+        given = environment.given(settings.VAR / "servers.env")
         run = Run(var=settings.VAR, root=settings.BASE_DIR, given=given, drain_seconds=settings.DRAIN_SECONDS, say=self._say)
         try:
             run.up()
