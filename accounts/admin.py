@@ -1,12 +1,28 @@
 """Users and the audit trail for staff. The account itself is in beatra_site/backoffice, whose actions reach into other apps."""
 
+from allauth.account.models import EmailAddress
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from unfold.admin import ModelAdmin
+from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from accounts.models import Event, User
+
+# allauth's own page of addresses: they are shown with their user instead
+admin.site.unregister(EmailAddress)
+
+
+class EmailAddressInline(TabularInline):
+    """Which addresses of a user are confirmed. Only their owner confirms them."""
+
+    model = EmailAddress
+    fields = readonly_fields = ["email", "verified", "primary"]
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request, obj):
+        return False
 
 
 @admin.register(User)
@@ -25,8 +41,12 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     list_filter = ["is_staff", "is_active"]
     ordering = ["-date_joined", "-pk"]
     search_fields = ["email__startswith"]
+    inlines = [EmailAddressInline]
     readonly_fields = ["last_login", "date_joined"]
     show_full_result_count = False
+
+    def get_inlines(self, request, obj):
+        return self.inlines if obj else []
 
     def has_delete_permission(self, request, obj=None):
         """Users are switched off, not deleted: money and events point to them."""

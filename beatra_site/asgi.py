@@ -17,15 +17,15 @@ from contract.asgi import Receive, Scope, Send
 from contract.edge import Edge
 from contract.lean_handler import LeanHandler
 from contract.lifespan import Lifespan, settle_heap
-from keys import cache
+from keys import cache, last_use
 from wallets import heartbeat, pool
 
 LEAN_PATHS = frozenset({"/v1/health", "/livez", "/readyz"})
 
 lean = LeanHandler()
 lifespan = Lifespan(
-    startup=[pool.open, heartbeat.start, snapshot.load, cache.start, lifetime.start, settle_heap],
-    shutdown=[pool.close, heartbeat.stop, cache.stop, lifetime.drain],
+    startup=[pool.open, heartbeat.start, snapshot.load, last_use.start, cache.start, lifetime.start, settle_heap],
+    shutdown=[pool.close, heartbeat.stop, last_use.stop, cache.stop, lifetime.drain],
 )
 
 

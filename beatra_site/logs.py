@@ -3,119 +3,119 @@
 A prompt, a secret or an upstream's text never reaches a line, and the writers are not trusted to remember it:
 
 - an exception is written as its type and its stack; its text only where that can't hold a caller's data;
-- of what else comes with a record, only plain values stay (Celery passes arguments, Django whole requests);
+- of what comes with a record as `extra=`, only plain values stay (Celery passes arguments, Django whole requests);
 - a path of a page is written as its URL pattern, since some hold a token;
 - whatever looks like a key is cut to its first characters.
+
+Write with `logging.getLogger(__name__)` or structlog's loggers: both end here.
 """
 
+import json
 import logging
 import re
+import sys
 import traceback
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import structlog
 from structlog.typing import EventDict
 
-# The structlog chain that every line goes through, ours and the libraries'
-_UTC_TIME = structlog.processors.TimeStamper(fmt="iso", utc=True, key="at")
-
 # Texts of these name hosts, files, modules and attributes, never what a caller sent
 _SPEAKABLE = ("OSError", "OperationalError", "ImproperlyConfigured", "ImportError", "AttributeError", "NameError")
 
 _KEY = re.compile(r"\b(sk-[\w-]{6})[\w-]{10,}|\b(Bearer\s+)[\w.~+/=-]{8,}", re.ASCII)
 _LONGEST_VALUE = 500
+_OWN_OF_A_RECORD = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"message", "asctime", "taskName", "color_message"}
 
 
 def logging_config(*, level: str) -> dict[str, Any]:
-    """Settings for `logging.config.dictConfig`, everything at `level` and above; structlog's own loggers write through them."""
+    """Settings for `logging.config.dictConfig`, everything at `level` and above."""
     structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, *_chain(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[structlog.stdlib.filter_by_level, _to_record],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
     through_root: dict[str, Any] = {"handlers": [], "propagate": True}
+    nowhere: dict[str, Any] = {"handlers": ["nowhere"], "propagate": False}
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {
-            "json": {
-                "()": structlog.stdlib.ProcessorFormatter,
-                "foreign_pre_chain": [*_chain(), _plain_extras],
-                "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, _stack_without_texts, _line],
-                "use_get_message": True,
-                "keep_exc_info": True,
-            }
+        "formatters": {"json": {"()": JsonLines}},
+        "handlers": {
+            "console": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stderr"},
+            "nowhere": {"class": "logging.NullHandler"},
         },
-        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stderr"}},
         "root": {"handlers": ["console"], "level": level},
         "loggers": {
             "django": {**through_root, "level": "INFO"},
             # its warnings are the 4xx of strangers, with the paths they asked for
             "django.request": {**through_root, "level": "ERROR"},
             # a refused Host is written with its value; the edge refuses it before
-            "django.security.DisallowedHost": {"handlers": [], "propagate": False},
+            "django.security.DisallowedHost": nowhere,
             "uvicorn": through_root,
             "uvicorn.error": through_root,
-            # with whole URLs; the edge writes a line per request of /v1
+            # with whole URLs; the edge writes a line per request of /v1. Without a handler uvicorn does not even make the text.
             "uvicorn.access": {"handlers": [], "propagate": False},
             # they write URLs, bodies or arguments at INFO
             **{name: {**through_root, "level": "WARNING"} for name in ("httpx", "openai", "asyncio", "celery.app.trace")},
             # with prompts, at any level
-            **{name: {"handlers": [], "propagate": False} for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy")},
+            **dict.fromkeys(("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"), nowhere),
         },
     }
 
 
-def _chain() -> list[Any]:
-    return [structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name, _UTC_TIME, _request_id]
+class JsonLines(logging.Formatter):
+    """A record as one line: `event`, `level`, `logger`, `at`, `request_id`, the plain values of `extra=`, `exception`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, without its end."""
+        from contract import request_id  # late: the settings import this module
+
+        line: dict[str, Any] = {
+            "event": _event(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "at": datetime.fromtimestamp(record.created, UTC),
+        }
+        if value := request_id.current():
+            line["request_id"] = value
+        for name, value in record.__dict__.items():
+            if name not in _OWN_OF_A_RECORD and name not in line and isinstance(value, str | int | float | None):
+                line[name] = value[:_LONGEST_VALUE] if isinstance(value, str) else value
+        line |= _told_otherwise(record)
+        if record.exc_info and record.exc_info[1] is not None:
+            line["exception"] = "".join(_stack(traceback.TracebackException.from_exception(record.exc_info[1], compact=True)))
+        try:
+            text = orjson.dumps(line, option=orjson.OPT_UTC_Z).decode()
+        except TypeError:  # a lone surrogate, or an integer beyond 64 bits
+            text = json.dumps(line, default=str)
+        return _KEY.sub(_cut, text) if "sk-" in text or "Bearer" in text else text
 
 
-def _request_id(logger: Any, method: str, event: EventDict) -> EventDict:
-    # imported late: the settings import this module
-    from contract import request_id
-
-    if value := request_id.current():
-        event["request_id"] = value
-    return event
-
-
-_OWN_OF_A_RECORD = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"message", "asctime", "taskName", "request"}
+def _event(record: logging.LogRecord) -> str:
+    if record.name == "celery.app.trace":
+        return "task failed"  # the message quotes the exception
+    if record.name.startswith("django.") and hasattr(record, "request"):
+        return "request failed"  # the message quotes the path
+    return record.getMessage()
 
 
-def _plain_extras(logger: Any, method: str, event: EventDict) -> EventDict:
-    """The plain values given as `extra=`; for a record of Django's about a request, its URL pattern in place of the path."""
-    record: logging.LogRecord = event["_record"]
-    for name, value in record.__dict__.items():
-        if name not in _OWN_OF_A_RECORD and name not in event and isinstance(value, str | int | float | bool | None):
-            event[name] = value[:_LONGEST_VALUE] if isinstance(value, str) else value
-    if (request := getattr(record, "request", None)) is not None and record.name.startswith("django."):
-        match = getattr(request, "resolver_match", None)
-        event["event"] = "request failed"
-        event["route"] = match.route if match else None
+def _told_otherwise(record: logging.LogRecord) -> dict[str, Any]:
+    """What stands in the line for the messages that `_event` left out."""
     if record.name == "celery.app.trace" and isinstance(data := getattr(record, "data", None), dict):
-        # the message quotes the exception
-        event["event"] = "task failed"
-        event.update(task=data.get("name"), task_id=data.get("id"))
-    return event
-
-
-def _stack_without_texts(logger: Any, method: str, event: EventDict) -> EventDict:
-    """`exc_info` as a stack whose exceptions are named but, with the exceptions of `_SPEAKABLE`, not quoted."""
-    exc_info = event.pop("exc_info", None)
-    record = event.pop("_record", None)
-    if record is not None and not exc_info:
-        exc_info = record.exc_info
-    exc = exc_info[1] if isinstance(exc_info, tuple) else exc_info
-    if isinstance(exc, BaseException):
-        event["exception"] = "".join(_stack(traceback.TracebackException.from_exception(exc, compact=True)))
-    event.pop("stack_info", None)
-    return event
+        return {"task": data.get("name"), "task_id": data.get("id")}
+    if record.name.startswith("django.") and (request := getattr(record, "request", None)) is not None:
+        match = getattr(request, "resolver_match", None)
+        return {"route": match.route if match else None}
+    return {}
 
 
 def _stack(told: traceback.TracebackException) -> Iterator[str]:
+    """The stack whose exceptions are named but, other than those of `_SPEAKABLE`, not quoted."""
     if told.__cause__ is not None:
         yield from _stack(told.__cause__)
         yield "The direct cause of:\n"
@@ -131,6 +131,15 @@ def _stack(told: traceback.TracebackException) -> Iterator[str]:
         yield from _stack(inner)
 
 
-def _line(logger: Any, method: str, event: EventDict) -> str:
-    text = orjson.dumps(event, default=lambda value: type(value).__name__, option=orjson.OPT_NON_STR_KEYS).decode()
-    return _KEY.sub(lambda match: f"{match[1] or match[2]}[cut]", text)
+def _cut(match: re.Match[str]) -> str:
+    return f"{match[1] or match[2]}[cut]"
+
+
+def _to_record(logger: logging.Logger, method: str, event: EventDict) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """structlog's last processor: the arguments of the stdlib logger's method."""
+    exc_info = event.pop("exc_info", None)
+    if exc_info is True:
+        exc_info = sys.exc_info()
+    message = event.pop("event")
+    extra = {name: value for name, value in event.items() if name not in _OWN_OF_A_RECORD}
+    return ("%s", message), {"exc_info": exc_info, "extra": extra}

@@ -7,6 +7,7 @@ from typing import Any
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress, EmailConfirmationMixin
 from django.conf import settings
+from django.contrib import messages
 from django.db import transaction
 from django.forms import BaseForm
 from django.http import HttpRequest
@@ -15,6 +16,7 @@ from django.urls import reverse
 from accounts import events
 from accounts.models import Account, User
 from wallets.models import LedgerEntry, Wallet
+from wallets.money import as_text
 from wallets.welcome import grant_welcome
 
 
@@ -35,7 +37,9 @@ class AccountAdapter(DefaultAccountAdapter):
             wallet = Wallet.objects.filter(account__user_id=email_address.user_id).first()
             # They welcome whoever signs up: an account that only changes its address has had them
             if confirmed and wallet is not None and not wallet.ledger.filter(kind=LedgerEntry.Kind.WELCOME).exists():
-                grant_welcome(wallet, mailbox=email_address.email)
+                entry = grant_welcome(wallet, mailbox=email_address.email)
+                if entry is not None:
+                    self.add_message(request, messages.SUCCESS, message=f"Welcome: {as_text(entry.amount)} credits are in your wallet.")
         return confirmed
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:

@@ -113,22 +113,24 @@ def litellm_cost_usd(row: CostRow, usage: TokenUsage) -> Decimal:
     prompt_usd, completion_usd = litellm.cost_per_token(
         model=row.key,
         custom_llm_provider=provider,
-        usage_object=litellm.Usage(
-            prompt_tokens=usage.prompt_tokens,
-            completion_tokens=usage.completion_tokens,
-            total_tokens=usage.prompt_tokens + usage.completion_tokens,
-            prompt_tokens_details={
-                "cached_tokens": usage.cached_tokens,
-                "cache_write_tokens": usage.cache_write_tokens,
-                "audio_tokens": usage.audio_prompt_tokens,
-            },
-            completion_tokens_details={
-                "reasoning_tokens": usage.reasoning_tokens,
-                "audio_tokens": usage.audio_completion_tokens,
-            },
-        ),
+        usage_object=litellm_usage(usage),
     )
     return money.usd(prompt_usd + completion_usd)
+
+
+def litellm_usage(usage: TokenUsage) -> Any:
+    """`usage` as LiteLLM's own Usage, with every class."""
+    return load_litellm().Usage(
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        total_tokens=usage.prompt_tokens + usage.completion_tokens,
+        prompt_tokens_details={
+            "cached_tokens": usage.cached_tokens,
+            "cache_write_tokens": usage.cache_write_tokens,
+            "audio_tokens": usage.audio_prompt_tokens,
+        },
+        completion_tokens_details={"reasoning_tokens": usage.reasoning_tokens, "audio_tokens": usage.audio_completion_tokens},
+    )
 
 
 def method_of(entry: Mapping[str, Any], *, usages: int = 200) -> Method:

@@ -93,6 +93,7 @@ def reread_prices(route: Route, *, actor: User | None) -> bool:
 def _record(what: str, before: models.Model | None, after: models.Model, *, actor: User | None, **names: Any) -> None:
     """The event of a saved row: every field of a new one, the changed ones of an old one; none if nothing changed."""
     old = {} if before is None else _values(before)
+    after.refresh_from_db()  # its values as the database keeps them: "2" is 2.00 there
     changes = {name: [old.get(name), value] for name, value in _values(after).items() if old.get(name) != value}
     if changes:
         events.record(f"{what}.{'changed' if old else 'added'}", account=None, actor=actor, **names, changes=changes)

@@ -208,7 +208,9 @@ class Price(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["model", "version"], name="price_version_unique_in_model"),
             models.CheckConstraint(
-                condition=Q(credits_per_litellm_usd__gt=0, credits_per_task=None) | Q(credits_per_litellm_usd=None, credits_per_task__gt=0),
+                # A CHECK lets NULL pass, so that both amounts are named as NULL or not
+                condition=Q(credits_per_litellm_usd__isnull=False, credits_per_litellm_usd__gt=0, credits_per_task__isnull=True)
+                | Q(credits_per_litellm_usd__isnull=True, credits_per_task__isnull=False, credits_per_task__gt=0),
                 name="price_has_one_positive_amount",
             ),
             models.CheckConstraint(condition=Q(version__gt=0) & ~Q(reason=""), name="price_version_and_reason"),

@@ -40,7 +40,8 @@ _NEVER_APPLIES = re.compile(
     | \A(search_context_cost_per_query|google_maps_grounding_cost_per_query|web_search_billing_unit)\Z
     | \A(code_interpreter|file_search|computer_use|vector_store)_     # the provider's own tools: functions only
     | \Aoutput_cost_per_(image|image_token|video_token|video_per_second|audio_per_second)\Z   # output is text
-    | \Ainput_cost_per_(image|video|audio)(_per_second)?(_above_128k_tokens)?\Z  # counted per piece: usage is in tokens
+    | \Ainput_cost_per_(image|video|audio)(_per_second)?(_above_128k_tokens)?\Z  # counted by the piece: usage is in tokens
+    | \A(in|out)put_cost_per_character(_above_128k_tokens)?\Z
     | \Ainput_cost_per_image_token\Z                                  # the input price in the whole map
     | \Acache_read_input_audio_token_cost\Z                           # no audio goes in
     | \Aregional_(endpoint|processing)_uplift_multiplier | \Aprovider_specific_entry\Z        # no region is asked for

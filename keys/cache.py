@@ -33,6 +33,7 @@ TTL_SECONDS: Final = 5.0
 MOST_ENTRIES: Final = 10_000
 _ACCOUNT: Final = "account:"
 _PING_SECONDS: Final = 15
+_SHORTEST_PAUSE_SECONDS: Final = 0.1
 _LONGEST_PAUSE_SECONDS: Final = 5.0
 
 Load = Callable[[str], Awaitable["Caller | None"]]
@@ -74,6 +75,9 @@ class KeyCache:
         finally:
             if self._loads.get(digest) is mine:
                 del self._loads[digest]
+
+    def __contains__(self, digest: object) -> bool:
+        return digest in self._entries
 
     def obey(self, message: str) -> None:
         """Forget what a message on `CHANNEL` names; everything, if it says nothing we know."""
@@ -121,8 +125,8 @@ async def stop() -> None:
 
 async def listen(keys: KeyCache, *, url: str) -> None:
     """Pass every message on `CHANNEL` to `keys`, for ever, reconnecting with growing pauses of at most five seconds."""
-    pause_seconds = 0.1
-    connected = True
+    pause_seconds = _SHORTEST_PAUSE_SECONDS
+    lost = False
     while True:
         # no retries of redis-py's own: a connection lost unseen would be messages missed unseen
         client = redis.asyncio.Redis.from_url(
@@ -131,6 +135,7 @@ async def listen(keys: KeyCache, *, url: str) -> None:
             socket_connect_timeout=5,
             socket_keepalive=True,
             health_check_interval=_PING_SECONDS,
+            client_name="beatra-keys",
             decode_responses=True,
         )
         try:
@@ -140,17 +145,17 @@ async def listen(keys: KeyCache, *, url: str) -> None:
                     message = await subscription.get_message(timeout=_PING_SECONDS)
                     if message is None:
                         continue
-                    if message["type"] == "subscribe":
-                        keys.clear()
-                        pause_seconds, connected = 0.1, True
-                    elif message["type"] == "message":
+                    if message["type"] == "message":
                         keys.obey(message["data"])
+                    elif message["type"] == "subscribe":
+                        keys.clear()
+                        pause_seconds, lost = _SHORTEST_PAUSE_SECONDS, False
         except Exception as error:
-            # by name only: its text may hold the URL with its password
-            if connected:
-                logger.warning("word of revoked keys is lost (%s), they may be taken for %s s more", type(error).__name__, TTL_SECONDS)
-            connected = False
-        keys.clear()
+            if not lost:
+                lost = True
+                keys.clear()
+                # by its name only: an error's text may hold the address
+                logger.warning("no word of revoked keys (%s): they may be taken for %g seconds more", type(error).__name__, TTL_SECONDS)
         await asyncio.sleep(pause_seconds)
         pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
 
@@ -174,7 +179,9 @@ def _publish(message: str) -> None:
     try:
         _publisher(settings.REDIS_URL).publish(CHANNEL, message)
     except redis.RedisError as error:
-        logger.warning("could not spread word of a revoked key (%s): it may be taken for %s s more", type(error).__name__, TTL_SECONDS)
+        logger.warning(
+            "could not spread word of a revoked key (%s): it may be taken for %g seconds more", type(error).__name__, TTL_SECONDS
+        )
 
 
 @cache

@@ -63,8 +63,14 @@ async def stop() -> None:
         _flusher = None
     _quiet_until.clear()
     await flush()
+    forget()
+
+
+def forget() -> None:
+    """Drop what is noted and not yet written."""
     with _lock:
         _used.clear()
+        _quiet_until.clear()
 
 
 async def flush() -> None:

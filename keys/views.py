@@ -1,12 +1,12 @@
 """The pages of API keys: list, create, revoke."""
 
-from accounts.access import account_required
 from django.contrib import messages
 from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts.access import account_required
 from contract import pagination
 from contract.errors import ApiError
 from keys import issuing

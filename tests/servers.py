@@ -102,8 +102,9 @@ class Web(Server):
         self.url = f"http://{LOOPBACK}:{self.port}"
         self.v1 = f"{self.url}/v1"
         command = [sys.executable, "-m", "uvicorn", "beatra_site.asgi:application", "--host", LOOPBACK, "--port", str(self.port)]
-        command += ["--lifespan", "on", "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--no-server-header"]
-        command += ["--log-level", "warning", "--timeout-graceful-shutdown", "35"]
+        command += ["--lifespan", "on", "--loop", "uvloop", "--http", "contract.http_protocol:HttpProtocol", "--ws", "none"]
+        command += ["--no-proxy-headers", "--no-access-log", "--no-server-header", "--log-level", "warning"]
+        command += ["--timeout-graceful-shutdown", "35"]
         super().__init__(name, command, var=var, environment={"DATABASE_URL": database_url, "SITE_URL": self.url, **(environment or {})})
 
     def wait(self) -> "Web":
@@ -154,7 +155,7 @@ class Servers:
             # Started, not waited for: the fixture `sandbox` does that.
             port = free_port()
             os.environ["SANDBOX_URL"] = f"http://{LOOPBACK}:{port}"
-            command = [sys.executable, "-m", "beatra_site.sandbox", "--host", LOOPBACK, "--port", str(port)]
+            command = [sys.executable, "-m", "beatra_site.sandbox", "--host", LOOPBACK, "--port", str(port), "--faults"]
             self.sandbox = Server("sandbox", command, var=self.var)
 
     def _run(self, program: Program) -> subprocess.Popen[bytes]:

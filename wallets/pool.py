@@ -25,6 +25,8 @@ SERVER_SETTINGS = {
     "statement_timeout": "10s",
     "lock_timeout": "2s",
     "idle_in_transaction_session_timeout": "10s",
+    # A statement whose caller is gone must not wait on for a lock and then run: the caller may have been told otherwise meanwhile
+    "client_connection_check_interval": "100ms",
     # Every statement here is a short look-up by key with one good plan; planning it again costs more than running it
     "plan_cache_mode": "force_generic_plan",
     "jit": "off",

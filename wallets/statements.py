@@ -102,6 +102,9 @@ def place(*, skip_locked: bool = False) -> Statement[Any]:
     A hold larger than what is available now is refused at once, whatever comes before it: availability only falls within a batch.
     The others (`x`) are held as long as their running sum fits (`ok`); the first that does not fit ends that, and what is after it
     and fits what is left is `again`. Both sums only grow, so a row after `ok` ended sees exactly what is left.
+
+    A usage id that has its record already was held before (`old`). A record that came while this statement waited for the wallet
+    is not in its snapshot: then the insert meets it (23505: ask again), or, before a refusal, wallets_placed takes a fresh look.
     """
     text = f"""with {_rows(PLACE_COLUMNS)},
 old as materialized (
@@ -135,10 +138,12 @@ select r.usage_id,
        case when old.id is not null or x.ok then 'held'
             when l.id is null then case when exists (select from wallets_wallet w where w.id = r.wallet_id)
                                         then '{LOCKED}' else 'unknown_wallet' end
+            when r.credits <= l.balance - coalesce(up.held, l.held)
+                 and coalesce(up.in_flight, l.in_flight) < l.max_in_flight then '{AGAIN}'
+            when wallets_placed(r.usage_id, r.wallet_id) then 'held'
             when l.balance < r.credits then 'insufficient'
             when l.balance - coalesce(up.held, l.held) < r.credits then 'busy'
-            when coalesce(up.in_flight, l.in_flight) >= l.max_in_flight then 'too_many'
-            else '{AGAIN}' end,
+            else 'too_many' end,
        coalesce(l.balance, 0), coalesce(up.held, l.held, 0), coalesce(up.in_flight, l.in_flight, 0)
   from r
   left join old on old.id = r.usage_id and old.wallet_id = r.wallet_id

@@ -20,13 +20,13 @@ from keys import cache as key_cache
 class AccountAdmin(ModelAdmin):
     """Accounts are made by signing up and never deleted. Suspending and reopening take a reason, kept as an event."""
 
-    list_display = ["email", "shown_status", "created_at"]
+    list_display = ["email", "status_label", "created_at"]
     list_filter = ["status"]
     list_select_related = ["user"]
     ordering = ["-id"]
     search_fields = ["user__email__startswith"]
     show_full_result_count = False
-    fields = readonly_fields = ["email", "shown_status", "created_at", "history"]
+    fields = readonly_fields = ["email", "status", "created_at", "history"]
     actions = None
     actions_detail = ["suspend", "reopen"]
 
@@ -36,12 +36,17 @@ class AccountAdmin(ModelAdmin):
     def has_delete_permission(self, request, obj=None):
         return False
 
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        """Nothing here is edited in place, so there is nothing to save."""
+        nothing_to_save = {"show_save": False, "show_save_and_continue": False}
+        return super().change_view(request, object_id, form_url, {**nothing_to_save, **(extra_context or {})})
+
     @display(description="email address", ordering="user__email")
     def email(self, account):
         return account.user.email
 
     @display(description="status", ordering="status", label={"active": "success", "suspended": "danger", "closed": "info"})
-    def shown_status(self, account):
+    def status_label(self, account):
         return account.status, account.get_status_display()
 
     @display(description="events")
@@ -62,14 +67,21 @@ class AccountAdmin(ModelAdmin):
     @action(description="Suspend", url_path="suspend", permissions=["suspend"])
     def suspend(self, request, object_id):
         return self._with_reason(
-            request, object_id, suspension.suspend, verb="Suspend", done="is suspended: its keys are refused from now on."
+            request,
+            object_id,
+            suspension.suspend,
+            verb="Suspend",
+            then="Its API keys are refused at once. Calls in flight run to their end and are charged.",
+            done="is suspended.",
         )
 
     @action(description="Reopen", url_path="reopen", permissions=["reopen"])
     def reopen(self, request, object_id):
-        return self._with_reason(request, object_id, suspension.reopen, verb="Reopen", done="is open again.")
+        return self._with_reason(
+            request, object_id, suspension.reopen, verb="Reopen", then="Its API keys work again at once.", done="is open again."
+        )
 
-    def _with_reason(self, request, object_id, change, *, verb, done):
+    def _with_reason(self, request, object_id, change, *, verb, then, done):
         account = get_object_or_404(Account.objects.select_related("user"), pk=object_id)
         form = ReasonForm(request.POST or None)
         page = reverse("admin:accounts_account_change", args=[account.pk])
@@ -82,7 +94,9 @@ class AccountAdmin(ModelAdmin):
         context = {
             **self.admin_site.each_context(request),
             "title": f"{verb} {account}",
+            "account": account,
             "verb": verb,
+            "then": then,
             "form": form,
             "page": page,
             "opts": self.opts,

@@ -151,8 +151,16 @@ class Migration(migrations.Migration):
                     models.UniqueConstraint(fields=("model", "version"), name="price_version_unique_in_model"),
                     models.CheckConstraint(
                         condition=models.Q(
-                            models.Q(("credits_per_litellm_usd__gt", 0), ("credits_per_task", None)),
-                            models.Q(("credits_per_litellm_usd", None), ("credits_per_task__gt", 0)),
+                            models.Q(
+                                ("credits_per_litellm_usd__gt", 0),
+                                ("credits_per_litellm_usd__isnull", False),
+                                ("credits_per_task__isnull", True),
+                            ),
+                            models.Q(
+                                ("credits_per_litellm_usd__isnull", True),
+                                ("credits_per_task__gt", 0),
+                                ("credits_per_task__isnull", False),
+                            ),
                             _connector="OR",
                         ),
                         name="price_has_one_positive_amount",

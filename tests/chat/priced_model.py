@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 
 from ulid import ULID
 
 from catalog.models import Model, Price, Route
+from catalog.snapshot import FRESH_SECONDS
 
 
 def priced_model(*, input_usd: str, output_usd: str, markup: str, context_window: int = 100_000, max_output_tokens: int = 10_000) -> str:
@@ -25,11 +27,18 @@ def priced_model(*, input_usd: str, output_usd: str, markup: str, context_window
         name="sandbox",
         enabled=True,
         sandbox=True,
-        litellm_model=f"openai/{id}",
-        upstream_model=id,
-        cost_override={"input_cost_per_token": input_usd, "output_cost_per_token": output_usd},
+        litellm_model="openai/MiniMax-M2.7",
+        upstream_model="MiniMax-M2.7",
+        cost_override={
+            "litellm_provider": "openai",
+            "mode": "chat",
+            "input_cost_per_token": float(input_usd),
+            "output_cost_per_token": float(output_usd),
+        },
         cost_method="decimal",
         cost_version=1,
     )
     Price.objects.create(model=model, version=1, credits_per_litellm_usd=Decimal(markup), reason="test")
+    # Until then a process may go by the catalog it has.
+    time.sleep(FRESH_SECONDS + 0.2)
     return id

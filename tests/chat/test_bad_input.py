@@ -109,7 +109,7 @@ def test_another_method_is_refused_with_allow(customer, method: str):
 def test_a_bad_host_and_bad_bytes_in_the_path_get_the_envelope(customer):
     owner = customer()
     assert_refused(owner.http.post("/chat/completions", json=GOOD, headers={"Host": "evil.example"}), 400, "invalid_request")
-    assert_refused(owner.http.post("/chat/%FF%FE", json=GOOD), 404, "not_found")
+    assert_refused(owner.http.post("/chat/%FF%FE", json=GOOD), 400, "invalid_request")
     assert_untouched(owner)
 
 

@@ -1,0 +1,101 @@
+"""The control API, for tests, of a process started with `--faults`. All bodies are JSON.
+
+POST   /control/scripts                registers a script: {"marker"?, "model"?, "key"?, "steps": [{a fault, "times"?}, ...]};
+                                       answers its `id` and the `text` to put into the last user message (`scripts.py`).
+                                       The same conditions again replace it.
+GET    /control/scripts/<id|marker>    `matched` calls and `steps_left`
+DELETE /control/scripts[/<id|marker>]  removes it, or all
+POST   /control/holds/<name>           closes the hold (it also exists, closed, from the first call that names it)
+GET    /control/holds/<name>           `waiting`, `passed`, `open`; with ?waiting=N&timeout=S it answers as soon as at
+                                       least N wait, or after S seconds (30)
+POST   .../<name>/release              lets all go, now and later; {"count": k} lets the first k go and stays closed
+DELETE /control/holds/<name>           lets all go and forgets it
+GET    /control/calls                  `count` of the calls that match ?marker= &model= &key= &outcome=, and the newest
+                                       ?limit= (1000) of them, oldest first (`calls.py`); ?bodies=0 leaves bodies out
+DELETE /control/calls                  forgets them
+POST   /control/reset                  forgets scripts and calls, lets all held calls go
+"""
+
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from beatra_site.sandbox.calls import KEPT_CALLS, Calls
+from beatra_site.sandbox.exchange import Exchange
+from beatra_site.sandbox.holds import Hold
+from beatra_site.sandbox.scripts import ScriptForm, Scripts
+
+FILTERS = ("marker", "model", "key", "outcome")
+
+
+class Control:
+    """Scripts, holds and calls of one process, and the HTTP in front of them."""
+
+    def __init__(self) -> None:
+        self.scripts = Scripts()
+        self.holds: dict[str, Hold] = {}
+        self.calls = Calls(kept=KEPT_CALLS)
+
+    def hold(self, name: str) -> Hold:
+        """The hold of that name, closed if it is new."""
+        return self.holds.setdefault(name, Hold())
+
+    async def __call__(self, exchange: Exchange) -> None:
+        body = await exchange.body()
+        try:
+            content = orjson.loads(body) if body else {}
+            status, answer = await self._answer(exchange, content)
+        except (orjson.JSONDecodeError, ValidationError, ValueError) as error:
+            status, answer = 400, {"error": {"code": "sandbox_control", "message": str(error)}}
+        await exchange.json(status, answer)
+
+    async def _answer(self, exchange: Exchange, content: Any) -> tuple[int, dict[str, Any]]:
+        match exchange.method, exchange.path.split("/")[2:]:
+            case "POST", ["scripts"]:
+                return 200, self.scripts.add(ScriptForm.model_validate(content)).as_json()
+            case "GET", ["scripts", name] if script := self.scripts.find(name):
+                return 200, script.as_json()
+            case "DELETE", ["scripts"]:
+                self.scripts.clear()
+            case "DELETE", ["scripts", name]:
+                self.scripts.remove(name)
+            case "POST", ["holds", name]:
+                self.hold(name).open = False
+                return 200, self.hold(name).as_json(name)
+            case "GET", ["holds", name]:
+                hold = self.hold(name)
+                if "waiting" in exchange.query:
+                    await hold.until(int(exchange.query["waiting"]), seconds=float(exchange.query.get("timeout", 30)))
+                return 200, hold.as_json(name)
+            case "POST", ["holds", name, "release"]:
+                hold = self.hold(name)
+                released = await hold.release(content.get("count"))
+                return 200, {**hold.as_json(name), "released": released}
+            case "DELETE", ["holds", name]:
+                if hold_gone := self.holds.pop(name, None):
+                    await hold_gone.release(None)
+            case "GET", ["calls"]:
+                return 200, self._calls(exchange.query)
+            case "DELETE", ["calls"]:
+                self.calls.clear()
+            case "POST", ["reset"]:
+                await self._reset()
+            case _:
+                return 404, {"error": {"code": "sandbox_control", "message": f"No {exchange.method} {exchange.path} here"}}
+        return 200, {}
+
+    def _calls(self, query: dict[str, str]) -> dict[str, Any]:
+        conditions = {name: value for name, value in query.items() if name in FILTERS}
+        if unknown := query.keys() - conditions.keys() - {"limit", "bodies"}:
+            raise ValueError(f"Unknown filter: {', '.join(sorted(unknown))}")
+        calls = self.calls.matching(**conditions)
+        newest = calls[max(0, len(calls) - int(query.get("limit", 1000))) :]
+        return {"count": len(calls), "calls": [call.as_json(bodies=query.get("bodies") != "0") for call in newest]}
+
+    async def _reset(self) -> None:
+        self.scripts.clear()
+        self.calls.clear()
+        for hold in self.holds.values():
+            await hold.release(None)
+        self.holds.clear()

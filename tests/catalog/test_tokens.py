@@ -1,0 +1,93 @@
+"""Counting tokens: ordinary text, hostile text, images, without a network."""
+
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from catalog.tokens import count, estimate_prompt
+
+
+def say(content):
+    return [{"role": "user", "content": content}]
+
+
+def test_it_counts_as_the_vocabulary_does():
+    assert count("") == 0
+    assert count("hello world") == 2
+    assert count("The quick brown fox jumps over the lazy dog.") == 10
+
+
+def test_marks_are_ordinary_text():
+    assert count("<|endoftext|>") > 1
+    assert estimate_prompt(say("<|endoftext|><|im_start|>")) > estimate_prompt(say(""))
+
+
+@pytest.mark.parametrize("text", ["a", " ", "\n", "^", "\u0301", "\u6211", "\ud800"])
+def test_hostile_text_is_counted_slice_by_slice(text):
+    """Linear, not quadratic: ten times the text is ten times the tokens."""
+    assert count(text * 819_200) == 10 * count(text * 81_920)
+
+
+def test_ten_megabytes_of_one_word_end():
+    assert count("a" * 10_000_000) > 1_000_000
+
+
+def test_slices_change_the_count_by_next_to_nothing():
+    text = "The quick brown fox jumps over the lazy dog. " * 2000
+    assert 20_001 <= count(text) <= 20_001 * 1.005
+
+
+def test_counting_stops_above_the_ceiling():
+    assert 1000 < count("word " * 1_000_000, ceiling=1000) < 10_000
+    assert 1000 < estimate_prompt(say("word " * 1_000_000), ceiling=1000) < 10_000
+
+
+def test_an_image_counts_as_the_model_says_and_not_by_its_bytes():
+    url = "data:image/png;base64," + "A" * 5_000_000
+    parts = [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": url}}]
+    with_image = estimate_prompt(say(parts), tokens_per_image=1600)
+    assert with_image == estimate_prompt(say(parts[:1])) + 1600
+    assert estimate_prompt(say([*parts, parts[1]]), tokens_per_image=1600) == with_image + 1600
+
+
+def test_tools_and_response_format_count():
+    tool = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object", "properties": {"q": {"type": "string"}}}}}
+    plain = estimate_prompt(say("hi"))
+    assert estimate_prompt(say("hi"), tools=[tool]) >= plain + 20
+    assert estimate_prompt(say("hi"), tools=[tool, tool]) >= plain + 40
+    assert estimate_prompt(say("hi"), response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": {}}}) >= plain + 8
+
+
+def test_tool_calls_and_results_count():
+    call = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": '{"city": "Berlin"}'}}
+    messages = [
+        *say("hi"),
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "content": "3", "tool_call_id": "call_1"},
+    ]
+    assert estimate_prompt(messages) > estimate_prompt(say("hi")) + 25
+
+
+@given(st.lists(st.text(max_size=200), min_size=1, max_size=5))
+def test_the_estimate_is_never_below_the_texts_and_their_marks(texts):
+    messages = [{"role": "user", "content": text} for text in texts]
+    assert estimate_prompt(messages) >= sum(count(text) + 4 for text in texts)
+
+
+@pytest.mark.parametrize("value", [10**30, "\ud800", float("inf")])
+def test_odd_values_of_a_tool_count_too(value):
+    assert estimate_prompt(say("hi"), tools=[{"type": "function", "function": {"name": "f", "parameters": {"x": value}}}]) > 0
+
+
+def test_it_needs_no_network():
+    program = (
+        "import socket\n"
+        "def refuse(*given, **named): raise AssertionError('network')\n"
+        "socket.socket.connect = socket.getaddrinfo = socket.create_connection = refuse\n"
+        "from catalog.tokens import count\n"
+        "assert count('hello world') == 2\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, env={"PATH": "", "HOME": "/nonexistent", "TMPDIR": "/nonexistent"})
