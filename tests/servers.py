@@ -125,6 +125,7 @@ class Servers:
     def __init__(self) -> None:
         self.var = Path(tempfile.mkdtemp(prefix="beatra-test-"))
         self.var.chmod(0o711)  # the database server may run as another user, who must get through
+        (self.var / "static").mkdir()
         self._running: list[tuple[subprocess.Popen[bytes], Program]] = []
         self._stand_ins: list[Path] = []
         self.sandbox: Server | None = None

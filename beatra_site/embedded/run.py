@@ -53,6 +53,7 @@ class Run:
         if not self.var.exists():
             self.var.mkdir(parents=True)
             self.var.chmod(0o711)  # the database's user may have to pass through
+        (self.var / "static").mkdir(exist_ok=True)  # STATIC_ROOT: empty unless somebody runs collectstatic
         try:
             lock = FolderLock(self.var)
         except AlreadyRunningError as error:
@@ -65,6 +66,7 @@ class Run:
                 self._start(listener)
                 self.supervisor.watch()
         finally:
+            self.demo.withdraw()
             self.supervisor.stop()
             lock.release()
 
