@@ -72,7 +72,7 @@ lock: .venv/dev.stamp
 	@test -n "$(PYTHON)" || { echo "beatra needs Python 3.11, 3.12 or 3.13; none of them was found. Name one: make run PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "$(PYTHON) comes without its venv module. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
-	@$(PYTHON) -m venv --clear .venv
+	@$(PYTHON) -m venv .venv
 	@touch $@
 
 .venv/run.stamp: requirements.txt | .venv/python.stamp

@@ -93,10 +93,11 @@ class Slow(AsyncAPIView):
 
 
 class Brief(AsyncAPIView):
-    """Takes a second, as long as it is not cancelled."""
+    """Takes half a second, as long as it is not cancelled."""
 
-    async def get(self, request):
-        await asyncio.sleep(1)
+    async def post(self, request):
+        journal.append("brief began")
+        await asyncio.sleep(0.5)
         return JsonAnswer({"done": True})
 
 
@@ -164,7 +165,7 @@ def redirect(request):
     return HttpResponseRedirect("/elsewhere")
 
 
-def crash(request):
+def crash(request, token=None):
     raise ValueError(SECRET)
 
 
