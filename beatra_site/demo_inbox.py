@@ -26,7 +26,7 @@ _SEPARATOR = b"-" * 79
 
 @dataclass(frozen=True)
 class Mail:
-    sent_at: datetime | None
+    sent_at: datetime
     to: str
     sender: str
     subject: str
@@ -61,7 +61,7 @@ def mails(folder: Path, *, limit: int = SHOWN) -> list[Mail]:
     """The newest mails of Django's file backend in a folder, newest first."""
     files = sorted(folder.glob("*.log"), key=lambda file: file.stat().st_mtime_ns, reverse=True)[:limit] if folder.is_dir() else []
     found = [_read(part.lstrip()) for file in files for part in reversed(file.read_bytes().split(_SEPARATOR)) if part.strip()]
-    found.sort(key=lambda mail: mail.sent_at or datetime.min.replace(tzinfo=UTC), reverse=True)
+    found.sort(key=lambda mail: mail.sent_at, reverse=True)
     return found[:limit]
 
 
@@ -69,9 +69,9 @@ def _read(raw: bytes) -> Mail:
     message = email.message_from_bytes(raw, policy=email.policy.default)
     assert isinstance(message, EmailMessage)
     body = message.get_body(preferencelist=("plain",))
-    date = message["Date"]
+    # Django writes the time as UTC with the zone "-0000", which the parser takes for unknown
     return Mail(
-        sent_at=date.datetime if date else None,
+        sent_at=message["Date"].datetime.replace(tzinfo=UTC),
         to=str(message["To"] or ""),
         sender=str(message["From"] or ""),
         subject=str(message["Subject"] or ""),

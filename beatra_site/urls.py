@@ -6,6 +6,8 @@ from django.urls import include, path
 from beatra_site import demo_inbox
 from beatra_site.health import Health, Readiness
 
+handler404 = "beatra_site.not_found.not_found"
+
 urlpatterns = [
     path("livez", Health.as_view()),
     path("readyz", Readiness.as_view()),

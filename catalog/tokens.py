@@ -48,10 +48,10 @@ def count(text: str, *, ceiling: int | None = None) -> int:
 
     With a `ceiling` the count stops once it is above: enough to see that a prompt is too long.
     """
-    vocabulary = _vocabulary()
+    encoding = vocabulary()
     total = 0
     for start in range(0, len(text), _SLICE_CHARACTERS):
-        total += len(vocabulary.encode_ordinary(text[start : start + _SLICE_CHARACTERS]))
+        total += len(encoding.encode_ordinary(text[start : start + _SLICE_CHARACTERS]))
         if ceiling is not None and total > ceiling:
             break
     return total
@@ -85,7 +85,7 @@ def estimate_prompt(
 
 def warm() -> None:
     """Load the vocabulary: half a second and 60 MB, once in a process."""
-    _vocabulary()
+    vocabulary()
 
 
 def _is_image(part: object) -> bool:
@@ -106,7 +106,8 @@ def vocabulary_file() -> Path | None:
 
 
 @cache
-def _vocabulary() -> tiktoken.Encoding:
+def vocabulary() -> tiktoken.Encoding:
+    """o200k, read from the disk once in a process. Raises FileNotFoundError when litellm is not installed."""
     file = vocabulary_file()
     if file is None:
         raise FileNotFoundError("litellm, whose package carries the vocabulary, is not installed")

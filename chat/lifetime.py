@@ -12,6 +12,7 @@ from django.conf import settings
 
 from catalog import snapshot
 from catalog.cost import load_litellm
+from contract.lifespan import settle_heap
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -39,7 +40,12 @@ async def start() -> None:
     global _warming
     catalog = await snapshot.current()
     if catalog.needs_litellm:
-        _warming = asyncio.create_task(asyncio.to_thread(load_litellm))
+        _warming = asyncio.create_task(_warm_up())
+
+
+async def _warm_up() -> None:
+    await asyncio.to_thread(load_litellm)
+    await settle_heap()
 
 
 async def drain() -> None:

@@ -37,17 +37,13 @@ class AsyncAPIView(APIView):
             # OPTIONS is the edge's; DRF's own handler of it is sync
             handler = getattr(self, name, None) if name in self.http_method_names and name != "options" else None
             if handler is None:
-                raise ApiError("method_not_allowed", allow=self.methods())
+                raise ApiError("method_not_allowed", allow=self.allowed_methods)
             # by the class: on the instance a plain function would be a method
             if (authenticate := type(self).authenticator) is not None:
                 request.auth = request.user = await authenticate(request)  # type: ignore[attr-defined]  # DRF's names
             return await handler(request, *args, **kwargs)  # type: ignore[no-any-return]
         except Exception as exc:
             return self.get_exception_handler()(exc, self.get_exception_handler_context())  # type: ignore[no-any-return]
-
-    def methods(self) -> list[str]:
-        """What the Allow header of a 405 lists."""
-        return [method for method in self.allowed_methods if method != "OPTIONS"]
 
     @staticmethod
     async def json(request: HttpRequest) -> dict[str, Any]:

@@ -42,12 +42,15 @@ class HttpProtocol(HttpToolsProtocol):
         self._refuse(ApiError("invalid_request", "The request is not valid HTTP."))
 
     def _refuse(self, error: ApiError) -> None:
-        if self.cycle is None or self.cycle.response_complete:
-            own_id = request_id.accept(None)
-            body = orjson.dumps(error.envelope(own_id))
-            headers = [(name.encode(), value.encode()) for name, value in error.headers.items()]
-            headers += [*self.server_state.default_headers, *cors.ANSWER, (b"x-request-id", own_id.encode())]
-            headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
-            self.transport.write(b"".join([STATUS_LINE[error.status], *(b"%b: %b\r\n" % header for header in headers), b"\r\n", body]))
-        # else these bytes follow a request that is being answered, and an answer in the midst of that one would be part of it
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete and (cycle.response_started or not cycle.more_body):
+            # Nonsense behind a whole request: that one is still answered, and an answer in its midst would be part of it.
+            cycle.keep_alive = False
+            return
+        own_id = request_id.accept(None)
+        body = orjson.dumps(error.envelope(own_id))
+        headers = [(name.encode(), value.encode()) for name, value in error.headers.items()]
+        headers += [*self.server_state.default_headers, *cors.ANSWER, (b"x-request-id", own_id.encode())]
+        headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
+        self.transport.write(b"".join([STATUS_LINE[error.status], *(b"%b: %b\r\n" % header for header in headers), b"\r\n", body]))
         self.transport.close()

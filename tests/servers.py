@@ -102,8 +102,9 @@ class Web(Server):
         self.url = f"http://{LOOPBACK}:{self.port}"
         self.v1 = f"{self.url}/v1"
         command = [sys.executable, "-m", "uvicorn", "beatra_site.asgi:application", "--host", LOOPBACK, "--port", str(self.port)]
-        command += ["--lifespan", "on", "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--no-server-header"]
-        command += ["--log-level", "warning", "--timeout-graceful-shutdown", "35"]
+        command += ["--lifespan", "on", "--loop", "uvloop", "--http", "contract.http_protocol:HttpProtocol", "--ws", "none"]
+        command += ["--no-proxy-headers", "--no-access-log", "--no-server-header", "--log-level", "warning"]
+        command += ["--timeout-graceful-shutdown", "35"]
         super().__init__(name, command, var=var, environment={"DATABASE_URL": database_url, "SITE_URL": self.url, **(environment or {})})
 
     def wait(self) -> "Web":
@@ -124,6 +125,7 @@ class Servers:
     def __init__(self) -> None:
         self.var = Path(tempfile.mkdtemp(prefix="beatra-test-"))
         self.var.chmod(0o711)  # the database server may run as another user, who must get through
+        (self.var / "static").mkdir()
         self._running: list[tuple[subprocess.Popen[bytes], Program]] = []
         self._stand_ins: list[Path] = []
         self.sandbox: Server | None = None

@@ -8,5 +8,5 @@ app_name = "dashboard"
 urlpatterns = [
     path("", views.home, name="home"),
     path("usage/", views.usage, name="usage"),
-    path("usage/<str:usage_id>/", views.receipt, name="receipt"),
+    path("usage/<slug:usage_id>/", views.receipt, name="receipt"),
 ]

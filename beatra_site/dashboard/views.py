@@ -1,6 +1,5 @@
 """Home, usage and receipts: what a customer opens to see where the credits went."""
 
-from contract.pagination import page
 from django.conf import settings
 from django.http import Http404
 from django.shortcuts import render
@@ -10,6 +9,7 @@ from accounts.access import account_required
 from beatra_site.dashboard.clauses import clause_of
 from beatra_site.dashboard.receipt import receipt_of
 from contract.errors import ApiError
+from contract.pagination import page
 from keys.models import ApiKey
 from wallets.models import UsageRecord
 

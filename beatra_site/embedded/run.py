@@ -53,6 +53,7 @@ class Run:
         if not self.var.exists():
             self.var.mkdir(parents=True)
             self.var.chmod(0o711)  # the database's user may have to pass through
+        (self.var / "static").mkdir(exist_ok=True)  # STATIC_ROOT: empty unless somebody runs collectstatic
         try:
             lock = FolderLock(self.var)
         except AlreadyRunningError as error:
@@ -65,6 +66,7 @@ class Run:
                 self._start(listener)
                 self.supervisor.watch()
         finally:
+            self.demo.withdraw()
             self.supervisor.stop()
             lock.release()
 
@@ -114,7 +116,8 @@ class Run:
     def _start_web(self, listener: socket.socket) -> None:
         """The web processes share one listening socket, ours, so that callers queue while one of them restarts."""
         command = ["-m", "uvicorn", "beatra_site.asgi:application", "--fd", str(listener.fileno()), "--lifespan", "on"]
-        command += ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--no-server-header", "--log-level", "warning"]
+        command += ["--loop", "uvloop", "--http", "contract.http_protocol:HttpProtocol", "--ws", "none", "--no-proxy-headers"]
+        command += ["--no-access-log", "--no-server-header", "--log-level", "warning"]
         command += ["--timeout-graceful-shutdown", str(int(self.drain_seconds) + 5)]
         for number in range(1, int(self.given.get("WEB_PROCESSES", "1")) + 1):
             name = "web" if number == 1 else f"web-{number}"

@@ -10,8 +10,12 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "tests.contract.settings"
 
 from django.core.asgi import get_asgi_application
 
-django = get_asgi_application()
+from contract.sized_request import SizedRequest
 
+django = get_asgi_application()
+django.request_class = SizedRequest
+
+# ruff: noqa: E402 — the apps can be imported only now
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import OperationalError
 from django.http import Http404, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
@@ -26,8 +30,7 @@ from contract.edge import Edge
 from contract.errors import ApiError
 from contract.lean_handler import LeanHandler
 from contract.lifespan import Lifespan
-
-SECRET = "a-secret-of-the-caller"
+from tests.contract.wire import SECRET
 
 # What the views saw, told by /v1/chat/journal
 journal: list[str] = []
@@ -93,10 +96,11 @@ class Slow(AsyncAPIView):
 
 
 class Brief(AsyncAPIView):
-    """Takes a second, as long as it is not cancelled."""
+    """Takes half a second, as long as it is not cancelled."""
 
-    async def get(self, request):
-        await asyncio.sleep(1)
+    async def post(self, request):
+        journal.append("brief began")
+        await asyncio.sleep(0.5)
         return JsonAnswer({"done": True})
 
 
@@ -164,7 +168,7 @@ def redirect(request):
     return HttpResponseRedirect("/elsewhere")
 
 
-def crash(request):
+def crash(request, token=None):
     raise ValueError(SECRET)
 
 
@@ -192,6 +196,8 @@ async def early(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
     await send({"type": "http.response.body", "body": b'{"early":true}'})
 
+
+handler404 = "beatra_site.not_found.not_found"
 
 urlpatterns = [
     path("v1/chat/echo", Echo.as_view()),

@@ -19,6 +19,8 @@ class EdgeServer(Server):
         command = [sys.executable, "-m", "uvicorn", "tests.contract.app:application", "--host", LOOPBACK, "--port", str(self.port)]
         command += ["--lifespan", "on", "--loop", "uvloop", "--http", "contract.http_protocol:HttpProtocol", "--ws", "none"]
         command += ["--timeout-graceful-shutdown", str(graceful_seconds), "--no-server-header", "--no-proxy-headers"]
+        # one client, because each makes a TLS context of its own
+        self.client = httpx.Client(base_url=self.url, timeout=60)
         super().__init__(name, command, var=SERVERS.var)
 
     def wait(self) -> "EdgeServer":
@@ -28,7 +30,7 @@ class EdgeServer(Server):
     @property
     def journal(self) -> list[str]:
         """What the views of the application noted."""
-        return httpx.get(f"{self.url}/v1/chat/journal").json()
+        return self.client.get("/v1/chat/journal").json()
 
 
 @pytest.fixture(scope="session")

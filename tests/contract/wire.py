@@ -2,12 +2,21 @@
 
 import json
 import socket
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+import httpx
+
+SECRET = "a-secret-of-the-caller"
+"""In the texts of the exceptions that the test application raises."""
 
 
 @dataclass(frozen=True)
 class Answer:
+    """`headers` by lower-case name."""
+
     status: int
     headers: dict[str, str]
     body: bytes
@@ -16,43 +25,70 @@ class Answer:
     def json(self) -> Any:
         return json.loads(self.body)
 
-    @property
-    def error(self) -> dict[str, Any]:
-        """The envelope's inside, once it is seen to be one with the request id of the header."""
-        assert self.headers["content-type"] == "application/json", self
-        error = self.json["error"]
-        assert set(error) <= {"code", "message", "retryable", "request_id", "param", "details"}, error
-        assert error["request_id"] == self.headers["x-request-id"], self
-        assert self.headers["x-should-retry"] == ("true" if error["retryable"] else "false"), self
-        return error
-
 
 def connect(port: int) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), timeout=20)
 
 
 def head(method: str, path: str, *headers: str, host: str = "127.0.0.1") -> bytes:
+    """A request up to its body. Characters are sent as Latin-1."""
     return "\r\n".join([f"{method} {path} HTTP/1.1", f"Host: {host}", *headers, "", ""]).encode("latin-1")
 
 
 def read_answer(connection: socket.socket) -> Answer:
-    """One answer: as much as its Content-Length says, else to the end of the connection."""
+    """One answer of a known length."""
     data = b""
     while b"\r\n\r\n" not in data:
         data += _more(connection)
     top, body = data.split(b"\r\n\r\n", 1)
-    first, *lines = top.decode("latin-1").split("\r\n")
-    headers = dict(line.lower().split(": ", 1) if line.lower().startswith("content-") else (line.split(": ", 1)[0].lower(), line.split(": ", 1)[1]) for line in lines)
-    if "content-length" in headers:
-        while len(body) < int(headers["content-length"]):
-            body += _more(connection)
-    return Answer(int(first.split()[1]), headers, body)
+    status, *lines = top.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+    while len(body) < int(headers["content-length"]):
+        body += _more(connection)
+    return Answer(int(status.split()[1]), headers, body)
 
 
 def ask(port: int, request: bytes) -> Answer:
+    """Send it all, then read."""
     with connect(port) as connection:
         connection.sendall(request)
         return read_answer(connection)
+
+
+def is_closed(connection: socket.socket) -> bool:
+    """Whether the server has ended the connection, waiting for it."""
+    try:
+        while connection.recv(65536):
+            pass
+    except ConnectionResetError:
+        pass
+    except TimeoutError:
+        return False
+    return True
+
+
+def error_of(answer: Answer | httpx.Response) -> dict[str, Any]:
+    """What stands in the envelope, which it must be, with all that goes with one."""
+    body = answer.body if isinstance(answer, Answer) else answer.content
+    assert answer.headers["content-type"] == "application/json", body[:500]
+    (name, error), *rest = json.loads(body).items()
+    assert (name, rest) == ("error", [])
+    assert (
+        {"code", "message", "retryable", "request_id"} <= set(error) <= {"code", "message", "retryable", "request_id", "param", "details"}
+    )
+    assert error["request_id"] == answer.headers["x-request-id"]
+    assert answer.headers["x-should-retry"] == ("true" if error["retryable"] else "false")
+    return error
+
+
+def eventually(fact: Callable[[], bool], *, seconds: float = 10) -> bool:
+    """Whether `fact` comes true, waiting for it."""
+    deadline = time.monotonic() + seconds
+    while not fact():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def _more(connection: socket.socket) -> bytes:

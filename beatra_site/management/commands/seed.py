@@ -8,12 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 from allauth.account.models import EmailAddress
-from catalog.seed import seed as seed_catalog
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import transaction
 
 from accounts.models import Account, User
+from catalog.seed import seed as seed_catalog
 from keys import issuing
 from keys.models import ApiKey
 from wallets import ledger

@@ -1,0 +1,209 @@
+"""Signing up: the form, the mail, the link in it, and what there is afterwards."""
+
+from __future__ import annotations
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.db import connection
+
+from accounts.models import Account, Event, User
+from tests.browsing import browser, mailed_link, mailed_to, read, sign_in, text
+from tests.factories import PASSWORD, UserFactory
+from wallets.models import LedgerEntry, Wallet
+
+
+@pytest.fixture(autouse=True)
+def _welcome(settings, committed):
+    settings.WELCOME_CREDITS = Decimal(1000)
+
+
+def new_email(tag: str = "") -> str:
+    return f"{uuid.uuid4().hex}{tag}@example.com"
+
+
+def sign_up(email, password=PASSWORD):
+    client = browser()
+    return client, client.post("/accounts/signup/", {"email": email, "password1": password})
+
+
+def confirm(client, email):
+    return client.post(mailed_link(email, "confirm-email"))
+
+
+def wallet_of(email) -> Wallet:
+    return Wallet.objects.get(account__user__email=email)
+
+
+def test_signing_up_makes_user_account_and_wallet_and_sends_one_mail():
+    email = new_email()
+    _, response = sign_up(email)
+    assert (response.status_code, response.headers["Location"]) == (302, "/accounts/confirm-email/")
+    account = Account.objects.get(user__email=email)
+    assert (account.status, account.wallet.balance, account.wallet.entries) == ("active", 0, 0)
+    assert [event.kind for event in Event.objects.filter(account=account)] == ["account.created"]
+    (message,) = mailed_to(email)
+    assert message.subject == "Confirm your email address"
+    assert message.from_email == "beatra <no-reply@beatra.example>"
+
+
+def test_the_link_of_the_mail_asks_before_it_confirms():
+    """A mail scanner that opens the link confirms nothing."""
+    email = new_email()
+    client, _ = sign_up(email)
+    page = client.get(mailed_link(email, "confirm-email"))
+    assert page.status_code == 200
+    assert f"Is {email} your address?" in text(page)
+    assert not EmailAddress.objects.get(email=email).verified
+
+
+def test_confirming_signs_in_and_brings_the_welcome_credits():
+    email = new_email()
+    client, _ = sign_up(email)
+    assert confirm(client, email).headers["Location"] == "/"
+    home = client.get("/")
+    assert home.status_code == 200
+    assert "1,000.0000" in text(home)
+    assert "Welcome: 1000.0000 credits are in your wallet." in text(home)
+    entry = LedgerEntry.objects.get(wallet=wallet_of(email))
+    assert (entry.kind, entry.amount, entry.balance_after) == ("welcome", 1000, 1000)
+
+
+def test_confirming_again_brings_nothing_more():
+    email = new_email()
+    client, _ = sign_up(email)
+    link = mailed_link(email, "confirm-email")
+    client.post(link)
+    client.post(link)
+    assert wallet_of(email).balance == 1000
+    assert "has been used" in text(client.get(link))
+
+
+def test_a_plus_tag_of_a_mailbox_that_was_welcomed_gets_none():
+    name = uuid.uuid4().hex
+    for email, balance in ((f"{name}@example.com", 1000), (f"{name}+more@example.com", 0)):
+        client, _ = sign_up(email)
+        confirm(client, email)
+        assert wallet_of(email).balance == balance
+
+
+def test_a_changed_address_gets_no_second_welcome():
+    email, other = new_email(), new_email()
+    client, _ = sign_up(email)
+    confirm(client, email)
+    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    client.post("/accounts/email/", {"action_add": "", "email": other})
+    client.post(mailed_link(other, "confirm-email"))
+    assert User.objects.get(account__wallet=wallet_of(other)).email == other
+    assert wallet_of(other).balance == 1000
+    assert mailed_to(email)[-1].subject == "Your email address was changed"
+
+
+def test_without_confirming_nobody_signs_in():
+    email = new_email()
+    sign_up(email)
+    client = browser()
+    response = client.post("/accounts/login/", {"login": email, "password": PASSWORD})
+    assert response.headers["Location"] == "/accounts/confirm-email/"
+    assert "Sign out" not in text(client.get("/"))
+
+
+def test_a_taken_address_looks_the_same_to_a_stranger_and_tells_its_owner():
+    taken = UserFactory().email
+    _, response = sign_up(taken)
+    assert (response.status_code, response.headers["Location"]) == (302, "/accounts/confirm-email/")
+    assert User.objects.filter(email=taken).count() == 1
+    assert mailed_to(taken)[-1].subject == "You already have an account"
+
+
+def test_an_address_in_capitals_is_the_same_address():
+    email = new_email()
+    sign_up(email.upper())
+    assert User.objects.get(email=email).account
+    client = browser()
+    client.post(mailed_link(email, "confirm-email"))
+    assert sign_in(email.upper())
+
+
+@pytest.mark.parametrize(
+    ("email", "password", "told"),
+    [
+        ("", PASSWORD, "This field is required."),
+        ("nobody", PASSWORD, "Enter a valid email address."),
+        ("a\x00b@example.com", PASSWORD, "Null characters are not allowed."),
+        ("ann@example.com", "short", "at least 8 characters"),
+        ("ann@example.com", "12345678901", "entirely numeric"),
+        ("ann@example.com", "password1", "too common"),
+    ],
+)
+def test_a_form_that_is_wrong_says_why_and_makes_nobody(email, password, told):
+    before = User.objects.count()
+    _, response = sign_up(email, password)
+    assert response.status_code == 200
+    assert told in text(response)
+    assert not read(response).inline
+    assert User.objects.count() == before
+
+
+def test_two_at_once_with_one_address_make_one_account():
+    email = new_email()
+
+    def one(_):
+        try:
+            return sign_up(email)[1].status_code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(one, range(4))) == {302}
+    assert Account.objects.filter(user__email=email).count() == 1
+    assert Wallet.objects.filter(account__user__email=email).count() == 1
+
+
+def test_links_of_mails_lead_to_the_site_whatever_host_asked(settings):
+    settings.SITE_URL = "https://beatra.example"
+    settings.ALLOWED_HOSTS = ["*"]
+    email = new_email()
+    browser().post("/accounts/signup/", {"email": email, "password1": PASSWORD}, headers={"host": "evil.example"})
+    body = mailed_to(email)[-1].body
+    assert "https://beatra.example/accounts/confirm-email/" in body
+    assert "evil" not in body
+
+
+def test_no_mail_leaves_when_the_sign_up_is_undone(monkeypatch):
+    """The wallet can't be made: no user, no account, no mail."""
+    email = new_email()
+
+    def fail(*args, **kwargs):
+        raise RuntimeError("no wallet today")
+
+    monkeypatch.setattr(Wallet.objects, "create", fail)
+    client = browser()
+    client.raise_request_exception = False
+    assert client.post("/accounts/signup/", {"email": email, "password1": PASSWORD}).status_code == 500
+    assert not User.objects.filter(email=email).exists()
+    assert mailed_to(email) == []
+
+
+def test_confirming_is_undone_with_its_mail_when_the_credits_fail(settings, monkeypatch):
+    settings.WELCOME_CREDITS = Decimal(0)
+    email, other = new_email(), new_email()
+    client, _ = sign_up(email)
+    confirm(client, email)
+    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    client.post("/accounts/email/", {"action_add": "", "email": other})
+
+    def fail(*args, **kwargs):
+        raise RuntimeError("no credits today")
+
+    client.raise_request_exception = False
+    with monkeypatch.context() as patch:
+        patch.setattr("beatra_site.signup.grant_welcome", fail)
+        assert confirm(client, other).status_code == 500
+    assert User.objects.get(account__wallet=wallet_of(email)).email == email
+    assert [message.subject for message in mailed_to(email)] == ["Confirm your email address"]
+    assert confirm(client, other).status_code == 302
+    assert mailed_to(email)[-1].subject == "Your email address was changed"
