@@ -69,14 +69,11 @@ lock: .venv/dev.stamp
 # The environment: made once, installed again when the lock changes. A stamp is written last, so a broken-off step is repeated.
 
 .venv/python.stamp:
-	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(MAKE) --no-print-directory .venv/bin/python
-	@touch $@
-
-.venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "beatra needs Python 3.11, 3.12 or 3.13; none of them was found. Name one: make run PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "$(PYTHON) comes without its venv module. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
-	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
+	@touch $@
 
 .venv/run.stamp: requirements.txt | .venv/python.stamp
 	$(call install,requirements.txt)

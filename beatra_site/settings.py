@@ -29,6 +29,7 @@ KEY_PEPPER = env.str("KEY_PEPPER", "")
 SITE_URL = env.str("SITE_URL", "http://127.0.0.1:8000")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", 0)
 
 # The sandbox providers: true in the demo and in tests only
 SANDBOX = env.bool("SANDBOX", False)
