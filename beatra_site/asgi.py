@@ -7,8 +7,11 @@ import os
 
 from django.core.asgi import get_asgi_application
 
+from contract.sized_request import SizedRequest
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "beatra_site.settings")
 django = get_asgi_application()
+django.request_class = SizedRequest
 
 # ruff: noqa: E402 — the apps can be imported only now
 from catalog import snapshot

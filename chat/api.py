@@ -6,13 +6,13 @@ import asyncio
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from keys.authentication import authenticate
 
 from chat import completion, lifetime
 from chat.schema import parse, unsupported
 from contract import idempotency_key, request_id
 from contract.async_view import AsyncAPIView, JsonAnswer
 from contract.errors import ApiError
+from keys.authentication import authenticate
 
 
 class ChatCompletions(AsyncAPIView):

@@ -108,7 +108,7 @@ class Web(Server):
         command = [sys.executable, "-m", "uvicorn", "beatra_site.asgi:application", "--host", LOOPBACK, "--port", str(self.port)]
         command += ["--lifespan", "on", "--loop", "uvloop", "--http", "contract.http_protocol:HttpProtocol", "--ws", "none"]
         command += ["--no-proxy-headers", "--no-access-log", "--no-server-header", "--log-level", "warning"]
-        command += ["--timeout-graceful-shutdown", "35"]
+        command += ["--timeout-graceful-shutdown", (environment or {}).get("DRAIN_SECONDS", "30")]
         super().__init__(name, command, var=var, environment={"DATABASE_URL": database_url, "SITE_URL": self.url, **(environment or {})})
 
     def wait(self) -> "Web":

@@ -120,7 +120,7 @@ class Run:
         command = ["-m", "uvicorn", "beatra_site.asgi:application", "--fd", str(listener.fileno()), "--lifespan", "on"]
         command += ["--loop", "uvloop", "--http", "contract.http_protocol:HttpProtocol", "--ws", "none", "--no-proxy-headers"]
         command += ["--no-access-log", "--no-server-header", "--log-level", "warning"]
-        command += ["--timeout-graceful-shutdown", str(int(self.drain_seconds) + 5)]
+        command += ["--timeout-graceful-shutdown", str(int(self.drain_seconds))]
         for number in range(1, int(self.given.get("WEB_PROCESSES", "1")) + 1):
             name = "web" if number == 1 else f"web-{number}"
             web = self._python(name, *command, pass_fds=(listener.fileno(),), stop_seconds=self.drain_seconds + 10, stop_order=3)

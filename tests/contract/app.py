@@ -10,7 +10,10 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "tests.contract.settings"
 
 from django.core.asgi import get_asgi_application
 
+from contract.sized_request import SizedRequest
+
 django = get_asgi_application()
+django.request_class = SizedRequest
 
 # ruff: noqa: E402 — the apps can be imported only now
 from django.core.exceptions import PermissionDenied, SuspiciousOperation

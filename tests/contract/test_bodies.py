@@ -118,6 +118,12 @@ def test_a_body_in_many_small_pieces_is_one_body(edge: EdgeServer):
         assert read_answer(connection).json["body"] == {"text": "é" * 100}
 
 
+@pytest.mark.parametrize("path", ["/v1/chat/echo", "/v1/stock/echo", "/v1/stock/strict"])
+def test_json_in_chunks_is_read(edge: EdgeServer, path: str):
+    answer = edge.client.post(path, content=iter([b'{"a"', b":1}"]), headers={"Content-Type": "application/json"})
+    assert answer.json()["body"] == {"a": 1}
+
+
 def test_who_leaves_while_sending_is_no_crash(edge: EdgeServer):
     lines = len(edge.log.splitlines())
     with connect(edge.port) as connection:

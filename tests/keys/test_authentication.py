@@ -177,7 +177,11 @@ def test_a_drf_view_knows_the_caller():
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("header", "code"), [(None, b'"unauthorized"'), (f"Bearer {tokens.new_token()}", b'"invalid_api_key"')])
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [(None, b'"unauthorized"'), (f"Bearer {tokens.new_token()}", b'"invalid_api_key"')],
+    ids=["none", "unknown"],
+)
 def test_a_drf_view_answers_strangers_with_the_envelope(header: str | None, code: bytes):
     request = APIRequestFactory().get("/", **({} if header is None else {"HTTP_AUTHORIZATION": header}))
     response = Whoami.as_view()(request)
