@@ -28,6 +28,8 @@ _READY_SECONDS = 120
 _LOG_BYTES = 10_000_000
 # A supervisor that was killed a moment ago may have left its port taken for as long
 _PORT_PATIENCE_SECONDS = 2
+# What is on this machine is not asked for through a proxy
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Run:
@@ -150,7 +152,7 @@ class Run:
             command=[sys.executable, *arguments],
             log=self._log(name),
             cwd=self.root,
-            environment={**self.given, **self.embedded, "VAR": str(self.var), "PYTHONUNBUFFERED": "1"},
+            environment={**self.given, **self.embedded, **environment.direct(self.given), "VAR": str(self.var), "PYTHONUNBUFFERED": "1"},
             pass_fds=pass_fds,
             stop_order=stop_order,
             stop_seconds=stop_seconds,
@@ -179,7 +181,7 @@ class Run:
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 — a URL of ours
+        with _DIRECT.open(url, timeout=10) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False

@@ -19,7 +19,7 @@ import redis
 
 from tests.embedded.conftest import remove
 from tests.embedded.test_supervisor import lives, until
-from tests.servers import ROOT
+from tests.servers import DIRECT, ROOT
 
 READY_SECONDS = 120
 _numbers = itertools.count(1)
@@ -55,7 +55,7 @@ class Up:
         request.add_header("Authorization", f"Bearer {self.demo['api_key']}")
         request.add_header("Content-Type", "application/json")
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with DIRECT.open(request, timeout=60) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             return error.code, json.load(error)
@@ -118,7 +118,7 @@ def start_up() -> Iterator[StartUp]:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """One that the tests of this module share and leave running."""
     var = tmp_path_factory.mktemp("up") / "var"
-    up = Up(var)
+    up = Up(var, {"http_proxy": "http://127.0.0.1:9"})  # a proxy, which nothing on this machine may be asked for through
     try:
         yield up.ready()
     finally:
