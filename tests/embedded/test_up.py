@@ -96,8 +96,8 @@ StartUp = Callable[..., Up]
 
 
 @pytest.fixture
-def start_up() -> Iterator[StartUp]:
-    """Start a `manage.py up`; all are killed after the test."""
+def start_up(folder: Path) -> Iterator[StartUp]:
+    """Start a `manage.py up`; all are killed after the test, before its folder goes."""
     started: list[Up] = []
 
     def begin(var: Path, environment: Mapping[str, str] | None = None) -> Up:
