@@ -6,6 +6,7 @@ Where the environment says nothing, `$VAR/servers.env` (written by `manage.py up
 
 from decimal import Decimal
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import environ
 from django.templatetags.static import static
@@ -149,6 +150,9 @@ ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SITE_URL.startswith("https://")
 CSRF_COOKIE_HTTPONLY = True
+# Cookies don't know ports: two copies on one host would sign each other's users out
+_PORT = urlsplit(SITE_URL).port or ""
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"session{_PORT}", f"csrf{_PORT}"
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", 31_536_000) if SESSION_COOKIE_SECURE else 0
 if TRUSTED_PROXY_COUNT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

@@ -74,6 +74,8 @@ class Run:
 
     def _start(self, listener: socket.socket) -> None:
         self._start_servers()
+        if self._sandboxed and "WELCOME_CREDITS" not in self.given:
+            self.embedded["WELCOME_CREDITS"] = "1000"  # so that a visitor's own account can call at once
         if self._sandboxed and "SANDBOX_URL" not in self.given:
             port = free_port()
             self.embedded["SANDBOX_URL"] = f"http://{LOOPBACK}:{port}"
