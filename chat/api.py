@@ -12,13 +12,10 @@ from chat.schema import parse, unsupported
 from contract import idempotency_key, request_id
 from contract.async_view import AsyncAPIView, JsonAnswer
 from contract.errors import ApiError
-from keys.authentication import authenticate
 
 
 class ChatCompletions(AsyncAPIView):
     """Answer a conversation, as OpenAI's chat completions do. Held before the provider is asked, charged before the answer."""
-
-    authenticator = authenticate
 
     async def post(self, request: HttpRequest) -> HttpResponseBase:
         idempotency_key.given(request)

@@ -14,6 +14,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+import psycopg
 from django.conf import settings
 
 from catalog import pricing, routing, snapshot, tokens
@@ -27,7 +28,7 @@ from contract.errors import ApiError
 from contract.ids import new_id
 from keys.authentication import Caller
 from wallets import committer, heartbeat
-from wallets.holds import Hold, Release, Settlement, Verdict
+from wallets.holds import Hold, Release, Settled, Settlement, Verdict
 from wallets.money import as_text
 
 logger = logging.getLogger(__name__)
@@ -239,7 +240,7 @@ async def _charge(call: Call, answer: Answer) -> dict[str, Any]:
         alert = alert or "a cost of 0"
     if alert:
         logger.error("usage alert: %s", alert, extra={"route": call.route.name, "usage_id": call.id})
-    settled = await committer.settle(
+    settled = await _settle(
         Settlement(
             usage_id=call.id,
             wallet_id=call.caller.wallet_id,
@@ -262,8 +263,6 @@ async def _charge(call: Call, answer: Answer) -> dict[str, Any]:
             first_output_ms=None,
         )
     )
-    if settled.kind != "charged":
-        raise ApiError("billing_failed")
     return {
         "id": call.id,
         "object": "chat.completion",
@@ -280,6 +279,18 @@ async def _charge(call: Call, answer: Answer) -> dict[str, Any]:
             "credits_usd_reference": as_text(settled.credits_usd_reference),
         },
     }
+
+
+async def _settle(settlement: Settlement) -> Settled:
+    """Record the charge. Raises `ApiError` billing_failed when it could not be, or when the record was closed by somebody else."""
+    try:
+        settled = await committer.settle(settlement)
+    except psycopg.Error as error:
+        logger.error("a charge could not be recorded: %s", type(error).__name__, extra={"usage_id": settlement.usage_id})
+        raise ApiError("billing_failed") from None
+    if settled.kind != "charged":
+        raise ApiError("billing_failed")
+    return settled
 
 
 async def _release(call: Call, *, clause: str, outcome: str) -> None:

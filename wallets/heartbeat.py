@@ -72,7 +72,7 @@ async def _keep_renewing(process: str) -> None:
 
 
 async def _renew(process: str) -> None:
-    async with pool.connection(wait_seconds=RENEW_SECONDS) as connection:
+    async with pool.connection() as connection:
         await connection.execute(
             "insert into wallets_process (id, seen_at, started_at) values (%s, clock_timestamp(), clock_timestamp())"
             " on conflict (id) do update set seen_at = clock_timestamp()",

@@ -36,13 +36,14 @@ from tests.contract.wire import SECRET
 journal: list[str] = []
 
 
-async def authenticate(request):
-    token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    if not token:
-        raise ApiError("unauthorized")
-    if token != "good":
-        raise ApiError("invalid_api_key")
-    return "the caller"
+class Authentication:
+    async def authenticate_async(self, request):
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if not token:
+            raise ApiError("unauthorized")
+        if token != "good":
+            raise ApiError("invalid_api_key")
+        return "the caller"
 
 
 class Echo(AsyncAPIView):
@@ -56,7 +57,7 @@ class Size(AsyncAPIView):
 
 
 class Private(AsyncAPIView):
-    authenticator = authenticate
+    authentication_classes = (Authentication,)
 
     async def get(self, request):
         return JsonAnswer({"auth": request.auth, "user": request.user, "name": request.GET.get("name")})

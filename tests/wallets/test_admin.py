@@ -1,0 +1,161 @@
+"""Staff look at the books, move credits by a reasoned entry, and set the rate by a new version."""
+
+import uuid
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import Event
+from tests.factories import UserFactory, WalletFactory
+from tests.wallets.calls import charge, hold, now
+from wallets import holds, rates
+from wallets.models import CreditsPerUsdRate, LedgerEntry
+
+pytestmark = pytest.mark.django_db
+
+ADD_ENTRY = reverse("admin:wallets_ledgerentry_add")
+ADD_RATE = reverse("admin:wallets_creditsperusdrate_add")
+
+
+def staff_client(*permissions):
+    user = UserFactory(is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(content_type__app_label="wallets", codename__in=permissions))
+    client = Client()
+    client.force_login(user)
+    client.user = user
+    return client
+
+
+@pytest.fixture
+def staff():
+    return staff_client(
+        "view_wallet",
+        "change_wallet",
+        "view_ledgerentry",
+        "add_ledgerentry",
+        "view_usagerecord",
+        "view_creditsperusdrate",
+        "add_creditsperusdrate",
+    )
+
+
+@pytest.fixture
+def wallet():
+    wallet = WalletFactory(balance=10)
+    held = hold(wallet, 4, request_id=f"req-{wallet.pk}", usage_id=f"chatcmpl_{wallet.pk}")
+    holds.place([held])
+    holds.settle([charge(held, 3)])
+    return wallet
+
+
+def listed(client, model, **query):
+    response = client.get(reverse(f"admin:wallets_{model}_changelist"), query)
+    assert response.status_code == 200
+    return list(response.context["cl"].result_list)
+
+
+def move(client, wallet, **fields):
+    given = {"wallet": wallet.pk, "kind": "grant", "amount": "5", "reason": "sorry", "submission": str(uuid.uuid4()), **fields}
+    return client.post(ADD_ENTRY, given)
+
+
+def test_the_books_are_found_by_email_reference_and_ids(staff, wallet):
+    email = wallet.account.user.email
+    other = WalletFactory(balance=1)
+    assert listed(staff, "wallet", q=email[:20]) == [wallet]
+    assert [entry.kind for entry in listed(staff, "ledgerentry", q=email.upper())] == ["charge", "grant"]
+    assert [entry.reference for entry in listed(staff, "ledgerentry", q=f"charge:chatcmpl_{wallet.pk}")] == [f"charge:chatcmpl_{wallet.pk}"]
+    for term in (email, f"chatcmpl_{wallet.pk}", f"req-{wallet.pk}"):
+        assert [record.pk for record in listed(staff, "usagerecord", q=term)] == [f"chatcmpl_{wallet.pk}"]
+    assert listed(staff, "usagerecord", wallet__id__exact=other.pk) == []
+    assert [entry.wallet for entry in listed(staff, "ledgerentry", wallet__id__exact=other.pk)] == [other]
+
+
+def test_every_page_opens_and_nothing_in_the_books_can_be_edited(staff, wallet):
+    for model, row in [("wallet", wallet), ("ledgerentry", wallet.ledger.first()), ("usagerecord", wallet.usage.get())]:
+        page = reverse(f"admin:wallets_{model}_change", args=[row.pk])
+        assert staff.get(page).status_code == 200
+        assert staff.get(reverse(f"admin:wallets_{model}_delete", args=[row.pk])).status_code == 403
+        if model != "wallet":
+            assert staff.post(page, {"amount": "1000", "charged_credits": "0"}).status_code == 403
+    assert staff.get(ADD_ENTRY).status_code == staff.get(ADD_RATE).status_code == 200
+
+
+def test_the_wallets_page_leads_to_its_books(staff, wallet):
+    for action in ("move", "ledger", "usage"):
+        response = staff.get(f"{reverse('admin:wallets_wallet_changelist')}{wallet.pk}/{action}", follow=True)
+        assert response.status_code == 200
+        assert str(wallet.pk) in response.request["QUERY_STRING"]
+
+
+def test_changing_the_calls_in_flight_leaves_the_amounts_alone(staff, wallet):
+    page = reverse("admin:wallets_wallet_change", args=[wallet.pk])
+    assert staff.post(page, {"max_in_flight": "5", "balance": "1000"}).status_code == 302
+    wallet.refresh_from_db()
+    assert (wallet.max_in_flight, wallet.balance) == (5, 7)
+    event = Event.objects.get(kind="wallet.limit_changed", account=wallet.account)
+    assert (event.actor, event.data) == (staff.user, {"before": 64, "after": 5})
+
+
+def test_a_grant_is_an_entry_with_its_reason_and_author(staff, wallet):
+    assert move(staff, wallet).status_code == 302
+    entry = wallet.ledger.get(kind="grant", amount=5)
+    assert (entry.actor, entry.reason, entry.balance_after) == (staff.user, "sorry", 12)
+    assert move(staff, wallet, kind="adjustment", amount="-12").status_code == 302
+    assert now(wallet)[0] == 0
+
+
+def test_a_form_sent_twice_is_one_entry(staff, wallet):
+    once = str(uuid.uuid4())
+    for _ in range(2):
+        assert move(staff, wallet, submission=once).status_code == 302
+    assert move(staff, wallet, submission=once, amount="6").status_code == 302
+    assert now(wallet)[0] == 12
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"amount": "0"}, "not zero"),
+        ({"amount": "-1"}, "above zero"),
+        ({"amount": "0.00001"}, "4 decimal places"),
+        ({"kind": "welcome"}, "valid choice"),
+        ({"reason": " "}, "required"),
+        ({"submission": "x"}, "UUID"),
+    ],
+)
+def test_what_can_not_be_entered_is_said_on_the_form(staff, wallet, fields, says):
+    response = move(staff, wallet, **fields)
+    assert response.status_code == 200
+    assert says in response.content.decode()
+    assert now(wallet)[0] == 7
+
+
+def test_more_than_is_available_is_not_taken(staff, wallet):
+    given = {"wallet": wallet.pk, "kind": "adjustment", "amount": "-7.0001", "reason": "x", "submission": str(uuid.uuid4())}
+    response = staff.post(ADD_ENTRY, given, follow=True)
+    assert "Nothing was entered: only 7.0000 credits are available" in response.content.decode()
+    assert now(wallet)[0] == 7
+
+
+def test_only_those_who_may_move_credits(wallet):
+    assert move(staff_client("view_ledgerentry", "view_wallet", "change_wallet"), wallet).status_code == 403
+    assert LedgerEntry.objects.filter(wallet=wallet).count() == 2
+
+
+def test_a_new_rate_is_a_new_version(staff, wallet):
+    given = {"wallet": wallet.pk, "value": "800", "reason": "a deal", "effective_from_0": "", "effective_from_1": ""}
+    assert staff.post(ADD_RATE, given).status_code == 302
+    assert rates.rate_for(wallet) == Decimal(800)
+    rate = CreditsPerUsdRate.objects.get(wallet=wallet)
+    assert (rate.author, rate.reason) == (staff.user, "a deal")
+    assert Event.objects.get(kind="rate.added", account=wallet.account).data["credits_per_usd"] == "800"
+    assert staff.post(reverse("admin:wallets_creditsperusdrate_change", args=[rate.pk]), given).status_code == 403
+    past = {**given, "effective_from_0": "2020-01-01", "effective_from_1": "00:00:00"}
+    assert "is over" in staff.post(ADD_RATE, past).content.decode()
+    for bad in ({"value": "0"}, {"reason": ""}):
+        assert staff.post(ADD_RATE, {**given, **bad}).status_code == 200
+    assert CreditsPerUsdRate.objects.filter(wallet=wallet).count() == 1

@@ -1,0 +1,224 @@
+"""The web process's callers: many at once on few connections, and answers that are lost on their way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections import Counter
+from decimal import Decimal
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.db import connection as django_connection
+
+from tests.factories import WalletFactory
+from tests.wallets.calls import charge, giving_back, hold, now
+from wallets import committer, pool, statements
+from wallets.models import UsageRecord
+
+pytestmark = pytest.mark.usefixtures("clean_books")
+
+
+def on_a_pool(work):
+    """Run the coroutine function `work` with the pool open, as a web process has it."""
+
+    async def opened():
+        await pool.open()
+        try:
+            return await work()
+        finally:
+            await pool.close()
+
+    return asyncio.run(opened())
+
+
+def test_five_hundred_at_once_on_a_wallet_for_a_hundred(committed):
+    wallet = WalletFactory(balance=100, max_in_flight=1000)
+    calls = [hold(wallet, 1) for _ in range(500)]
+
+    async def work():
+        verdicts = await asyncio.gather(*(committer.place(one) for one in calls))
+        assert Counter(verdict.kind for verdict in verdicts) == {"held": 100, "busy": 400}
+        held = [one for one, verdict in zip(calls, verdicts, strict=True) if verdict.kind == "held"]
+        settled = await asyncio.gather(*(committer.settle(charge(one, 1)) for one in held))
+        assert Counter(answer.kind for answer in settled) == {"charged": 100}
+        assert sorted(answer.balance for answer in settled) == list(range(100))
+        return (await committer.place(hold(wallet, 1))).kind
+
+    assert on_a_pool(work) == "insufficient"
+    assert now(wallet) == (0, 0, 0)
+
+
+def test_a_call_from_hold_to_charge_and_to_release(committed):
+    wallet = WalletFactory(balance=10)
+    paid, failed = hold(wallet, 3), hold(wallet, 3)
+
+    async def work():
+        assert [(await committer.place(one)).kind for one in (paid, failed)] == ["held", "held"]
+        settled = await committer.settle(charge(paid, 2))
+        assert (settled.kind, settled.credits_usd_reference, settled.rate, settled.balance) == ("charged", Decimal("0.0020"), 1000, 8)
+        assert (await committer.release(giving_back(failed))).kind == "released"
+        assert (await committer.settle(charge(failed, 2))).kind == "closed"
+
+    on_a_pool(work)
+    assert now(wallet) == (8, 0, 0)
+
+
+class Wire:
+    """Stands between the pool and PostgreSQL. When bytes of the client contain `word`, the server gets them, and the answer is lost.
+
+    It happens `times` times; `lost` counts them.
+    """
+
+    def __init__(self) -> None:
+        self.word: bytes | None = None
+        self.times = 0
+        self.lost = 0
+
+    @contextlib.asynccontextmanager
+    async def laid(self, monkeypatch):
+        given = django_connection.settings_dict
+        upstream = (given["HOST"], int(given["PORT"] or 5432))
+
+        async def serve(reader, writer):
+            server_reader, server_writer = await asyncio.open_connection(*upstream)
+            cut = asyncio.Event()
+
+            async def to_server():
+                while data := await reader.read(65536):
+                    if self.word and self.word in data and self.lost < self.times:
+                        self.lost += 1
+                        cut.set()
+                    server_writer.write(data)
+                    await server_writer.drain()
+
+            async def to_client():
+                while data := await server_reader.read(65536):
+                    if cut.is_set():
+                        break
+                    writer.write(data)
+                    await writer.drain()
+
+            tasks = [asyncio.create_task(to_server()), asyncio.create_task(to_client())]
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                task.cancel()
+            for one in (writer, server_writer):
+                one.close()
+
+        listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = listening.sockets[0].getsockname()[1]
+        monkeypatch.setitem(settings.DATABASES, "default", {**settings.DATABASES["default"], "HOST": "127.0.0.1", "PORT": str(port)})
+        try:
+            yield
+        finally:
+            listening.close()
+
+
+def test_an_answer_lost_on_its_way_is_asked_for_again(committed, monkeypatch):
+    """The statement committed, the connection broke before its answer came: the same answer, and nothing moved twice."""
+    wallet = WalletFactory(balance=10)
+    paid, failed = hold(wallet, 6), hold(wallet, 4)
+
+    async def through_the_wire():
+        wire = Wire()
+        async with wire.laid(monkeypatch):
+            await pool.open()
+            try:
+                wire.word, wire.times = paid.usage_id.encode(), 2
+                assert (await committer.place(paid)).kind == "held"
+                wire.times = 4
+                settled = await committer.settle(charge(paid, 5))
+                assert (settled.kind, settled.credits_usd_reference, settled.balance) == ("charged", Decimal("0.0050"), 5)
+                wire.word, wire.times = failed.usage_id.encode(), 5
+                assert (await committer.place(failed)).kind == "held"
+                wire.times = 6
+                assert (await committer.release(giving_back(failed))).kind == "released"
+                assert wire.lost == 6
+            finally:
+                await pool.close()
+
+    asyncio.run(through_the_wire())
+    assert now(wallet) == (5, 0, 0)
+    assert wallet.ledger.filter(kind="charge").count() == 1
+
+
+def test_a_connection_that_dies_while_it_waits_for_the_wallet_is_replaced(connect):
+    wallet = WalletFactory(balance=10)
+    locker, killer = connect(), connect()
+    waiting = (
+        "select pid from pg_stat_activity where application_name = 'beatra' and wait_event_type = 'Lock' and datname = current_database()"
+    )
+
+    async def work():
+        with locker.transaction():
+            locker.execute("select from wallets_wallet where id = %s for update", [wallet.pk])
+            placed = asyncio.create_task(committer.place(hold(wallet, 1)))
+            while not (found := killer.execute(waiting).fetchone()):
+                await asyncio.sleep(0.01)
+            killer.execute("select pg_terminate_backend(%s)", found)
+            await asyncio.sleep(0.05)
+            assert not placed.done()
+        return (await placed).kind
+
+    assert on_a_pool(work) == "held"
+    assert now(wallet) == (10, 1, 1)
+
+
+def test_a_lock_that_never_ends_is_given_up_on(connect, monkeypatch):
+    monkeypatch.setattr(committer, "PLACE_SECONDS", 0.0)
+    monkeypatch.setitem(pool.SERVER_SETTINGS, "lock_timeout", "20ms")
+    wallet = WalletFactory(balance=10)
+    locker = connect()
+
+    async def work():
+        with locker.transaction():
+            locker.execute("select from wallets_wallet where id = %s for update", [wallet.pk])
+            with pytest.raises(psycopg.errors.LockNotAvailable):
+                await committer.place(hold(wallet, 1))
+        return (await committer.place(hold(wallet, 1))).kind
+
+    assert on_a_pool(work) == "held"
+    assert UsageRecord.objects.filter(wallet=wallet).count() == 1
+
+
+def test_a_caller_that_is_gone_leaves_no_statement_behind(connect):
+    """A hold that waits for its wallet ends with the connection that asked for it: it can't come true after its caller gave it up."""
+    wallet = WalletFactory(balance=10)
+    locker, watcher = connect(), connect()
+    row = hold(wallet, 1)
+
+    async def work():
+        asking = await psycopg.AsyncConnection.connect(pool._conninfo(settings.DATABASES["default"]), autocommit=True)
+        pid = asking.info.backend_pid
+        running = "select wait_event_type = 'Lock' from pg_stat_activity where pid = %s"
+        with locker.transaction():
+            locker.execute("select from wallets_wallet where id = %s for update", [wallet.pk])
+            asked = asyncio.create_task(asking.execute(statements.PLACE.text, statements.PLACE.parameters([row])))
+            while watcher.execute(running, [pid]).fetchone() != (True,):
+                await asyncio.sleep(0.01)
+            with socket.socket(fileno=os.dup(asking.fileno())) as wire:
+                wire.shutdown(socket.SHUT_RDWR)
+            with pytest.raises(psycopg.OperationalError):
+                await asked
+            while watcher.execute(running, [pid]).fetchone() is not None:
+                await asyncio.sleep(0.01)
+
+    asyncio.run(work())
+    assert now(wallet) == (10, 0, 0)
+
+
+def test_without_the_pool_it_says_what_is_missing(committed):
+    with pytest.raises(RuntimeError, match="lifespan"):
+        asyncio.run(committer.place(hold(1, 1)))
+
+
+def test_the_pool_opens_again_after_a_close(committed):
+    async def work():
+        async with pool.connection() as one:
+            return await (await one.execute("select current_setting('lock_timeout')")).fetchone()
+
+    assert [on_a_pool(work), on_a_pool(work)] == [("2s",), ("2s",)]

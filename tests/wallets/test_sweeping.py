@@ -1,0 +1,164 @@
+"""Calls whose process is gone end as lost; those of living processes are left alone."""
+
+import asyncio
+
+import pytest
+from django.db import connection
+
+from tests.factories import WalletFactory
+from tests.wallets.calls import charge, hold, new_id, now
+from wallets import heartbeat, holds, pool
+from wallets.models import Process, UsageRecord
+from wallets.sweeper import FORGET, sweep, sweep_task
+
+
+def seen(process_id: str, *, seconds_ago: float) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "insert into wallets_process (id, seen_at) values (%s, clock_timestamp() - make_interval(secs => %s))",
+            [process_id, seconds_ago],
+        )
+
+
+def opened(wallet, *, seconds_ago: float, **fields):
+    """A hold that was placed so long ago."""
+    held = hold(wallet, 1, **fields)
+    holds.place([held])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "update wallets_usagerecord set created_at = created_at - make_interval(secs => %s) where id = %s", [seconds_ago, held.usage_id]
+        )
+    return held
+
+
+@pytest.mark.django_db
+class TestSweep:
+    def test_the_calls_of_a_process_that_is_gone_are_lost(self):
+        wallet = WalletFactory(balance=10)
+        process, alive = f"gone-{new_id()}", f"alive-{new_id()}"
+        seen(process, seconds_ago=31)
+        seen(alive, seconds_ago=0)
+        lost, running = hold(wallet, 3, process_id=process), hold(wallet, 2, process_id=alive)
+        holds.place([lost, running])
+
+        assert sweep(gone_seconds=0.5) >= 1
+
+        record = UsageRecord.objects.get(pk=lost.usage_id)
+        assert (record.status, record.clause, record.charged_credits) == ("released", "lost", 0)
+        assert UsageRecord.objects.get(pk=running.usage_id).status == "open"
+        assert now(wallet) == (10, 2, 1)
+        assert [answer.kind for answer in holds.settle([charge(lost, 3), charge(running, 2)])] == ["closed", "charged"]
+
+    def test_thirty_seconds_of_silence_are_allowed(self):
+        wallet = WalletFactory(balance=10)
+        process = new_id()
+        seen(process, seconds_ago=29)
+        held = hold(wallet, 1, process_id=process)
+        holds.place([held])
+        sweep()
+        assert UsageRecord.objects.get(pk=held.usage_id).status == "open"
+
+    def test_a_call_without_a_process_is_lost_once_it_is_old(self):
+        wallet = WalletFactory(balance=10)
+        old = opened(wallet, seconds_ago=31, process_id=new_id())
+        new = opened(wallet, seconds_ago=-31, process_id=new_id())
+        sweep(gone_seconds=0.5)
+        assert [UsageRecord.objects.get(pk=one.usage_id).status for one in (old, new)] == ["released", "open"]
+
+    def test_a_call_open_for_longer_than_any_may_last_is_lost(self):
+        wallet = WalletFactory(balance=10)
+        process = new_id()
+        seen(process, seconds_ago=-60)
+        old, young = (opened(wallet, seconds_ago=seconds, process_id=process) for seconds in (3601, 3500))
+        sweep()
+        assert [UsageRecord.objects.get(pk=one.usage_id).status for one in (old, young)] == ["released", "open"]
+
+    def test_more_than_a_batch_is_swept(self, monkeypatch):
+        monkeypatch.setattr("wallets.sweeper.BATCH", 3)
+        wallet = WalletFactory(balance=10)
+        process = new_id()
+        seen(process, seconds_ago=31)
+        holds.place([hold(wallet, 1, process_id=process) for _ in range(8)])
+        sweep(gone_seconds=0.5)
+        assert now(wallet) == (10, 0, 0)
+
+    def test_processes_long_gone_are_forgotten_unless_they_have_open_calls(self):
+        wallet = WalletFactory(balance=10)
+        processes = [new_id(), new_id(), new_id()]
+        for process, ago in zip(processes, (90_000, 90_000, 60), strict=True):
+            seen(process, seconds_ago=ago)
+        opened(wallet, seconds_ago=0, process_id=processes[1])
+        with connection.cursor() as cursor:
+            cursor.execute(FORGET, {"forget": 86_400})
+        assert sorted(Process.objects.filter(id__in=processes).values_list("id", flat=True)) == sorted(processes[1:])
+
+    def test_beat_runs_it_by_name(self):
+        assert sweep_task.name == "wallets.sweep"
+        wallet = WalletFactory(balance=10)
+        opened(wallet, seconds_ago=4000)
+        sweep_task()
+        assert now(wallet) == (10, 0, 0)
+
+
+def test_a_locked_wallet_is_left_for_the_next_sweep(connect, clean_books):
+    busy, free = WalletFactory(balance=10), WalletFactory(balance=10)
+    for wallet in (busy, free):
+        opened(wallet, seconds_ago=4000)
+    other = connect()
+    with other.transaction():
+        other.execute("select from wallets_wallet where id = %s for update", [busy.pk])
+        sweep()
+        assert (now(busy), now(free)) == ((10, 1, 1), (10, 0, 0))
+    sweep()
+    assert now(busy) == (10, 0, 0)
+
+
+def test_a_process_is_seen_while_it_runs_and_gone_when_it_stops(committed, monkeypatch):
+    monkeypatch.setattr(heartbeat, "RENEW_SECONDS", 0.05)
+
+    async def work():
+        with pytest.raises(RuntimeError, match="lifespan"):
+            heartbeat.process_id()
+        await pool.open()
+        try:
+            process = await heartbeat.start()
+            assert heartbeat.process_id() == process == await heartbeat.start()
+
+            async def last_seen():
+                async with pool.connection() as one:
+                    cursor = await one.execute("select seen_at from wallets_process where id = %s", [process])
+                    return await cursor.fetchone()
+
+            first = await last_seen()
+            while await last_seen() == first:
+                await asyncio.sleep(0.02)
+            await heartbeat.stop()
+            assert await last_seen() is None
+            return process
+        finally:
+            await heartbeat.stop()
+            await pool.close()
+
+    assert asyncio.run(work()) != asyncio.run(work())
+
+
+def test_the_heart_beats_again_after_the_database_was_away(connect, monkeypatch):
+    monkeypatch.setattr(heartbeat, "RENEW_SECONDS", 0.05)
+    monkeypatch.setattr(heartbeat, "RETRY_SECONDS", 0.05)
+    other = connect()
+
+    async def work():
+        await pool.open()
+        try:
+            process = await heartbeat.start()
+            other.execute("delete from wallets_process where id = %s", [process])
+            other.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'beatra' and pid <> pg_backend_pid()"
+            )
+            while not other.execute("select 1 from wallets_process where id = %s", [process]).fetchone():
+                await asyncio.sleep(0.02)
+        finally:
+            await heartbeat.stop()
+            await pool.close()
+
+    asyncio.run(work())

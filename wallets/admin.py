@@ -1,0 +1,192 @@
+"""Wallets, their books and the credits-per-USD rate for staff. Nothing in the books can be edited: money moves by a new entry."""
+
+from django.contrib import admin, messages
+from django.core.paginator import Paginator
+from django.db.models import Q, QuerySet
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.functional import cached_property
+from unfold.admin import ModelAdmin
+from unfold.decorators import action, display
+
+from accounts import events
+from wallets import ledger
+from wallets.forms import MoveForm, RateForm
+from wallets.models import CreditsPerUsdRate, LedgerEntry, UsageRecord, Wallet
+
+COUNTED = 5000
+
+
+class BoundedPaginator(Paginator):
+    """Pages of the newest COUNTED rows: no list counts a table of millions. What is further back is found by searching."""
+
+    @cached_property
+    def count(self):
+        assert isinstance(self.object_list, QuerySet)
+        return self.object_list.order_by().values("pk")[:COUNTED].count()
+
+
+class BooksAdmin(ModelAdmin):
+    """A table that only grows: looked at, searched by exact values and beginnings, never edited or deleted."""
+
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    actions = None
+
+    def has_add_permission(self, request):
+        return False
+
+    def has_change_permission(self, request, obj=None):
+        return False
+
+    def has_delete_permission(self, request, obj=None):
+        return False
+
+    def get_search_results(self, request, queryset, search_term):
+        """An e-mail address finds its wallet's rows, anything else what `found_by` says."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        if "@" in term:
+            wallets = Wallet.objects.filter(account__user__email=term.lower())
+            return queryset.filter(wallet__in=list(wallets)), False
+        return queryset.filter(self.found_by(term)), False
+
+
+@admin.register(Wallet)
+class WalletAdmin(ModelAdmin):
+    list_display = ["account", "balance", "held", "in_flight", "max_in_flight", "created_at"]
+    list_select_related = ["account__user"]
+    fields = ["account", "balance", "held", "in_flight", "max_in_flight", "entries", "created_at"]
+    readonly_fields = ["account", "balance", "held", "in_flight", "entries", "created_at"]
+    ordering = ["-id"]
+    search_fields = ["account__user__email__startswith"]
+    search_help_text = "An account's email address or its beginning"
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    actions = None
+    actions_detail = ["move", "books", "usage"]
+
+    def has_add_permission(self, request):
+        """A wallet is made with its account."""
+        return False
+
+    def has_delete_permission(self, request, obj=None):
+        return False
+
+    def save_model(self, request, obj, form, change):
+        """One column only: the amounts in `obj` may be a moment old."""
+        if "max_in_flight" in form.changed_data:
+            Wallet.objects.filter(pk=obj.pk).update(max_in_flight=obj.max_in_flight)
+            before = form.initial["max_in_flight"]
+            events.record("wallet.limit_changed", account=obj.account, actor=request.user, before=before, after=obj.max_in_flight)
+
+    def has_move_permission(self, request, object_id=None):
+        return request.user.has_perm("wallets.add_ledgerentry")
+
+    @action(description="Give or take credits", url_path="move", permissions=["move"])
+    def move(self, request, object_id):
+        return redirect(f"{reverse('admin:wallets_ledgerentry_add')}?wallet={int(object_id)}")
+
+    @action(description="Ledger", url_path="ledger")
+    def books(self, request, object_id):
+        return redirect(f"{reverse('admin:wallets_ledgerentry_changelist')}?wallet__id__exact={int(object_id)}")
+
+    @action(description="Usage", url_path="usage")
+    def usage(self, request, object_id):
+        return redirect(f"{reverse('admin:wallets_usagerecord_changelist')}?wallet__id__exact={int(object_id)}")
+
+
+@admin.register(LedgerEntry)
+class LedgerEntryAdmin(BooksAdmin):
+    """Adding one is how staff give or take credits: grants and adjustments only, with a reason."""
+
+    form = MoveForm
+    autocomplete_fields = ["wallet"]
+    list_display = ["created_at", "wallet_of", "kind", "amount", "balance_after", "reference", "actor"]
+    list_filter = ["kind"]
+    list_select_related = ["wallet__account__user", "actor"]
+    ordering = ["-id"]
+    search_fields = ["reference"]  # how it is searched: get_search_results
+    search_help_text = "A reference or its beginning, or an account's email address"
+
+    def found_by(self, term):
+        return Q(reference__startswith=term)
+
+    def lookup_allowed(self, lookup, value, request):
+        return lookup == "wallet__id__exact" or super().lookup_allowed(lookup, value, request)
+
+    def has_add_permission(self, request):
+        return ModelAdmin.has_add_permission(self, request)
+
+    def get_fields(self, request, obj=None):
+        if obj is None:
+            return ["wallet", "kind", "amount", "reason", "submission"]
+        return [field.name for field in LedgerEntry._meta.fields]
+
+    def save_model(self, request, obj, form, change):
+        entry = ledger.credit(
+            obj.wallet,
+            kind=obj.kind,
+            amount=obj.amount,
+            reference=f"{obj.kind}:{form.cleaned_data['submission']}",
+            actor=request.user,
+            reason=obj.reason,
+        )
+        obj.pk, obj.reference = entry.pk, entry.reference
+
+    def add_view(self, request, form_url="", extra_context=None):
+        """What the ledger refuses is said on a fresh form, and nothing is entered. Only it knows: it looks at the locked wallet."""
+        try:
+            return super().add_view(request, form_url, extra_context)
+        except ledger.NotEnoughCreditsError as refused:
+            messages.error(request, f"Nothing was entered: {refused}.")
+        except ledger.ReferenceTakenError:
+            messages.error(request, "This form was sent before, with other values; that entry stands. Here is a fresh one.")
+        return redirect(request.get_full_path())
+
+    @display(description="wallet")
+    def wallet_of(self, entry):
+        return entry.wallet.account
+
+
+@admin.register(UsageRecord)
+class UsageRecordAdmin(BooksAdmin):
+    list_display = ["id", "created_at", "wallet_of", "model", "status", "clause", "charged_credits", "cost_usd", "estimated", "latency_ms"]
+    list_filter = ["status", "clause", "capability", "estimated"]
+    list_select_related = ["wallet__account__user"]
+    ordering = ["-id"]
+    search_fields = ["id"]  # how it is searched: get_search_results
+    search_help_text = "An id or its beginning, a whole request id, or an account's email address"
+
+    def found_by(self, term):
+        return Q(id__startswith=term) | Q(request_id=term)
+
+    def lookup_allowed(self, lookup, value, request):
+        return lookup == "wallet__id__exact" or super().lookup_allowed(lookup, value, request)
+
+    @display(description="wallet")
+    def wallet_of(self, record):
+        return record.wallet.account
+
+
+@admin.register(CreditsPerUsdRate)
+class CreditsPerUsdRateAdmin(BooksAdmin):
+    form = RateForm
+    autocomplete_fields = ["wallet"]
+    list_display = ["value", "whose", "effective_from", "author", "reason"]
+    list_select_related = ["wallet__account__user", "author"]
+    ordering = ["-effective_from", "-id"]
+
+    def has_add_permission(self, request):
+        return ModelAdmin.has_add_permission(self, request)
+
+    def save_model(self, request, obj, form, change):
+        obj.author = request.user
+        obj.save()
+        account = obj.wallet.account if obj.wallet else None
+        events.record("rate.added", account=account, actor=request.user, credits_per_usd=str(obj.value), reason=obj.reason)
+
+    @display(description="whose")
+    def whose(self, rate):
+        return rate.wallet.account if rate.wallet else "the site"
