@@ -71,6 +71,13 @@ def test_a_sender_of_too_large_a_length_hears_it_after_all_is_sent(edge: EdgeSer
     assert error_of(answer)["code"] == "payload_too_large"
 
 
+def test_a_sender_who_never_listens_meanwhile_is_not_reset(edge: EdgeServer):
+    body = b"x" * (limits.BODY + 30 * MIB)
+    # sendall fails as soon as the server closes a connection it has not read
+    answer = ask(edge.port, head("POST", "/v1/stock/strict", f"Content-Length: {len(body)}") + body)
+    assert error_of(answer)["code"] == "payload_too_large"
+
+
 def test_a_page_refuses_a_large_body_too(edge: EdgeServer):
     assert edge.client.post("/page/", content=chunks(limits.BODY + 1), timeout=60).status_code == 413
 

@@ -1,9 +1,12 @@
 """Whether the real site says that it lives and is ready."""
 
+import urllib.parse
+
 import httpx
 import pytest
 
 from tests.conftest import Site
+from tests.contract.relay import Relay
 
 
 @pytest.mark.parametrize("path", ["/v1/health", "/v1/health/", "/livez"])
@@ -24,14 +27,26 @@ def test_a_probe_may_come_by_address(site: Site):
         assert httpx.get(f"{site.url}{path}", headers={"Host": "10.0.0.7:8000"}).status_code == status
 
 
-def test_redis_away_is_told_but_the_site_stays_ready(site: Site):
-    web = site.start_web({"REDIS_URL": "redis://127.0.0.1:1/0"})
+def test_redis_may_be_away_and_the_database_may_not(site: Site):
+    database = urllib.parse.urlsplit(site.database_url)
+    relay = Relay(database.hostname or "", database.port or 5432)
+    user, _, _ = database.netloc.rpartition("@")
+    through_relay = database._replace(netloc=f"{user}@127.0.0.1:{relay.port}").geturl()
+    web = site.start_web({"REDIS_URL": "redis://127.0.0.1:1/0", "DATABASE_URL": through_relay})
     try:
-        answer = httpx.get(f"{web.url}/readyz", timeout=20)
+        without_redis = httpx.get(f"{web.url}/readyz", timeout=20)
+        relay.cut()
+        without_both = httpx.get(f"{web.url}/readyz", timeout=20)
+        lives = httpx.get(f"{web.url}/livez", timeout=20)
     finally:
+        relay.cut()
         web.stop()
-    assert answer.status_code == 200
-    assert answer.json()["checks"] == {"database": "ok", "redis": "away", "broker": "away", "storage": "ok"}
+    assert without_redis.status_code == 200
+    assert without_redis.json()["checks"] == {"database": "ok", "redis": "away", "broker": "away", "storage": "ok"}
+    assert without_both.status_code == 503
+    assert without_both.json()["status"] == "unavailable"
+    assert without_both.json()["checks"]["database"] == "away"
+    assert lives.status_code == 200
 
 
 def test_another_method_is_refused_by_name(site: Site):

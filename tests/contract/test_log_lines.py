@@ -25,14 +25,17 @@ def record(message: str, *args: object, name: str = "a.b", exc: BaseException | 
     return logging.getLogger(name).makeRecord(name, logging.WARNING, "f.py", 1, message, args, exc_info, extra=extra)
 
 
-def lines_after(edge: EdgeServer, start: int) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in edge.log[start:].splitlines() if line.startswith("{")]
+def lines_of(edge: EdgeServer, own_id: str, *, requests: int = 1) -> list[dict[str, Any]]:
+    """The lines under this request id, once `requests` are through: theirs are written after the answer."""
+    assert eventually(
+        lambda: sum(f'"request_id":"{own_id}"' in line and '"duration_ms"' in line for line in edge.log.splitlines()) == requests
+    )
+    return [json.loads(line) for line in edge.log.splitlines() if f'"request_id":"{own_id}"' in line]
 
 
 def test_a_request_of_v1_is_one_line(edge: EdgeServer):
-    start = len(edge.log)
-    edge.client.post("/v1/chat/echo/?token=secret", json={"prompt": SECRET}, headers={"X-Request-Id": "mine"})
-    (line,) = [line for line in lines_after(edge, start) if line["logger"] == "contract.edge"]
+    edge.client.post("/v1/chat/echo/?token=secret", json={"prompt": SECRET}, headers={"X-Request-Id": "one-line"})
+    (line,) = lines_of(edge, "one-line")
     assert line["at"].endswith("Z")
     assert line["duration_ms"] > 0
     del line["at"], line["duration_ms"]
@@ -40,7 +43,7 @@ def test_a_request_of_v1_is_one_line(edge: EdgeServer):
         "event": "request",
         "level": "info",
         "logger": "contract.edge",
-        "request_id": "mine",
+        "request_id": "one-line",
         "method": "POST",
         "path": "/v1/chat/echo",
         "status": 200,
@@ -49,38 +52,36 @@ def test_a_request_of_v1_is_one_line(edge: EdgeServer):
 
 def test_a_page_leaves_none(edge: EdgeServer):
     start = len(edge.log)
-    edge.client.get("/page/?token=secret")
-    edge.client.get("/nothing")
-    assert edge.log[start:] == ""
+    edge.client.get("/page/?token=secret", headers={"X-Request-Id": "a-page"})
+    edge.client.get("/nothing", headers={"X-Request-Id": "no-page"})
+    assert "-page" not in edge.log[start:]
 
 
 def test_who_left_is_a_499(edge: EdgeServer):
-    start, began = len(edge.log), edge.journal.count("slow began")
+    began = edge.journal.count("slow began")
     with connect(edge.port) as connection:
         connection.sendall(
             head("POST", "/v1/chat/slow", "Content-Type: application/json", "Content-Length: 2", "X-Request-Id: gone") + b"{}"
         )
         assert eventually(lambda: edge.journal.count("slow began") == began + 1)
-    assert eventually(lambda: '"request_id":"gone"' in edge.log[start:])
-    (line,) = [line for line in lines_after(edge, start) if line.get("request_id") == "gone"]
+    (line,) = lines_of(edge, "gone")
     assert line["status"] == 499
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/crash", "/v1/stock/crash", "/v1/stock/raise/crash", "/v1/raw/half", "/page/crash/reset-token"])
 def test_a_crash_is_logged_with_its_stack_and_without_its_text(edge: EdgeServer, path: str):
     start = len(edge.log)
+    own_id = f"crashed{path}"
     try:
-        edge.client.get(path, headers={"X-Request-Id": "crashed"})
+        edge.client.get(path, headers={"X-Request-Id": own_id})
     except Exception as error:
         assert path == "/v1/raw/half", error
-    stacks = [line for line in lines_after(edge, start) if "exception" in line]
-    assert len(stacks) == 1
-    assert stacks[0]["level"] == "error"
-    assert stacks[0]["request_id"] == "crashed"
-    assert "builtins.ValueError" in stacks[0]["exception"]
-    assert "app.py" in stacks[0]["exception"]
+    (stack,) = [line for line in lines_of(edge, own_id, requests=path.startswith("/v1")) if "exception" in line]
+    assert stack["level"] == "error"
+    assert "builtins.ValueError" in stack["exception"]
+    assert "app.py" in stack["exception"]
     assert SECRET not in edge.log[start:]
-    assert "reset-token" not in edge.log[start:]
+    assert "reset-token" not in edge.log[start:].replace(own_id, "")
 
 
 def test_a_database_that_is_away_says_where_to_the_operator(edge: EdgeServer):
@@ -90,10 +91,9 @@ def test_a_database_that_is_away_says_where_to_the_operator(edge: EdgeServer):
 
 
 def test_refusals_leave_no_error(edge: EdgeServer):
-    start = len(edge.log)
     for path in ("/v1/chat/refuse", "/v1/chat/private", "/v1/stock/raise/permission", "/v1/nothing"):
-        edge.client.get(path)
-    assert {line["level"] for line in lines_after(edge, start)} == {"info"}
+        edge.client.get(path, headers={"X-Request-Id": "refused"})
+    assert [line["level"] for line in lines_of(edge, "refused", requests=4)] == ["info"] * 4
 
 
 def test_the_value_of_a_refused_host_is_not_written(edge: EdgeServer):
