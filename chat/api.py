@@ -7,7 +7,7 @@ import asyncio
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from chat import completion, lifetime
+from chat import admission, completion, lifetime
 from chat.schema import parse, unsupported
 from contract import idempotency_key, request_id
 from contract.async_view import AsyncAPIView, JsonAnswer
@@ -22,7 +22,7 @@ class ChatCompletions(AsyncAPIView):
         body = parse(await self.json(request))
         if body.stream:
             raise unsupported(["stream"])
-        call = await completion.prepare(request.auth, body, request_id=request_id.current())  # type: ignore[attr-defined]  # set by the view
+        call = await admission.prepare(request.auth, body, request_id=request_id.current())  # type: ignore[attr-defined]  # set by the view
         task = lifetime.spawn(completion.run(call))
         try:
             # Shielded: a caller who hangs up cancels this view, and the call goes on to its charge.
