@@ -30,6 +30,8 @@ SERVER_SETTINGS = {
     # Every statement here is a short look-up by key with one good plan; planning it again costs more than running it
     "plan_cache_mode": "force_generic_plan",
     "jit": "off",
+    # A plan made while a table was small would read it from end to end until the next ANALYZE, however large it has become
+    "enable_seqscan": "off",
 }
 
 _pool: AsyncConnectionPool[AsyncConnection[Any]] | None = None

@@ -10,7 +10,10 @@ prepared plan serves all. What each does, in prose:
 
 Answers are those of handling the rows one after another. What one pass can't tell is answered `again`, which the caller asks
 again; every pass decides at least one row of each wallet. With SKIP LOCKED, rows of a wallet locked by others are answered
-`locked`, so that one busy wallet stalls nobody. Nothing here is newer than PostgreSQL 14.
+`locked`, so that one busy wallet stalls nobody.
+
+Records are found by their primary key, and an open one is told by `closed_at`: asked for by `status`, the planner would rather walk
+through the index of all open records. Nothing here is newer than PostgreSQL 14.
 """
 
 # ruff: noqa: S608  # no value is ever put into these texts: all travel as parameters
@@ -72,7 +75,7 @@ def _wallets(skip_locked: bool) -> str:
     """The `l` part: the batch's wallets as they are now, locked. NO KEY: rows that only refer to a wallet need not wait."""
     return f"""l as materialized (
     select id, balance, held, in_flight, max_in_flight, entries from wallets_wallet
-     where id in (select wallet_id from r) order by id for no key update{" skip locked" if skip_locked else ""}
+     where id = any (array(select wallet_id from r)) order by id for no key update{" skip locked" if skip_locked else ""}
 )"""
 
 
@@ -103,8 +106,9 @@ def place(*, skip_locked: bool = False) -> Statement[Any]:
     The others (`x`) are held as long as their running sum fits (`ok`); the first that does not fit ends that, and what is after it
     and fits what is left is `again`. Both sums only grow, so a row after `ok` ended sees exactly what is left.
 
-    A usage id that has its record already was held before (`old`). A record that came while this statement waited for the wallet
-    is not in its snapshot: then the insert meets it (23505: ask again), or, before a refusal, wallets_placed takes a fresh look.
+    A usage id comes again with the same hold, and gets the same verdict; it has its record already if it was held (`old`). A record
+    that came while this statement waited for the wallet is not in its snapshot: then the insert meets it (23505: ask again), or,
+    before a refusal, wallets_placed takes a fresh look.
     """
     text = f"""with {_rows(PLACE_COLUMNS)},
 old as materialized (
@@ -210,16 +214,17 @@ closed as (
            completion_tokens = x.completion_tokens, reasoning_tokens = x.reasoning_tokens,
            estimated = x.estimated, alert = x.alert, attempts = x.attempts,
            latency_ms = x.latency_ms, first_output_ms = x.first_output_ms
-      from x where u.id = x.usage_id and u.wallet_id = x.wallet_id and u.status = 'open'
+      from x where u.id = x.usage_id and u.wallet_id = x.wallet_id and u.closed_at is null
     returning u.id, u.wallet_id, u.hold_credits, u.charged_credits, u.credits_per_usd_rate, u.credits_usd_reference, x.ord
+),
+c as materialized (
+    select closed.*, l.entries + row_number() over w as seq, l.balance - sum(closed.charged_credits) over w as balance_after
+      from closed join l on l.id = closed.wallet_id
+    window w as (partition by closed.wallet_id order by closed.ord)
 ),
 entry as (
     insert into wallets_ledgerentry (wallet_id, seq, kind, amount, balance_after, reference, usage_record_id, created_at)
-    select c.wallet_id, l.entries + row_number() over w, 'charge', -c.charged_credits, l.balance - sum(c.charged_credits) over w,
-           'charge:' || c.id, c.id, statement_timestamp()
-      from closed c join l on l.id = c.wallet_id
-    window w as (partition by c.wallet_id order by c.ord)
-    returning usage_record_id, balance_after
+    select wallet_id, seq, 'charge', -charged_credits, balance_after, 'charge:' || id, id, statement_timestamp() from c
 ),
 up as (
     update wallets_wallet w
@@ -229,17 +234,16 @@ up as (
      where w.id = s.wallet_id
 )
 select r.usage_id,
-       case when r.first and c.id is not null then 'charged'
+       case when c.id is not null then 'charged'
             when l.id is null and exists (select from wallets_wallet w where w.id = r.wallet_id) then '{LOCKED}'
             when u.status = 'open' then '{AGAIN}'
             when u.status = 'charged' and u.charged_credits = r.credits then 'charged'
             else 'closed' end,
        coalesce(c.credits_usd_reference, u.credits_usd_reference, 0), coalesce(c.credits_per_usd_rate, u.credits_per_usd_rate, 0),
-       coalesce(entry.balance_after, l.balance, 0)
+       coalesce(c.balance_after, l.balance, 0)
   from r
   left join l on l.id = r.wallet_id
-  left join closed c on c.id = r.usage_id
-  left join entry on entry.usage_record_id = r.usage_id
+  left join c on c.ord = r.ord
   left join wallets_usagerecord u on u.id = r.usage_id and u.wallet_id = r.wallet_id
  order by r.ord"""
     return Statement(text, SETTLE_COLUMNS)
@@ -266,8 +270,8 @@ closed as (
        set status = 'released', closed_at = statement_timestamp(), clause = r.clause, outcome = r.outcome, error_code = r.error_code,
            attempts = r.attempts, absorbed_cost_usd = r.absorbed_cost_usd, latency_ms = r.latency_ms
       from r join l on l.id = r.wallet_id
-     where r.first and u.id = r.usage_id and u.wallet_id = r.wallet_id and u.status = 'open'
-    returning u.id, u.wallet_id, u.hold_credits
+     where r.first and u.id = r.usage_id and u.wallet_id = r.wallet_id and u.closed_at is null
+    returning u.id, u.wallet_id, u.hold_credits, r.ord
 ),
 up as (
     update wallets_wallet w set held = w.held - s.held, in_flight = w.in_flight - s.calls
@@ -282,7 +286,7 @@ select r.usage_id,
             else 'closed' end
   from r
   left join l on l.id = r.wallet_id
-  left join closed c on c.id = r.usage_id
+  left join closed c on c.ord = r.ord
   left join wallets_usagerecord u on u.id = r.usage_id and u.wallet_id = r.wallet_id
  order by r.ord"""
     return Statement(text, RELEASE_COLUMNS)

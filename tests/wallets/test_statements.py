@@ -8,7 +8,7 @@ from django.db import IntegrityError, OperationalError
 
 from tests.factories import WalletFactory
 from tests.wallets.calls import charge, giving_back, hold, new_id, now
-from wallets import holds, statements
+from wallets import holds, pool, statements
 from wallets.holds import Hold, Release, Settlement
 from wallets.models import LedgerEntry, UsageRecord, Wallet
 
@@ -226,3 +226,16 @@ def test_a_server_that_hung_up_is_asked_again(connect, clean_books):
         connect().execute("select pg_terminate_backend(%s)", cursor.fetchone())
     assert kinds(holds.place([hold(wallet, 1)])) == ["held"]
     assert now(wallet) == (10, 1, 1)
+
+
+def test_records_are_found_by_their_key_however_many_are_open(connect):
+    """Neither the whole table nor the index of all open records is read, whatever the planner believes of a table that was just made."""
+    connection = connect()
+    for name, value in pool.SERVER_SETTINGS.items():
+        connection.execute("select set_config(%s, %s, false)", [name, value])
+    held = hold(1, 1)
+    for statement, row in [(statements.PLACE, held), (statements.SETTLE, charge(held, 1)), (statements.RELEASE, giving_back(held))]:
+        plan = "\n".join(line for (line,) in connection.execute(f"explain {statement.text}", statement.parameters([row])))
+        assert "usage_open_by_process" not in plan
+        assert "Seq Scan on wallets_" not in plan
+        assert "Index Scan using wallets_usagerecord_pkey" in plan
