@@ -68,11 +68,13 @@ lock: .venv/dev.stamp
 
 # The environment: made once, installed again when the lock changes. A stamp is written last, so a broken-off step is repeated.
 
+# A .venv that works is kept, whoever made it.
 .venv/python.stamp:
-	@test -n "$(PYTHON)" || { echo "beatra needs Python 3.11, 3.12 or 3.13; none of them was found. Name one: make run PYTHON=/path/to/python3"; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
-		echo "$(PYTHON) comes without its venv module. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
-	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
+		test -n "$(PYTHON)" || { echo "beatra needs Python 3.11, 3.12 or 3.13; none was found. Name one: make run PYTHON=/path/to/python3"; exit 1; }; \
+		$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+			echo "$(PYTHON) comes without its venv module. On Debian and Ubuntu: apt install python3-venv"; exit 1; }; \
+		$(PYTHON) -m venv --clear .venv; }
 	@touch $@
 
 .venv/run.stamp: requirements.txt | .venv/python.stamp

@@ -7,8 +7,11 @@ import os
 
 from django.core.asgi import get_asgi_application
 
+from contract.sized_request import SizedRequest
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "beatra_site.settings")
 django = get_asgi_application()
+django.request_class = SizedRequest
 
 # ruff: noqa: E402 — the apps can be imported only now
 from catalog import snapshot
@@ -21,6 +24,7 @@ from keys import cache, last_use
 from wallets import heartbeat, pool
 
 LEAN_PATHS = frozenset({"/v1/health", "/livez", "/readyz"})
+LEAN_PREFIXES = ("/v1/chat/", "/v1/models")
 
 lean = LeanHandler()
 lifespan = Lifespan(
@@ -33,7 +37,7 @@ async def route(scope: Scope, receive: Receive, send: Send) -> None:
     """The handler of a path."""
     if scope["type"] == "lifespan":
         await lifespan(scope, receive, send)
-    elif scope["path"].startswith("/v1/chat/") or scope["path"] in LEAN_PATHS:
+    elif scope["path"].startswith(LEAN_PREFIXES) or scope["path"] in LEAN_PATHS:
         await lean(scope, receive, send)
     else:
         await django(dict(scope), receive, send)

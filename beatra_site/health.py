@@ -69,7 +69,7 @@ async def _redis() -> None:
 def _broker() -> None:
     options = {"socket_connect_timeout": _PATIENCE_SECONDS, "socket_timeout": _PATIENCE_SECONDS}
     with celery.connection_for_write(transport_options=options) as connection:
-        connection.ensure_connection(max_retries=1, timeout=_PATIENCE_SECONDS)
+        connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, timeout=_PATIENCE_SECONDS)
 
 
 def _storage() -> None:

@@ -6,6 +6,7 @@ Where the environment says nothing, `$VAR/servers.env` (written by `manage.py up
 
 from decimal import Decimal
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import environ
 from django.templatetags.static import static
@@ -29,6 +30,7 @@ KEY_PEPPER = env.str("KEY_PEPPER", "")
 SITE_URL = env.str("SITE_URL", "http://127.0.0.1:8000")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+# How many reverse proxies stand before us and are believed about the client's address and about TLS
 TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", 0)
 
 # The sandbox providers: true in the demo and in tests only
@@ -62,7 +64,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "beatra_site.csp.content_security_policy",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "beatra_site.static_files.StaticFilesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -148,6 +150,9 @@ ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SITE_URL.startswith("https://")
 CSRF_COOKIE_HTTPONLY = True
+# Cookies don't know ports: two copies on one host would sign each other's users out
+_PORT = urlsplit(SITE_URL).port or ""
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"session{_PORT}", f"csrf{_PORT}"
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", 31_536_000) if SESSION_COOKIE_SECURE else 0
 if TRUSTED_PROXY_COUNT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -218,11 +223,9 @@ WELCOME_CREDITS = Decimal(env.str("WELCOME_CREDITS", "0"))
 # Where an answer of insufficient_balance sends its reader
 TOPUP_URL = env.str("TOPUP_URL", f"{SITE_URL}/")
 
-# Chat: how long a try and a call may take, in seconds
+# Chat: how long connecting to a provider and a whole call may take, in seconds
 
 CHAT_CONNECT_SECONDS = env.float("CHAT_CONNECT_SECONDS", 5)
-CHAT_FIRST_OUTPUT_SECONDS = env.float("CHAT_FIRST_OUTPUT_SECONDS", 120)
-CHAT_SILENCE_SECONDS = env.float("CHAT_SILENCE_SECONDS", 60)
 CHAT_TOTAL_SECONDS = env.float("CHAT_TOTAL_SECONDS", 600)
 # At shutdown, calls in flight get this long to end
 DRAIN_SECONDS = env.float("DRAIN_SECONDS", 30)

@@ -12,6 +12,7 @@ urlpatterns = [
     path("livez", Health.as_view()),
     path("readyz", Readiness.as_view()),
     path("v1/health", Health.as_view()),
+    path("v1/", include("catalog.urls")),
     path("v1/chat/", include("chat.urls")),
     path("", include("beatra_site.dashboard.urls")),
     path("account/", include("accounts.urls")),

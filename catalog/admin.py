@@ -6,8 +6,6 @@ import os
 from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import Count, Q
-from django.shortcuts import get_object_or_404, redirect
-from django.urls import reverse
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
@@ -99,7 +97,7 @@ class RouteAdmin(ModelAdmin):
     list_select_related = ["model"]
     search_fields = ["model__id__istartswith", "name__istartswith"]
     show_full_result_count = False
-    actions_detail = ["reread_prices"]
+    actions = ["reread_prices"]
     readonly_fields = ["state", "prices", "cost_source", "cost_method", "cost_version"]
     fieldsets = [
         (None, {"fields": ["model", "name", "rank", "enabled", "state"]}),
@@ -152,16 +150,15 @@ class RouteAdmin(ModelAdmin):
     def prices(self, route):
         return format_html("<pre>{}</pre>", json.dumps(route.effective_cost_entry, indent=2)) if route.pk else "-"
 
-    @action(description="Read LiteLLM's prices again", url_path="reread-prices", permissions=["change"])
-    def reread_prices(self, request, object_id):
-        route = get_object_or_404(Route, pk=object_id)
-        try:
-            changed = editing.reread_prices(route, actor=request.user)
-        except PriceEntryError as error:
-            messages.error(request, f"Nothing was changed. These prices can't be sold from: {error}.")
-        else:
-            messages.success(request, "The price list changed." if changed else "The price list is as it was.")
-        return redirect(reverse("admin:catalog_route_change", args=[object_id]))
+    @action(description="Read LiteLLM's prices again", permissions=["change"])
+    def reread_prices(self, request, queryset):
+        for route in queryset.select_related("model"):
+            try:
+                changed = editing.reread_prices(route, actor=request.user)
+            except PriceEntryError as error:
+                messages.error(request, f"{route}: nothing was changed. These prices can't be sold from: {error}.")
+            else:
+                messages.success(request, f"{route}: {'the price list changed' if changed else 'the price list is as it was'}.")
 
 
 @admin.register(Price)

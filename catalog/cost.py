@@ -13,6 +13,7 @@ tells a process to call `load_litellm` in a thread when it starts.
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 from collections.abc import Iterator, Mapping
@@ -198,4 +199,6 @@ def load_litellm() -> Any:
     import litellm
 
     litellm.suppress_debug_info = True
+    for name in ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router"):
+        logging.getLogger(name).handlers.clear()  # it adds its own on import; its lines quote prompts and upstreams
     return litellm

@@ -32,7 +32,7 @@ OFF_PEAK = "off_peak_pricing"
 _FLAT = frozenset({INPUT, OUTPUT, CACHED, CACHE_WRITE, REASONING, AUDIO_INPUT, AUDIO_OUTPUT})
 _TIER = frozenset({INPUT, OUTPUT, CACHED, CACHE_WRITE, REASONING, "range"})
 _THRESHOLD = re.compile(rf"\A({INPUT}|{OUTPUT}|{CACHED}|{CACHE_WRITE})_above_(\d+)(k?)_tokens\Z")
-_MOVES_THE_PRICE = re.compile(r"cost|pric|multiplier|uplift|fee|per_query|provider_specific_entry")
+_MOVES_THE_PRICE = re.compile(r"cost|pric|multiplier|uplift|(?:\A|_)fees?(?:_|\Z)|per_query|provider_specific_entry")
 _NEVER_APPLIES = re.compile(
     r"""
       _(batches|priority|flex|ultrafast|balanced|decisions)\Z         # service tiers and batches: never asked for

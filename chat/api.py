@@ -6,9 +6,8 @@ import asyncio
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from keys.authentication import authenticate
 
-from chat import completion, lifetime
+from chat import admission, completion, lifetime
 from chat.schema import parse, unsupported
 from contract import idempotency_key, request_id
 from contract.async_view import AsyncAPIView, JsonAnswer
@@ -18,14 +17,12 @@ from contract.errors import ApiError
 class ChatCompletions(AsyncAPIView):
     """Answer a conversation, as OpenAI's chat completions do. Held before the provider is asked, charged before the answer."""
 
-    authenticator = authenticate
-
     async def post(self, request: HttpRequest) -> HttpResponseBase:
         idempotency_key.given(request)
         body = parse(await self.json(request))
         if body.stream:
             raise unsupported(["stream"])
-        call = await completion.prepare(request.auth, body, request_id=request_id.current())  # type: ignore[attr-defined]  # set by the view
+        call = await admission.prepare(request.auth, body, request_id=request_id.current())  # type: ignore[attr-defined]  # set by the view
         task = lifetime.spawn(completion.run(call))
         try:
             # Shielded: a caller who hangs up cancels this view, and the call goes on to its charge.

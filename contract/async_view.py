@@ -5,8 +5,7 @@ What stays is what a reader and drf-spectacular look for: the attributes, `authe
 negotiation, parsers, serializers, thread hops.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar
+from typing import Any
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -16,18 +15,15 @@ from contract import strict_json
 from contract.errors import ApiError
 from contract.exceptions import JsonAnswer as JsonAnswer
 
-Authenticator = Callable[[HttpRequest], Awaitable[Any]]
-
 
 class AsyncAPIView(APIView):
     """Write `async def get/post/...(self, request)` and return a JsonAnswer or a StreamingHttpResponse.
 
-    `authenticator` is an async function that gives the caller, or raises ApiError; it stands on `request.auth` and
-    `request.user` then. None leaves the view open. `request` is Django's own, not DRF's wrapper. Any exception becomes the
-    envelope. CSRF-exempt, as every APIView. Runs under the lean handler and under Django's.
+    Who calls is told by the first of `authentication_classes`: its `async authenticate_async(request)` gives the caller or
+    raises ApiError; it stands on `request.auth` and `request.user` then. No classes leave the view open. `request` is
+    Django's own, not DRF's wrapper. Any exception becomes the envelope. CSRF-exempt, as every APIView. Runs under the lean handler
+    and under Django's.
     """
-
-    authenticator: ClassVar[Authenticator | None] = None
 
     async def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # type: ignore[override]  # async on purpose
         """Refuse an unknown method, authenticate, call the handler, turn any exception into the envelope."""
@@ -38,9 +34,8 @@ class AsyncAPIView(APIView):
             handler = getattr(self, name, None) if name in self.http_method_names and name != "options" else None
             if handler is None:
                 raise ApiError("method_not_allowed", allow=self.allowed_methods)
-            # by the class: on the instance a plain function would be a method
-            if (authenticate := type(self).authenticator) is not None:
-                request.auth = request.user = await authenticate(request)  # type: ignore[attr-defined]  # DRF's names
+            for authentication in self.authentication_classes[:1]:
+                request.auth = request.user = await authentication().authenticate_async(request)  # type: ignore[attr-defined]  # DRF's names, and a method of ours
             return await handler(request, *args, **kwargs)  # type: ignore[no-any-return]
         except Exception as exc:
             return self.get_exception_handler()(exc, self.get_exception_handler_context())  # type: ignore[no-any-return]

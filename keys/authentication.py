@@ -5,8 +5,8 @@
     no such key, revoked, expired                       401 invalid_api_key
     its account is suspended or closed                  403 tenant_disabled
 
-`authenticate` serves the lean path (async, through keys.cache), `ApiKeyAuthentication` the sync views (always asks the
-database). They differ only in how they load the row: one statement, one decision.
+`ApiKeyAuthentication` serves async views through keys.cache and sync ones from the database. They differ only in how they load the
+row: one statement, one decision.
 """
 
 from __future__ import annotations
@@ -70,25 +70,24 @@ class WithHeaders(Protocol):
     def META(self) -> dict[str, Any]: ...  # noqa: N802  Django's name
 
 
-async def authenticate(request: WithHeaders) -> Caller:
-    """The caller of a request on the lean path. Raises ApiError unauthorized, invalid_api_key or tenant_disabled.
-
-    A key seen in the last seconds costs no I/O. Database errors go through as psycopg raises them.
-    """
-    token = _token(request)
-    caller = await cache.KEYS.get(tokens.digest(token), _load)
-    return _admit(caller)
-
-
 class ApiKeyAuthentication(BaseAuthentication):
-    """DRF's authentication class of /v1: `request.user` and `request.auth` are the `Caller`. Raises as `authenticate` does."""
+    """DRF's authentication class of /v1: `request.user` and `request.auth` are the `Caller`.
+
+    Both ways in raise ApiError unauthorized, invalid_api_key or tenant_disabled; database errors go through as they come.
+    """
 
     def authenticate(self, request: WithHeaders) -> tuple[Caller, Caller]:
+        """For sync views: always asks the database."""
         token = _token(request)
         with connection.cursor() as cursor:
             cursor.execute(_LOAD, [tokens.digest(token)])
             caller = _admit(_caller(cursor.fetchone()))
         return caller, caller
+
+    async def authenticate_async(self, request: WithHeaders) -> Caller:
+        """For async views: a key seen in the last seconds costs no I/O."""
+        token = _token(request)
+        return _admit(await cache.KEYS.get(tokens.digest(token), _load))
 
     def authenticate_header(self, request: WithHeaders) -> str:
         return "Bearer"

@@ -15,7 +15,7 @@ class NewKeyForm(forms.Form):
 
     name = forms.CharField(
         max_length=ApiKey._meta.get_field("name").max_length,
-        help_text="What uses this key, say “billing worker, production”. Only you see it.",
+        help_text="What uses this key, say “billing worker, production”. It stands on the receipts of its calls.",
         widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True}),
     )
     submission = forms.UUIDField(widget=forms.HiddenInput)

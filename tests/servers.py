@@ -19,12 +19,16 @@ from pathlib import Path
 
 import pytest
 
+from beatra_site.embedded.environment import direct
 from beatra_site.embedded.ports import LOOPBACK, free_port
 from beatra_site.embedded.postgres import Postgres
 from beatra_site.embedded.programs import Program, ProgramError, start, stop, tail
 from beatra_site.embedded.valkey import Valkey
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# Nothing on this machine is asked for through a proxy.
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 # A test's database need not outlive the machine's power, only its own process.
 _TEST_POSTGRES = {"fsync": "off", "full_page_writes": "off"}
@@ -82,7 +86,7 @@ class Server:
         deadline = time.monotonic() + seconds
         while True:
             try:
-                with urllib.request.urlopen(url, timeout=seconds) as answer:
+                with DIRECT.open(url, timeout=seconds) as answer:
                     if answer.status == 200:
                         return
             except (urllib.error.URLError, ConnectionError, TimeoutError):
@@ -104,7 +108,7 @@ class Web(Server):
         command = [sys.executable, "-m", "uvicorn", "beatra_site.asgi:application", "--host", LOOPBACK, "--port", str(self.port)]
         command += ["--lifespan", "on", "--loop", "uvloop", "--http", "contract.http_protocol:HttpProtocol", "--ws", "none"]
         command += ["--no-proxy-headers", "--no-access-log", "--no-server-header", "--log-level", "warning"]
-        command += ["--timeout-graceful-shutdown", "35"]
+        command += ["--timeout-graceful-shutdown", (environment or {}).get("DRAIN_SECONDS", "30")]
         super().__init__(name, command, var=var, environment={"DATABASE_URL": database_url, "SITE_URL": self.url, **(environment or {})})
 
     def wait(self) -> "Web":
@@ -125,6 +129,7 @@ class Servers:
     def __init__(self) -> None:
         self.var = Path(tempfile.mkdtemp(prefix="beatra-test-"))
         self.var.chmod(0o711)  # the database server may run as another user, who must get through
+        (self.var / "static").mkdir()
         self._running: list[tuple[subprocess.Popen[bytes], Program]] = []
         self._stand_ins: list[Path] = []
         self.sandbox: Server | None = None
@@ -132,7 +137,7 @@ class Servers:
     def start(self) -> None:
         """Start what the environment does not give, and set the environment. About a second."""
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends pytest as a Ctrl-C does: with everything stopped
-        environment = {"VAR": str(self.var), "DEBUG": "0", "EMAIL_URL": "", "SANDBOX": "1"}
+        environment = {"VAR": str(self.var), "DEBUG": "0", "EMAIL_URL": "", "SANDBOX": "1", **direct(os.environ)}
         # A developer's own keys must not let a test reach a real provider: neither from the shell nor from .env.
         environment |= {name: "" for name in [*os.environ, *_names_in(ROOT / ".env")] if name.endswith("_API_KEY")}
         environment |= {name: os.environ.get(name) or f"tests-{name.lower()}" for name in ("SECRET_KEY", "KEY_PEPPER")}

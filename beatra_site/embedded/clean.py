@@ -17,17 +17,17 @@ CACHES = (".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".import
 
 def clean(*, var: Path, root: Path = ROOT) -> str | None:
     """Remove all that; the result is why not, in a line, or None. While beatra runs on `var`, nothing is touched."""
+    # Where root keeps a database whose own folder is closed to the database's user
+    stand_in = open_place_for(var / "postgres")
     if var.exists():
         if root not in var.parents:
-            return f"{var} is not in {root}: remove it yourself"
+            return f"{var} is not in {root}: remove it yourself" + (f", and {stand_in}" if stand_in.exists() else "")
         if any(var.iterdir()) and not (var / "lock").exists():
             return f"{var} is no data folder of beatra: remove it yourself"
         try:
             lock = FolderLock(var)
         except AlreadyRunningError as error:
             return f"beatra runs on {var} ({error}): stop it first"
-        # Where root keeps a database whose own folder is closed to the database's user
-        stand_in = open_place_for(var / "postgres")
         if stand_in.is_dir():
             shutil.rmtree(stand_in)
         lock.release()

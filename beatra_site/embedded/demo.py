@@ -34,7 +34,7 @@ class DemoFile:
         self.made = var / ".demo.json"
 
     def withdraw(self) -> None:
-        """Until the site is ready again there is no demo.json."""
+        """While the site is not ready there is no demo.json."""
         if self.public.exists():
             self.public.rename(self.made)
 

@@ -40,3 +40,9 @@ def given(servers_env: Path) -> dict[str, str]:
     """
     older = read(servers_env)
     return {name: value for name, value in os.environ.items() if older.get(name) != value}
+
+
+def direct(environment: Mapping[str, str]) -> dict[str, str]:
+    """The no_proxy variables of `environment` with this machine added: a proxy can't reach what listens on loopback."""
+    names = ("no_proxy", "NO_PROXY")
+    return {name: ",".join(filter(None, [environment.get(name), "127.0.0.1", "localhost"])) for name in names}

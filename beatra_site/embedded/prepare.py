@@ -7,6 +7,7 @@ With `--demo` the demo's account, its key and its people are made too, and FILE 
 
 import argparse
 import io
+import os
 from pathlib import Path
 
 
@@ -15,6 +16,7 @@ def main() -> None:
     parser.add_argument("--demo", type=Path)
     arguments = parser.parse_args()
 
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "beatra_site.settings")
     import django
     from django.core.management import call_command
 

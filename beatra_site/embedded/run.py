@@ -28,6 +28,8 @@ _READY_SECONDS = 120
 _LOG_BYTES = 10_000_000
 # A supervisor that was killed a moment ago may have left its port taken for as long
 _PORT_PATIENCE_SECONDS = 2
+# What is on this machine is not asked for through a proxy
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Run:
@@ -53,6 +55,7 @@ class Run:
         if not self.var.exists():
             self.var.mkdir(parents=True)
             self.var.chmod(0o711)  # the database's user may have to pass through
+        (self.var / "static").mkdir(exist_ok=True)  # STATIC_ROOT: empty unless somebody runs collectstatic
         try:
             lock = FolderLock(self.var)
         except AlreadyRunningError as error:
@@ -65,11 +68,14 @@ class Run:
                 self._start(listener)
                 self.supervisor.watch()
         finally:
+            self.demo.withdraw()
             self.supervisor.stop()
             lock.release()
 
     def _start(self, listener: socket.socket) -> None:
         self._start_servers()
+        if self._sandboxed and "WELCOME_CREDITS" not in self.given:
+            self.embedded["WELCOME_CREDITS"] = "1000"  # so that a visitor's own account can call at once
         if self._sandboxed and "SANDBOX_URL" not in self.given:
             port = free_port()
             self.embedded["SANDBOX_URL"] = f"http://{LOOPBACK}:{port}"
@@ -116,7 +122,7 @@ class Run:
         command = ["-m", "uvicorn", "beatra_site.asgi:application", "--fd", str(listener.fileno()), "--lifespan", "on"]
         command += ["--loop", "uvloop", "--http", "contract.http_protocol:HttpProtocol", "--ws", "none", "--no-proxy-headers"]
         command += ["--no-access-log", "--no-server-header", "--log-level", "warning"]
-        command += ["--timeout-graceful-shutdown", str(int(self.drain_seconds) + 5)]
+        command += ["--timeout-graceful-shutdown", str(int(self.drain_seconds))]
         for number in range(1, int(self.given.get("WEB_PROCESSES", "1")) + 1):
             name = "web" if number == 1 else f"web-{number}"
             web = self._python(name, *command, pass_fds=(listener.fileno(),), stop_seconds=self.drain_seconds + 10, stop_order=3)
@@ -148,7 +154,7 @@ class Run:
             command=[sys.executable, *arguments],
             log=self._log(name),
             cwd=self.root,
-            environment={**self.given, **self.embedded, "VAR": str(self.var), "PYTHONUNBUFFERED": "1"},
+            environment={**self.given, **self.embedded, **environment.direct(self.given), "VAR": str(self.var), "PYTHONUNBUFFERED": "1"},
             pass_fds=pass_fds,
             stop_order=stop_order,
             stop_seconds=stop_seconds,
@@ -177,7 +183,7 @@ class Run:
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 — a URL of ours
+        with _DIRECT.open(url, timeout=10) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False

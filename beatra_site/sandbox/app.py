@@ -2,17 +2,17 @@
 
 from collections.abc import Awaitable, Callable
 
-from beatra_site.sandbox import tokens
 from beatra_site.sandbox.chat import ChatProvider
 from beatra_site.sandbox.control import Control
 from beatra_site.sandbox.exchange import EndedError, Exchange, Receive, Scope, Send
+from catalog.tokens import warm
 
 
 class Sandbox:
     """The ASGI application of one sandbox process."""
 
     def __init__(self, *, faults: bool = False, key: str | None = None, chunk_ms: float = 0) -> None:
-        tokens.vocabulary()
+        warm()
         control = Control() if faults else None
         self._apps: dict[str, Callable[[Exchange], Awaitable[None]]] = {
             "healthz": healthz,

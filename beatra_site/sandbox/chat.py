@@ -12,6 +12,7 @@ from beatra_site.sandbox.faults import DirectiveError, Fault, read_directives
 from beatra_site.sandbox.generation import generate
 from beatra_site.sandbox.models import LISTED_MODELS, limits_of
 from beatra_site.sandbox.request import ChatRequest, read
+from beatra_site.sandbox.schemas import SchemaError
 
 # Above so many bytes a prompt is counted in a thread, for the loop has other calls to serve
 COUNTED_IN_THREAD_BYTES = 64 * 1024
@@ -75,9 +76,11 @@ class ChatProvider:
                 "Please reduce the length of the messages."
             )
             raise ProviderError(400, message, param="messages", code="context_length_exceeded")
-        choices = [
-            generate(request, fault=fault, question=question, index=index, room=window - prompt_tokens) for index in range(request.n or 1)
-        ]
+        room = window - prompt_tokens
+        try:
+            choices = [generate(request, fault=fault, question=question, index=index, room=room) for index in range(request.n or 1)]
+        except SchemaError as error:
+            raise ProviderError(400, str(error), code="invalid_schema") from None
         await delivery.send(choices, prompt_tokens=prompt_tokens)
 
     def _fault(self, request: ChatRequest, call: Call) -> tuple[str, Fault]:

@@ -110,7 +110,7 @@ def _say(choice: Choice, request: ChatRequest, *, fault: Fault, question: str) -
         choice.deltas += [Delta("content", text, tokens.encode(text)) for text in (f"{number}," for number in range(fault.chunks))]
         return "stop"
     if fault.tokens is not None:
-        # One token each in cl100k_base, wherever it stands
+        # One token each in the vocabulary, wherever it stands
         choice.deltas += [Delta("content", text, [text.encode()]) for text in (["word"] + [" word"] * fault.tokens)[: fault.tokens]]
         return "stop"
     if fault.answer is None and (calls := wanted_calls(request, talk)):

@@ -18,11 +18,11 @@ class ModelLimits:
 MODELS = {
     "MiniMax-": ModelLimits(context_window=204_800, temperature_above=0, temperature_most=1),
     "gpt-": ModelLimits(context_window=128_000),
-    "qwen": ModelLimits(context_window=32_768),
-    "claude-": ModelLimits(context_window=200_000, temperature_most=1),
+    "qwen": ModelLimits(context_window=32_768, temperature_most=1.99),
+    "claude-": ModelLimits(context_window=1_000_000, temperature_most=1),
     "sandbox": ModelLimits(context_window=128_000),
 }
-LISTED_MODELS = ("MiniMax-M2.7", "gpt-4o-mini", "qwen-max", "claude-sonnet-4-5", "sandbox")
+LISTED_MODELS = ("MiniMax-M2.7", "gpt-4o-mini", "qwen-max", "claude-sonnet-5-5", "sandbox")
 
 
 def limits_of(model: str) -> ModelLimits:

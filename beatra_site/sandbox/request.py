@@ -264,9 +264,10 @@ def _check_conversation(request: ChatRequest) -> None:
 
 
 def _invalid(error: ValidationError) -> ProviderError:
-    problem = error.errors()[0]
-    # The branches of a union stand in the location too; they are no names of fields
-    steps = [step for step in problem["loc"] if isinstance(step, int) or re.fullmatch(r"[a-z_]+", step)]
+    # Of a union every branch reports; the one that got furthest is the one that was meant
+    problem = max(error.errors(), key=lambda problem: len(problem["loc"]))
+    # The names of the branches stand in the location too; they are no names of fields
+    steps = [step for step in problem["loc"] if isinstance(step, int) or (re.fullmatch(r"\w+", step) and step not in ("str", "NamedTool"))]
     param = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).lstrip(".")
     if problem["type"] == "missing":
         return ProviderError(400, f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")

@@ -13,11 +13,20 @@ from beatra_site.sandbox.answers.talk import NUMBER_WORDS, Talk
 # A schema that refers to itself ends here: with null, an empty list, or its required properties alone
 DEEPEST = 6
 READ_CHARACTERS = 2_000
+# Values of one answer, and the longest list or text that a schema may ask for
+MOST_VALUES = 5_000
+
+
+class SchemaError(ValueError):
+    """A schema that is none, or that no answer of a sensible size satisfies."""
 
 
 def instance(schema: dict[str, Any] | bool, talk: Talk) -> Any:
-    """A value for the schema."""
-    return _Filler(schema if isinstance(schema, dict) else {}, talk).value(schema, name="", depth=0)
+    """A value for the schema. Raises SchemaError."""
+    try:
+        return _Filler(schema if isinstance(schema, dict) else {}, talk).value(schema, name="", depth=0)
+    except (TypeError, AttributeError, KeyError, ValueError, ArithmeticError, RecursionError) as error:
+        raise SchemaError(f"Invalid schema: {type(error).__name__}") from None
 
 
 class _Filler:
@@ -26,6 +35,7 @@ class _Filler:
     def __init__(self, root: dict[str, Any], talk: Talk) -> None:
         self._root = root
         self._talk = talk
+        self._made = 0
         # Values stand near the start; the patterns below take the square of a text's length
         self._text = text = talk.question[:READ_CHARACTERS]
         for word in set(re.findall(r"[a-z]+", text.lower())) & NUMBER_WORDS.keys():
@@ -37,6 +47,9 @@ class _Filler:
         if not isinstance(schema, dict):
             return self._string({}, name)
         schema = self._resolved(schema)
+        self._made += 1
+        if self._made > MOST_VALUES or max(schema.get("minItems", 0), schema.get("minLength", 0)) > MOST_VALUES:
+            raise ValueError("too large")
         if "const" in schema:
             return schema["const"]
         if schema.get("enum"):
@@ -98,25 +111,36 @@ class _Filler:
         return {name: self.value(properties.get(name, {}), name=name, depth=depth + 1) for name in names}
 
     def _array(self, schema: dict[str, Any], name: str, depth: int) -> list[Any]:
-        least = schema.get("minItems", 0)
-        fixed = schema.get("prefixItems", [])
-        many = max(least, len(fixed), 0 if depth >= DEEPEST else 2)
-        many = min(many, schema.get("maxItems", many))
-        single = name.removesuffix("s")
-        kinds = [*fixed, *[schema.get("items", {})] * many][:many]
-        values = [self.value(kind, name=single, depth=depth + 1) for kind in kinds]
-        if schema.get("uniqueItems") or values[1:] == values[:-1]:
-            values = [self._distinct(value, place, kinds[place], values) for place, value in enumerate(values)]
+        fixed, item = schema.get("prefixItems", []), schema.get("items", {})
+        most = schema.get("maxItems")
+        listed = self._listed(item)
+        many = max(schema.get("minItems", 0), len(fixed), 0 if depth >= DEEPEST else len(listed) or 2)
+        many = many if most is None else min(many, most)
+        values: list[Any] = []
+        for place, kind in enumerate([*fixed, *[item] * many][:many]):
+            if place < len(listed) and place >= len(fixed):
+                value: Any = self._sized(listed[place], self._resolved(item))
+            else:
+                value = self.value(kind, name=name.removesuffix("s"), depth=depth + 1)
+            values.append(self._distinct(value, place, kind, values))
         return values
 
+    def _listed(self, item: Any) -> list[str]:
+        """What the question lists by commas, for an array of free strings."""
+        kind = self._resolved(item) if isinstance(item, dict) else {}
+        if kind.get("type") != "string" or kind.keys() & {"enum", "const", "format", "pattern"}:
+            return []
+        parts = [part.strip(" .?!\"'") for part in re.split(r",(?: and)? |;| and ", self._text.rpartition(": ")[2])]
+        return list(dict.fromkeys(part for part in parts if 0 < len(part) <= 60))[:10] if len(parts) > 1 else []
+
     def _distinct(self, value: Any, place: int, kind: Any, before: list[Any]) -> Any:
-        if place == 0 or value not in before[:place]:
+        if value not in before:
             return value
         kind = self._resolved(kind) if isinstance(kind, dict) else {}
         if isinstance(kind.get("enum"), list):
-            return next((one for one in kind["enum"] if one not in before[:place]), value)
-        if isinstance(value, str) and not kind.keys() & {"format", "pattern", "maxLength", "const"}:
-            return f"{value} {place + 1}"
+            return next((one for one in kind["enum"] if one not in before), value)
+        if isinstance(value, str) and not kind.keys() & {"format", "pattern", "const"}:
+            return self._sized(f"{place + 1} {value}", kind)
         if (
             isinstance(value, int | float)
             and not isinstance(value, bool)
@@ -157,10 +181,12 @@ class _Filler:
         return int(value) if whole or float(value).is_integer() else value
 
     def _string(self, schema: dict[str, Any], name: str) -> str:
-        text = self._formatted(schema.get("format", ""), name.lower())
+        return self._sized(self._formatted(schema.get("format", ""), name.lower()), schema)
+
+    def _sized(self, text: str, schema: dict[str, Any]) -> str:
         least, most = schema.get("minLength", 0), schema.get("maxLength")
         if len(text) < least:
-            text = text.ljust(least, "x") if not text else (f"{text} " * (least // (len(text) + 1) + 1))[:least]
+            text = (f"{text} " * (least // (len(text) + 1) + 1))[:least]
         return text if most is None else text[:most]
 
     def _formatted(self, form: str, name: str) -> str:

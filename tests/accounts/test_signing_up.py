@@ -186,3 +186,24 @@ def test_no_mail_leaves_when_the_sign_up_is_undone(monkeypatch):
     assert client.post("/accounts/signup/", {"email": email, "password1": PASSWORD}).status_code == 500
     assert not User.objects.filter(email=email).exists()
     assert mailed_to(email) == []
+
+
+def test_confirming_is_undone_with_its_mail_when_the_credits_fail(settings, monkeypatch):
+    settings.WELCOME_CREDITS = Decimal(0)
+    email, other = new_email(), new_email()
+    client, _ = sign_up(email)
+    confirm(client, email)
+    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    client.post("/accounts/email/", {"action_add": "", "email": other})
+
+    def fail(*args, **kwargs):
+        raise RuntimeError("no credits today")
+
+    client.raise_request_exception = False
+    with monkeypatch.context() as patch:
+        patch.setattr("beatra_site.signup.grant_welcome", fail)
+        assert confirm(client, other).status_code == 500
+    assert User.objects.get(account__wallet=wallet_of(email)).email == email
+    assert [message.subject for message in mailed_to(email)] == ["Confirm your email address"]
+    assert confirm(client, other).status_code == 302
+    assert mailed_to(email)[-1].subject == "Your email address was changed"

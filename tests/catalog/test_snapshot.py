@@ -20,19 +20,26 @@ from wallets import pool
 
 PRICES = {"input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06, "litellm_provider": "openai"}
 
-pytestmark = pytest.mark.usefixtures("committed", "fresh")
+pytestmark = pytest.mark.usefixtures("fresh")
+
+
+MADE: list[str] = []
 
 
 @pytest.fixture
-def fresh(monkeypatch):
-    """A process that has loaded nothing yet."""
+def fresh(committed, monkeypatch):
+    """A process that has loaded nothing yet. The models of a test are switched off after it: prices can't be removed."""
     monkeypatch.setattr(snapshot, "_copy", snapshot._Copy())
+    yield
+    Model.objects.filter(id__in=MADE).update(enabled=False)
+    MADE.clear()
 
 
 def a_model(**fields: Any) -> Model:
     id = f"test-{ULID()}"
     given = {"display_name": id, "context_window": 1000, "max_output_tokens": 100, "default_output_tokens": 10, "enabled": True}
     model = Model.objects.create(id=id, **{**given, **fields})
+    MADE.append(id)
     editing.add_price(model, author=None, reason="test", credits_per_litellm_usd=Decimal(1500))
     return model
 

@@ -4,10 +4,11 @@ import subprocess
 import sys
 
 import pytest
+import tiktoken
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.tokens import count, estimate_prompt
+from catalog.tokens import count, estimate_prompt, vocabulary_file
 
 
 def say(content):
@@ -18,6 +19,23 @@ def test_it_counts_as_the_vocabulary_does():
     assert count("") == 0
     assert count("hello world") == 2
     assert count("The quick brown fox jumps over the lazy dog.") == 10
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The quick brown fox jumps over the lazy dog.",
+        "Все счастливые семьи похожи друг на друга.",
+        "人工智能是计算机科学的一个分支",
+        "सभी मनुष्यों को गौरव और अधिकारों",
+        "def f(x):\n\treturn {'a': x['b'] or 12345}  # I've\n\n",
+        "x" * 300,
+    ],
+)
+def test_it_counts_as_openais_models_do(text, monkeypatch):
+    """tiktoken's own o200k_base, which finds the same file by its cache folder."""
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(vocabulary_file().parent))
+    assert count(text) == len(tiktoken.get_encoding("o200k_base").encode_ordinary(text))
 
 
 def test_marks_are_ordinary_text():

@@ -103,7 +103,7 @@ def test_a_large_body_within_the_limit_is_answered(customer):
 def test_another_method_is_refused_with_allow(customer, method: str):
     response = customer().http.request(method, "/chat/completions")
     assert_refused(response, 405, "method_not_allowed")
-    assert response.headers["allow"] == "POST"
+    assert response.headers["allow"] == "POST, OPTIONS"
 
 
 def test_a_bad_host_and_bad_bytes_in_the_path_get_the_envelope(customer):

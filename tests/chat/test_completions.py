@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 
 import pytest
 
+from catalog.models import Route
+from catalog.snapshot import FRESH_SECONDS
 from tests.chat.priced_model import priced_model
 from wallets.audit import audit
 
@@ -170,6 +173,54 @@ def test_a_failed_call_costs_nothing_and_says_so_in_our_words(customer, fault: s
 
 def test_a_providers_retry_after_is_passed_on(customer):
     assert customer().chat("[[status=429 retry_after=7]]").headers["retry-after"] == "7"
+
+
+def test_a_provider_that_cannot_be_reached_is_an_upstream_error(customer):
+    model = priced_model(input_usd="0.000001", output_usd="0.000002", markup="1500")
+    Route.objects.filter(model=model).update(sandbox=False, base_url="http://127.0.0.1:9/v1")
+    owner = customer()
+    time.sleep(FRESH_SECONDS + 0.2)
+    response = owner.chat(model=model)
+    assert (response.status_code, response.json()["error"]["code"]) == (502, "upstream_error")
+    assert "127.0.0.1" not in response.text
+    assert (owner.wallet.balance, owner.wallet.held) == (1000, 0)
+
+
+def test_a_call_that_takes_too_long_is_given_up_and_costs_nothing(site, customer):
+    web = site.start_web({"CHAT_TOTAL_SECONDS": "1"})
+    owner = customer()
+    owner.v1 = web.v1
+    response = owner.chat("[[stall_ms=forever]]")
+    web.stop()
+    assert (response.status_code, response.json()["error"]["code"]) == (504, "upstream_timeout")
+    assert (owner.record.status, owner.record.clause) == ("released", "upstream_failed")
+    assert (owner.wallet.balance, owner.wallet.held) == (1000, 0)
+
+
+def test_auto_takes_a_model_that_takes_every_field(customer):
+    owner = customer()
+    assert owner.chat(logprobs=True, model="MiniMax-M2.7").json()["error"]["code"] == "unsupported_option"
+    answer = owner.chat(logprobs=True, model="auto").json()
+    assert answer["model"] == "gpt-4o-mini"
+    assert answer["choices"][0]["logprobs"]["content"]
+
+
+def test_a_temperature_below_the_models_least_is_raised_and_above_its_most_refused(site, customer):
+    owner = customer()
+    assert owner.chat(temperature=0).status_code == 200
+    error = owner.chat(temperature=1.5).json()["error"]
+    assert (error["code"], error["details"]["unsupported_fields"]) == ("unsupported_option", ["temperature"])
+
+
+def test_neither_prompts_nor_keys_nor_a_providers_text_are_logged(site, customer):
+    owner = customer()
+    for text in ("plain words", "[[status=500 message=hidden-words]]", "[[status=400 message=hidden-words]]", "[[garbage=html]]"):
+        owner.chat(f"{text} secret-prompt-words")
+    owner.http.post("/chat/completions", content=b'{"model": "secret-prompt-words')
+    log = site.web.log
+    assert owner.records[0].id in log or "request_id" in log
+    for secret in ("secret-prompt-words", "hidden-words", owner.token):
+        assert secret not in log
 
 
 def test_the_audit_is_clean_after_all_of_it(site, committed):

@@ -10,7 +10,10 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "tests.contract.settings"
 
 from django.core.asgi import get_asgi_application
 
+from contract.sized_request import SizedRequest
+
 django = get_asgi_application()
+django.request_class = SizedRequest
 
 # ruff: noqa: E402 — the apps can be imported only now
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
@@ -33,13 +36,14 @@ from tests.contract.wire import SECRET
 journal: list[str] = []
 
 
-async def authenticate(request):
-    token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    if not token:
-        raise ApiError("unauthorized")
-    if token != "good":
-        raise ApiError("invalid_api_key")
-    return "the caller"
+class Authentication:
+    async def authenticate_async(self, request):
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if not token:
+            raise ApiError("unauthorized")
+        if token != "good":
+            raise ApiError("invalid_api_key")
+        return "the caller"
 
 
 class Echo(AsyncAPIView):
@@ -53,7 +57,7 @@ class Size(AsyncAPIView):
 
 
 class Private(AsyncAPIView):
-    authenticator = authenticate
+    authentication_classes = (Authentication,)
 
     async def get(self, request):
         return JsonAnswer({"auth": request.auth, "user": request.user, "name": request.GET.get("name")})
@@ -93,10 +97,11 @@ class Slow(AsyncAPIView):
 
 
 class Brief(AsyncAPIView):
-    """Takes a second, as long as it is not cancelled."""
+    """Takes half a second, as long as it is not cancelled."""
 
-    async def get(self, request):
-        await asyncio.sleep(1)
+    async def post(self, request):
+        journal.append("brief began")
+        await asyncio.sleep(0.5)
         return JsonAnswer({"done": True})
 
 
@@ -164,7 +169,7 @@ def redirect(request):
     return HttpResponseRedirect("/elsewhere")
 
 
-def crash(request):
+def crash(request, token=None):
     raise ValueError(SECRET)
 
 

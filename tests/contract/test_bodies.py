@@ -71,6 +71,13 @@ def test_a_sender_of_too_large_a_length_hears_it_after_all_is_sent(edge: EdgeSer
     assert error_of(answer)["code"] == "payload_too_large"
 
 
+def test_a_sender_who_never_listens_meanwhile_is_not_reset(edge: EdgeServer):
+    body = b"x" * (limits.BODY + 30 * MIB)
+    # sendall fails as soon as the server closes a connection it has not read
+    answer = ask(edge.port, head("POST", "/v1/stock/strict", f"Content-Length: {len(body)}") + body)
+    assert error_of(answer)["code"] == "payload_too_large"
+
+
 def test_a_page_refuses_a_large_body_too(edge: EdgeServer):
     assert edge.client.post("/page/", content=chunks(limits.BODY + 1), timeout=60).status_code == 413
 
@@ -116,6 +123,12 @@ def test_a_body_in_many_small_pieces_is_one_body(edge: EdgeServer):
         for at in range(len(body)):
             connection.sendall(body[at : at + 1])
         assert read_answer(connection).json["body"] == {"text": "é" * 100}
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/echo", "/v1/stock/echo", "/v1/stock/strict"])
+def test_json_in_chunks_is_read(edge: EdgeServer, path: str):
+    answer = edge.client.post(path, content=iter([b'{"a"', b":1}"]), headers={"Content-Type": "application/json"})
+    assert answer.json()["body"] == {"a": 1}
 
 
 def test_who_leaves_while_sending_is_no_crash(edge: EdgeServer):

@@ -5,7 +5,7 @@ import json
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.errors import ApiError
@@ -14,8 +14,8 @@ from contract.strict_json import INLINE_BYTES, MAX_DEPTH, loads, read
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False) | TEXT,
-    lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner),
-    max_leaves=30,
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(TEXT, inner, max_size=5),
+    max_leaves=10,
 )
 
 
@@ -23,7 +23,8 @@ def nested(levels: int) -> bytes:
     return b'{"a":' + b"[" * (levels - 1) + b"]" * (levels - 1) + b"}"
 
 
-@given(st.dictionaries(TEXT, VALUES), st.booleans())
+@settings(max_examples=60)
+@given(st.dictionaries(TEXT, VALUES, max_size=5), st.booleans())
 def test_it_reads_a_valid_body_as_json_does(body, ascii):
     assert loads(json.dumps(body, ensure_ascii=ascii).encode()) == body
 

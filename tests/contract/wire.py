@@ -2,6 +2,8 @@
 
 import json
 import socket
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +79,16 @@ def error_of(answer: Answer | httpx.Response) -> dict[str, Any]:
     assert error["request_id"] == answer.headers["x-request-id"]
     assert answer.headers["x-should-retry"] == ("true" if error["retryable"] else "false")
     return error
+
+
+def eventually(fact: Callable[[], bool], *, seconds: float = 10) -> bool:
+    """Whether `fact` comes true, waiting for it."""
+    deadline = time.monotonic() + seconds
+    while not fact():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def _more(connection: socket.socket) -> bytes:

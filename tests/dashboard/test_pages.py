@@ -145,7 +145,7 @@ def test_too_many_tries_get_a_page_that_says_so():
 def test_cookies_are_kept_from_scripts_and_other_sites(settings):
     client = browser()
     response = client.get("/accounts/login/")
-    cookie = response.cookies["csrftoken"]
+    cookie = response.cookies[settings.CSRF_COOKIE_NAME]
     assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
     assert settings.SESSION_COOKIE_HTTPONLY
     assert settings.SESSION_COOKIE_SAMESITE == "Lax"

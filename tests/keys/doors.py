@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.test import RequestFactory
 
 from contract.errors import ApiError
-from keys.authentication import authenticate
+from keys.authentication import ApiKeyAuthentication
 from wallets import pool
 
 
@@ -27,7 +27,7 @@ def request_with(header: str | None) -> HttpRequest:
 async def accepts(token: str) -> bool:
     """Whether the async door lets this key in now."""
     try:
-        await authenticate(request_with(f"Bearer {token}"))
+        await ApiKeyAuthentication().authenticate_async(request_with(f"Bearer {token}"))
     except ApiError as error:
         assert error.code in {"invalid_api_key", "tenant_disabled"}
         return False

@@ -11,7 +11,7 @@ from rest_framework.test import APIRequestFactory
 from rest_framework.views import APIView
 
 from contract.errors import ApiError
-from keys import authentication, cache, tokens
+from keys import cache, tokens
 from keys.authentication import ApiKeyAuthentication, Caller
 from tests.factories import AccountFactory, ApiKeyFactory, WalletFactory
 from tests.keys.doors import open_pool, request_with
@@ -22,7 +22,7 @@ Door = Callable[[str | None], Caller]
 def by_the_async_door(header: str | None) -> Caller:
     async def ask() -> Caller:
         async with open_pool():
-            return await authentication.authenticate(request_with(header))
+            return await ApiKeyAuthentication().authenticate_async(request_with(header))
 
     return asyncio.run(ask())
 
@@ -126,7 +126,7 @@ def test_a_revoked_key_tells_nothing_about_its_account(enter: Door):
 def test_what_is_no_key_reaches_no_database(header: str | None):
     """The pool is not open and the database is locked for this test: a query would be an error of another kind."""
     with pytest.raises(ApiError):
-        asyncio.run(authentication.authenticate(request_with(header)))
+        asyncio.run(ApiKeyAuthentication().authenticate_async(request_with(header)))
     with pytest.raises(ApiError):
         by_drf(header)
 
@@ -139,7 +139,7 @@ def test_a_key_expires_on_time_in_the_cache_too(committed):
         async with open_pool():
             while True:
                 try:
-                    await authentication.authenticate(request_with(f"Bearer {key.token}"))
+                    await ApiKeyAuthentication().authenticate_async(request_with(f"Bearer {key.token}"))
                 except ApiError as error:
                     assert error.code == "invalid_api_key"
                     assert timezone.now() >= key.expires_at
@@ -155,8 +155,8 @@ def test_a_known_key_costs_no_database_call(committed):
 
     async def twice() -> tuple[Caller, Caller]:
         async with open_pool():
-            first = await authentication.authenticate(request_with(f"Bearer {key.token}"))
-        return first, await authentication.authenticate(request_with(f"Bearer {key.token}"))
+            first = await ApiKeyAuthentication().authenticate_async(request_with(f"Bearer {key.token}"))
+        return first, await ApiKeyAuthentication().authenticate_async(request_with(f"Bearer {key.token}"))
 
     first, second = asyncio.run(twice())
     assert first == second
@@ -177,7 +177,11 @@ def test_a_drf_view_knows_the_caller():
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("header", "code"), [(None, b'"unauthorized"'), (f"Bearer {tokens.new_token()}", b'"invalid_api_key"')])
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [(None, b'"unauthorized"'), (f"Bearer {tokens.new_token()}", b'"invalid_api_key"')],
+    ids=["none", "unknown"],
+)
 def test_a_drf_view_answers_strangers_with_the_envelope(header: str | None, code: bytes):
     request = APIRequestFactory().get("/", **({} if header is None else {"HTTP_AUTHORIZATION": header}))
     response = Whoami.as_view()(request)

@@ -30,7 +30,9 @@ def until(holds: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("token", "expected"), [(None, "unauthorized"), ("sk-1", "invalid_api_key"), (tokens.new_token(), "invalid_api_key")]
+    ("token", "expected"),
+    [(None, "unauthorized"), ("sk-1", "invalid_api_key"), (tokens.new_token(), "invalid_api_key")],
+    ids=["none", "malformed", "unknown"],
 )
 def test_a_stranger_gets_the_envelope(site, token: str | None, expected: str):
     response = ask(site.v1, token)

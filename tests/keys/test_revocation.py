@@ -178,6 +178,24 @@ def test_everything_is_forgotten_when_the_line_was_cut():
     asyncio.run(scenario())
 
 
+def test_what_was_learnt_before_the_line_stood_is_forgotten():
+    """A message may have been missed until then."""
+    remembered = "2" * 64
+
+    async def load(digest: str) -> Caller | None:
+        return Caller(1, "active", 1, 1, "sk-bt-AAAAAA", "test")
+
+    async def scenario() -> None:
+        keys = KeyCache(ttl_seconds=3600)
+        await keys.get(remembered, load)
+        listener = asyncio.create_task(cache.listen(keys, url=site_settings.REDIS_URL))
+        await until(lambda: remembered not in keys)
+        assert not listener.done()
+        listener.cancel()
+
+    asyncio.run(scenario())
+
+
 def cut_the_lines(url: str) -> None:
     """Disconnect the key listeners of this database, as a restart of the server does."""
     with redis.Redis.from_url(url) as server:

@@ -1,10 +1,11 @@
-"""A sandbox process of these tests' own: it needs no database, and its faults disturb nobody."""
+"""The sandbox of the test run, and further ones with other options."""
 
 import contextlib
 import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,8 +28,8 @@ def running_sandbox(*options: str) -> Iterator[str]:
         origin = f"http://127.0.0.1:{port}"
         for _ in range(400):
             assert process.poll() is None, "the sandbox did not start"
-            with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"{origin}/healthz").status_code == 200:
+            with contextlib.suppress(OSError):
+                if urllib.request.urlopen(f"{origin}/healthz").status == 200:
                     break
             time.sleep(0.05)
         else:
@@ -40,25 +41,30 @@ def running_sandbox(*options: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def origin() -> Iterator[str]:
-    """The origin of a sandbox with faults on."""
-    with running_sandbox("--faults") as origin:
-        yield origin
+def origin(sandbox: str) -> str:
+    """The origin of the run's own sandbox, whose faults are on."""
+    return sandbox
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def provider(origin: str) -> Iterator[openai.OpenAI]:
     """OpenAI's SDK on the chat provider, without retries of its own."""
     with openai.OpenAI(base_url=f"{origin}/chat/v1", api_key="sk-test", max_retries=0, timeout=20) as client:
         yield client
 
 
-@pytest.fixture
-def http(origin: str) -> Iterator[httpx.Client]:
-    """Plain HTTP to the sandbox; scripts, holds and calls are forgotten before each test."""
+@pytest.fixture(scope="session")
+def connected(origin: str) -> Iterator[httpx.Client]:
+    """Plain HTTP to the sandbox."""
     with httpx.Client(base_url=origin, timeout=20) as client:
-        client.post("/control/reset")
         yield client
+
+
+@pytest.fixture
+def http(connected: httpx.Client) -> httpx.Client:
+    """Plain HTTP to a sandbox that has forgotten scripts, holds and calls."""
+    connected.post("/control/reset")
+    return connected
 
 
 def question(text: str, **fields: object) -> dict[str, object]:

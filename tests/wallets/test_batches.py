@@ -71,8 +71,11 @@ def test_a_batch_is_its_rows_one_after_another(wallets, batches):
     models = [Model(balance, most) for balance, most in wallets]
     asked: dict[str, Decimal] = {}
     ids = [[new_id() for _ in range(16)] for _ in made]
+    asked: dict[tuple[int, int], Decimal] = {}  # a hold that comes again is the same hold
 
     for what, batch in batches:
+        if what == "place":
+            batch = [(which, call, asked.setdefault((which, call), amount)) for which, call, amount in batch]
         calls = [(models[which], hold(made[which], amount, usage_id=ids[which][call])) for which, call, amount in batch]
         if what == "place":
             # A hold that comes again asks for the same amount: the one its call was first drawn with

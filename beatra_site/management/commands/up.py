@@ -2,6 +2,7 @@
 
 import signal
 from argparse import ArgumentParser
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
@@ -36,5 +37,6 @@ class Command(BaseCommand):
             self._say("beatra has stopped.")
 
     def _say(self, text: str) -> None:
-        self.stdout.write(text)
-        self.stdout.flush()
+        with suppress(OSError):  # the terminal may have gone; that is no reason to stop
+            self.stdout.write(text)
+            self.stdout.flush()

@@ -89,6 +89,7 @@ class Talk:
         """What the question is about: its own words, without the wish that leads to them."""
         line = " ".join(self.question.split())
         line = re.sub(r"^.{0,60}(?:following|this|the) (?:question|problem|task): ", "", line, flags=re.IGNORECASE)
+        line = re.sub(r"^(?:extract|parse|classify|analy[sz]e|tag|categori[sz]e)\b[^:]{0,60}: ", "", line, flags=re.IGNORECASE)
         for pattern in TOPIC_LEADS:
             line = re.sub(pattern, "", line, flags=re.IGNORECASE)
         line = re.split(r"(?<=[.?!]) ", line, maxsplit=1)[0]
@@ -110,7 +111,8 @@ class Talk:
 
         asked = f"{self.question} {self.system}"
         keys = re.search(r"\b(?:keys?|fields?|propert(?:y|ies))(?: named| called)?:? ([\w\"'`, ]+)", asked, re.IGNORECASE)
-        names = [name for name in re.findall(r"\w+", keys[1]) if name.lower() not in ("and", "only", "with", "the")] if keys else []
+        listed = re.split(r"\b(?:for|of|about|from|describing|that|which|where)\b", keys[1])[0] if keys else ""
+        names = [name for name in re.findall(r"\w+", listed) if name.lower() not in ("and", "only", "with", "the")]
         if not names:
             return {"answer": words}
         values = instance({"type": "object", "properties": {name: {} for name in names[:20]}}, self)

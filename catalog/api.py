@@ -1,0 +1,37 @@
+"""GET /v1/models: the chat models a key may call now, in OpenAI's shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from catalog import routing, snapshot
+from catalog.snapshot import Catalog
+from contract.async_view import AsyncAPIView, JsonAnswer
+from contract.errors import ApiError
+
+
+class Models(AsyncAPIView):
+    """List the chat models of this key, `auto` first."""
+
+    async def get(self, request: HttpRequest) -> JsonAnswer:
+        catalog = await snapshot.current()
+        return JsonAnswer({"object": "list", "data": list(_models(catalog, request).values())})
+
+
+class OneModel(AsyncAPIView):
+    """One of them."""
+
+    async def get(self, request: HttpRequest, id: str) -> JsonAnswer:
+        if (model := _models(await snapshot.current(), request).get(id)) is None:
+            raise ApiError("not_found", "There is no such model for this key.")
+        return JsonAnswer(model)
+
+
+def _models(catalog: Catalog, request: HttpRequest) -> dict[str, dict[str, Any]]:
+    """By id. `auto` is as old as the oldest model it may choose."""
+    models = routing.callable_models(catalog, allowed=request.auth.models)  # type: ignore[attr-defined]  # set by the view
+    auto = [model.created for model in models if model.auto_rank is not None]
+    created = ({routing.AUTO: min(auto)} if auto else {}) | {model.id: model.created for model in models}
+    return {id: {"id": id, "object": "model", "created": moment, "owned_by": "beatra"} for id, moment in created.items()}

@@ -1,0 +1,162 @@
+"""Admission: which model and route a request goes to, what it may cost at most, and the hold that secures it.
+
+Every call goes upstream with an output limit, so that the hold is the most it can cost (catalog/pricing.py has the formula).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+
+from catalog import pricing, routing, snapshot, tokens
+from catalog.snapshot import ModelInfo, RouteInfo
+from chat.schema import ChatRequest, unsupported
+from contract.errors import ApiError
+from contract.ids import new_id
+from keys.authentication import Caller
+from wallets import committer, heartbeat
+from wallets.holds import Hold, Verdict
+from wallets.money import as_text
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """A call under way: who asks for what, where it goes, and what it may cost. The prices of its hold count to its end.
+
+    `fields` is OpenAI's JSON for the provider, `limit` output tokens per choice, `prompt_tokens` our estimate.
+    """
+
+    caller: Caller
+    request: ChatRequest
+    request_id: str
+    model: ModelInfo
+    route: RouteInfo
+    fields: dict[str, Any]
+    prompt_tokens: int
+    limit: int
+    hold_credits: Decimal
+    id: str = field(default_factory=lambda: new_id("chatcmpl"))
+    created: int = field(default_factory=lambda: int(time.time()))
+    started: float = field(default_factory=time.monotonic)
+    attempts: list[dict[str, Any]] = field(default_factory=list)
+    caller_left: bool = False
+
+    @property
+    def latency_ms(self) -> int:
+        return round((time.monotonic() - self.started) * 1000)
+
+    @property
+    def most_completion_tokens(self) -> int:
+        return self.limit * self.request.choices
+
+
+async def prepare(caller: Caller, request: ChatRequest, *, request_id: str) -> Call:
+    """The call with its route, output limit and hold worked out; nothing is held yet.
+
+    Raises `ApiError` unsupported_model, unsupported_option or context_length_exceeded.
+    """
+    catalog = await snapshot.current()
+    fields = request.wire()
+    model, route = routing.candidates(
+        catalog, request.model, fields=_asked(request, fields), allowed=caller.models, temperature=request.temperature
+    )[0]
+    _fit(fields, request, model)
+    prompt_tokens = await _estimate(fields, model)
+    limit = pricing.output_limit(model, asked=request.output_limit, prompt_tokens=prompt_tokens)
+    return Call(
+        caller=caller,
+        request=request,
+        request_id=request_id,
+        model=model,
+        route=route,
+        fields=fields,
+        prompt_tokens=prompt_tokens,
+        limit=limit,
+        hold_credits=pricing.hold_credits(model, route, prompt_tokens=prompt_tokens, limit=limit, n=request.choices),
+    )
+
+
+def _asked(request: ChatRequest, fields: dict[str, Any]) -> frozenset[str]:
+    """What a model must be able to take: the fields given, and `image_url` for a message with an image. A seed is but a hint."""
+    return frozenset(fields) - {"messages", "seed"} | ({"image_url"} if request.images else set())
+
+
+def _fit(fields: dict[str, Any], request: ChatRequest, model: ModelInfo) -> None:
+    """Bring `fields` within what `model` takes: a temperature below its minimum is raised to it, a seed may be dropped."""
+    if request.model_options:
+        raise unsupported([f"model_options.{name}" for name in request.model_options], model=model.id)
+    if "temperature" in fields:
+        fields["temperature"] = max(fields["temperature"], float(model.temperature_min))
+    if "seed" not in model.supported_fields:
+        fields.pop("seed", None)
+
+
+async def _estimate(fields: dict[str, Any], model: ModelInfo) -> int:
+    """The prompt in tokens, by our own count; a long one in a thread, for the loop has other callers."""
+    estimate = partial(
+        tokens.estimate_prompt,
+        fields["messages"],
+        tools=fields.get("tools"),
+        response_format=fields.get("response_format"),
+        tokens_per_image=model.tokens_per_image,
+        ceiling=model.context_window,
+    )
+    characters = sum(len(str(message.get("content", ""))) for message in fields["messages"])
+    return await asyncio.to_thread(estimate) if characters > tokens.LONG_CHARACTERS or "tools" in fields else estimate()
+
+
+async def hold(call: Call) -> None:
+    """Place the call's hold. Raises `ApiError` insufficient_balance or rate_limited, with nothing held."""
+    verdict = await committer.place(
+        Hold(
+            usage_id=call.id,
+            wallet_id=call.caller.wallet_id,
+            credits=call.hold_credits,
+            process_id=heartbeat.process_id(),
+            request_id=call.request_id,
+            key_id=call.caller.key_id,
+            key_prefix=call.caller.key_prefix,
+            key_name=call.caller.key_name,
+            capability="chat",
+            model_asked=call.request.model,
+            model=call.model.id,
+            route=call.route.name,
+            credits_per_litellm_usd=call.model.price.credits_per_litellm_usd,
+            price_version=call.model.price.version,
+            stream=False,
+            metadata=call.request.metadata or {},
+        )
+    )
+    match verdict.kind:
+        case "held":
+            return
+        case "insufficient":
+            raise _insufficient(call, verdict)
+        case "busy":
+            message = "The wallet is held by calls in flight; retry when one of them has ended."
+        case _:
+            message = "Too many calls in flight for this account; retry when one of them has ended."
+    raise ApiError("rate_limited", message, retry_after_seconds=2)
+
+
+def _insufficient(call: Call, verdict: Verdict) -> ApiError:
+    available = verdict.available_credits
+    affordable = pricing.affordable_output_tokens(
+        call.model, call.route, prompt_tokens=call.prompt_tokens, n=call.request.choices, available_credits=available
+    )
+    return ApiError(
+        "insufficient_balance",
+        f"This call may cost {as_text(call.hold_credits)} credits; the wallet has {as_text(available)}.",
+        details={
+            "required_credits": as_text(call.hold_credits),
+            "available_credits": as_text(available),
+            "affordable_output_tokens": affordable,
+            "topup_url": settings.TOPUP_URL,
+        },
+    )

@@ -1,0 +1,165 @@
+"""The catalog's pages for staff."""
+
+from decimal import Decimal
+
+import pytest
+from django.urls import reverse
+
+from accounts.models import Event
+from catalog import editing
+from catalog.models import Model, Price, Route
+
+pytestmark = pytest.mark.django_db
+
+PRICES = '{"litellm_provider": "openai", "input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06}'
+
+
+@pytest.fixture
+def staff(django_user_model):
+    return django_user_model.objects.create_superuser("staff@example.com", "secret")
+
+
+@pytest.fixture
+def admin(client, staff):
+    client.force_login(staff)
+    return client
+
+
+@pytest.fixture
+def model():
+    return Model.objects.create(id="test-model", display_name="Test", context_window=1000, max_output_tokens=100, default_output_tokens=10)
+
+
+def page(admin, name, *args):
+    response = admin.get(reverse(f"admin:catalog_{name}", args=args))
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def model_form(**fields):
+    return {
+        "display_name": "Test",
+        "context_window": 1000,
+        "max_output_tokens": 100,
+        "default_output_tokens": 10,
+        "tokens_per_image": 0,
+        "supported_fields": "[]",
+        "model_options": "{}",
+        "temperature_min": 0,
+        "temperature_max": 2,
+        **{f"{inline}-{count}": 0 for inline in ("routes", "prices") for count in ("TOTAL_FORMS", "INITIAL_FORMS")},
+        **fields,
+    }
+
+
+def route_form(**fields):
+    return {"rank": 10, "transport": "litellm", "litellm_model": "openai/gpt-4o-mini", "cost_override": "null", **fields}
+
+
+def price_form(**fields):
+    return {"model": "test-model", "reason": "start", "effective_from_0": "", "effective_from_1": "", **fields}
+
+
+def errors(response):
+    assert response.status_code == 200, "the form came back"
+    return str(response.context["errors"])
+
+
+def test_the_lists_show_state_and_price(admin, model):
+    editing.add_price(model, author=None, reason="start", credits_per_litellm_usd=Decimal(1500))
+    route = Route.objects.create(model=model, name="way", litellm_model="openai/x", disabled_reason="SOME_KEY is not set")
+    models = page(admin, "model_changelist")
+    assert "1500.0000 credits per USD (version 1)" in models
+    assert "off: SOME_KEY is not set" in page(admin, "route_changelist")
+    assert "start" in page(admin, "price_changelist")
+    assert "test-model" in page(admin, "model_change", model.pk)
+    assert "way" in page(admin, "route_change", route.pk)
+
+
+def test_searching_a_list_works(admin, model):
+    for name in ("model", "route", "price"):
+        assert admin.get(reverse(f"admin:catalog_{name}_changelist"), {"q": "test"}).status_code == 200
+
+
+def test_a_price_is_added_with_its_author(admin, staff, model):
+    response = admin.post(reverse("admin:catalog_price_add"), price_form(credits_per_litellm_usd="1500"))
+    assert response.status_code == 302
+    price = Price.objects.get(model=model)
+    assert (price.version, price.author, price.reason, price.credits_per_litellm_usd) == (1, staff, "start", Decimal(1500))
+    assert model.price_in_force() == price
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, "This model is priced by it"),
+        ({"credits_per_litellm_usd": "0"}, "greater than or equal to 0.0001"),
+        ({"credits_per_litellm_usd": "1", "credits_per_task": "1"}, "not priced by it"),
+        ({"credits_per_litellm_usd": "1", "reason": ""}, "required"),
+        ({"credits_per_litellm_usd": "1", "effective_from_0": "2020-01-01", "effective_from_1": "00:00"}, "a time that is over"),
+    ],
+)
+def test_a_price_that_makes_no_sense_is_refused(admin, model, fields, said):
+    assert said in errors(admin.post(reverse("admin:catalog_price_add"), price_form(**fields)))
+    assert not Price.objects.filter(model=model).exists()
+
+
+def test_a_price_is_neither_changed_nor_removed(admin, model):
+    price = editing.add_price(model, author=None, reason="start", credits_per_litellm_usd=Decimal(1500))
+    address = reverse("admin:catalog_price_change", args=[price.pk])
+    assert admin.post(address, price_form(credits_per_litellm_usd="1")).status_code == 403
+    assert admin.post(reverse("admin:catalog_price_delete", args=[price.pk]), {"post": "yes"}).status_code == 403
+    price.refresh_from_db()
+    assert price.credits_per_litellm_usd == Decimal(1500)
+
+
+def test_enabling_an_incomplete_model_says_what_is_missing(admin, model):
+    address = reverse("admin:catalog_model_change", args=[model.pk])
+    said = errors(admin.post(address, model_form(enabled="on")))
+    assert "It has no price yet." in said
+    assert "It has no route with a price list yet." in said
+    said = errors(admin.post(address, model_form(enabled="on", context_window=0, max_output_tokens=0, default_output_tokens=0)))
+    assert said.count("A model is enabled only with this limit known.") == 3
+    assert not Model.objects.get(pk=model.pk).enabled
+
+
+def test_from_nothing_to_an_enabled_model(admin, staff):
+    assert admin.post(reverse("admin:catalog_model_add"), model_form(id="new-model", capability="chat")).status_code == 302
+    assert admin.post(reverse("admin:catalog_price_add"), price_form(model="new-model", credits_per_litellm_usd="1500")).status_code == 302
+    route = route_form(model="new-model", name="way", enabled="on", cost_key="gpt-4o-mini")
+    assert admin.post(reverse("admin:catalog_route_add"), route).status_code == 302
+    address = reverse("admin:catalog_model_change", args=["new-model"])
+    assert admin.post(address, model_form(enabled="on", auto_rank=5)).status_code == 302
+    assert Model.objects.get(pk="new-model").enabled
+    saved = Route.objects.get(model="new-model")
+    assert (saved.enabled, saved.cost_method, saved.cost_version) == (True, "decimal", 1)
+    kinds = list(Event.objects.filter(actor=staff).order_by("id").values_list("kind", flat=True))
+    assert kinds == ["model.added", "price.added", "route.added", "model.changed"]
+
+
+def test_a_route_with_prices_nobody_understands_is_refused(admin, model):
+    odd = PRICES.replace("}", ', "input_cost_per_request": 1}')
+    response = admin.post(reverse("admin:catalog_route_add"), route_form(model=model.pk, name="way", enabled="on", cost_override=odd))
+    assert "input_cost_per_request is not understood" in errors(response)
+
+
+def test_litellms_prices_are_read_again_on_demand(admin, model):
+    admin.post(reverse("admin:catalog_route_add"), route_form(model=model.pk, name="way", cost_key="gpt-4o-mini"))
+    route = Route.objects.get(model=model)
+    Route.objects.filter(pk=route.pk).update(cost_entry={**route.cost_entry, "output_cost_per_token": 1})
+    action = {"action": "reread_prices", "_selected_action": [route.pk]}
+    response = admin.post(reverse("admin:catalog_route_changelist"), action, follow=True)
+    assert "test-model over way: the price list changed." in response.content.decode()
+    route.refresh_from_db()
+    assert (route.cost_entry["output_cost_per_token"], route.cost_version) == (6e-07, 2)
+
+
+def test_nothing_of_the_catalog_is_deleted(admin, model):
+    route = Route.objects.create(model=model, name="way", litellm_model="openai/x")
+    for name, pk in (("model", model.pk), ("route", route.pk)):
+        assert admin.post(reverse(f"admin:catalog_{name}_delete", args=[pk]), {"post": "yes"}).status_code == 403
+
+
+def test_customers_do_not_see_the_catalog_of_staff(client, django_user_model, model):
+    client.force_login(django_user_model.objects.create_user("customer@example.com", "secret"))
+    assert client.get(reverse("admin:catalog_model_changelist")).status_code == 302

@@ -1,0 +1,60 @@
+"""Whether the real site says that it lives and is ready."""
+
+import urllib.parse
+
+import httpx
+import pytest
+
+from tests.conftest import Site
+from tests.contract.relay import Relay
+
+
+@pytest.mark.parametrize("path", ["/v1/health", "/v1/health/", "/livez"])
+def test_it_lives_without_a_key(site: Site, path: str):
+    answer = httpx.get(f"{site.url}{path}")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    assert answer.headers["x-request-id"]
+
+
+def test_it_is_ready_with_the_state_of_each_thing(site: Site):
+    answer = httpx.get(f"{site.url}/readyz")
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ready", "checks": {"database": "ok", "redis": "ok", "broker": "ok", "storage": "ok"}}
+
+
+def test_a_probe_may_come_by_address(site: Site):
+    for path, status in [("/livez", 200), ("/readyz", 200), ("/v1/health", 400)]:
+        assert httpx.get(f"{site.url}{path}", headers={"Host": "10.0.0.7:8000"}).status_code == status
+
+
+def test_redis_may_be_away_and_the_database_may_not(site: Site):
+    database = urllib.parse.urlsplit(site.database_url)
+    relay = Relay(database.hostname or "", database.port or 5432)
+    user, _, _ = database.netloc.rpartition("@")
+    through_relay = database._replace(netloc=f"{user}@127.0.0.1:{relay.port}").geturl()
+    web = site.start_web({"REDIS_URL": "redis://127.0.0.1:1/0", "DATABASE_URL": through_relay})
+    try:
+        without_redis = httpx.get(f"{web.url}/readyz", timeout=20)
+        relay.cut()
+        without_both = httpx.get(f"{web.url}/readyz", timeout=20)
+        lives = httpx.get(f"{web.url}/livez", timeout=20)
+    finally:
+        relay.cut()
+        web.stop()
+    assert without_redis.status_code == 200
+    assert without_redis.json()["checks"] == {"database": "ok", "redis": "away", "broker": "away", "storage": "ok"}
+    assert without_both.status_code == 503
+    assert without_both.json()["status"] == "unavailable"
+    assert without_both.json()["checks"]["database"] == "away"
+    assert lives.status_code == 200
+
+
+def test_another_method_is_refused_by_name(site: Site):
+    answer = httpx.post(f"{site.v1}/health")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (405, "method_not_allowed")
+
+
+def test_a_wrong_path_under_v1_is_json_on_the_real_site(site: Site):
+    for accept in ("*/*", "text/html"):
+        answer = httpx.get(f"{site.v1}/nothing", headers={"Accept": accept})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")

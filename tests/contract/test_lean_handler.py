@@ -1,0 +1,85 @@
+"""The lean handler: a view and its caller, and what becomes of one when the other leaves."""
+
+import time
+
+import pytest
+
+from tests.contract.conftest import EdgeServer
+from tests.contract.wire import connect, eventually, head, read_answer
+
+JSON = "Content-Type: application/json"
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/private", "/v1/stock/private"])
+def test_an_async_view_is_the_same_under_both_handlers(edge: EdgeServer, path: str):
+    answer = edge.client.get(path, params={"name": "a b"}, headers={"Authorization": "Bearer good"})
+    assert answer.json() == {"auth": "the caller", "user": "the caller", "name": "a b"}
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/echo", "/v1/stock/echo"])
+def test_a_post_needs_no_csrf_token(edge: EdgeServer, path: str):
+    body = {"model": "auto", "messages": [{"role": "user", "content": "é\u2028"}]}
+    assert edge.client.post(path, json=body, headers={"Origin": "https://app.test"}).json()["body"] == body
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/stream", "/v1/stock/stream"])
+def test_a_stream_is_sent_part_by_part(edge: EdgeServer, path: str):
+    with edge.client.stream("GET", path, params={"then": "wait"}) as answer:
+        parts = answer.iter_raw()
+        received = b""
+        while b"two" not in received:
+            received += next(parts)  # the view waits for ever after these
+    assert received == b"data: one\n\ndata: two\n\n"
+
+
+def test_a_stream_that_ends_is_whole(edge: EdgeServer):
+    answer = edge.client.get("/v1/chat/stream")
+    assert answer.headers["content-type"] == "text/event-stream"
+    assert answer.content == b"data: one\n\ndata: two\n\n"
+
+
+def test_who_hangs_up_cancels_the_view(edge: EdgeServer):
+    began, cancelled = (edge.journal.count(f"slow {what}") for what in ("began", "cancelled"))
+    with connect(edge.port) as connection:
+        connection.sendall(head("POST", "/v1/chat/slow", JSON, "Content-Length: 2") + b"{}")
+        assert eventually(lambda: edge.journal.count("slow began") == began + 1)
+        assert edge.journal.count("slow cancelled") == cancelled
+    assert eventually(lambda: edge.journal.count("slow cancelled") == cancelled + 1)
+
+
+@pytest.mark.parametrize(
+    ("then", "seen"),
+    [("wait", "stream CancelledError"), ("flood", "stream ")],
+    ids=["while the view waits", "while the caller does not read"],
+)
+def test_who_hangs_up_closes_the_stream(edge: EdgeServer, then: str, seen: str):
+    closed, noted = edge.journal.count("stream closed"), len(edge.journal)
+    with connect(edge.port) as connection:
+        connection.sendall(head("GET", f"/v1/chat/stream?then={then}"))
+        assert b"200 OK" in connection.recv(65536)
+        time.sleep(0.2)  # the flood fills the buffers
+        assert edge.journal.count("stream closed") == closed
+    assert eventually(lambda: edge.journal.count("stream closed") == closed + 1)
+    assert any(note.startswith(seen) for note in edge.journal[noted:])
+
+
+def test_hanging_up_leaves_no_error_in_the_log(edge: EdgeServer):
+    lines, closed = len(edge.log.splitlines()), edge.journal.count("stream closed")
+    with connect(edge.port) as connection:
+        connection.sendall(head("GET", "/v1/chat/stream?then=wait"))
+        connection.recv(65536)
+    assert eventually(lambda: edge.journal.count("stream closed") == closed + 1)
+    assert [line for line in edge.log.splitlines()[lines:] if '"level":"error"' in line] == []
+
+
+def test_a_connection_serves_on_after_an_error(edge: EdgeServer):
+    with connect(edge.port) as connection:
+        for path, status in [("/v1/chat/crash", 500), ("/v1/chat/refuse", 400), ("/v1/chat/journal", 200)]:
+            connection.sendall(head("GET", path))
+            assert read_answer(connection).status == status
+
+
+def test_an_error_may_name_all_fields(edge: EdgeServer):
+    error = edge.client.get("/v1/chat/refuse").json()["error"]
+    assert error["param"] == "/a"
+    assert error["details"] == {"errors": [{"param": "/a", "message": "no"}, {"param": "/b/0", "message": "neither"}]}
