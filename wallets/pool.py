@@ -45,7 +45,8 @@ async def open() -> None:
     database = settings.DATABASES["default"]
     pool: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
         _conninfo(database),
-        kwargs={"autocommit": True, "prepare_threshold": 0},
+        # No prepare_threshold of 0: the empty query of check_connection would be prepared anew each time and stay on the server
+        kwargs={"autocommit": True},
         min_size=1,
         max_size=database["OPTIONS"]["pool"]["max_size"],
         timeout=WAIT_SECONDS,

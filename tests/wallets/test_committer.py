@@ -222,3 +222,16 @@ def test_the_pool_opens_again_after_a_close(committed):
             return await (await one.execute("select current_setting('lock_timeout')")).fetchone()
 
     assert [on_a_pool(work), on_a_pool(work)] == [("2s",), ("2s",)]
+
+
+def test_handing_out_a_connection_leaves_nothing_on_the_server(committed):
+    """Each hand-out checks the connection; what that runs must not pile up there."""
+
+    async def work():
+        for _ in range(30):
+            async with pool.connection():
+                pass
+        async with pool.connection() as one:
+            return await (await one.execute("select count(*) from pg_prepared_statements")).fetchone()
+
+    assert on_a_pool(work) == (0,)
