@@ -200,5 +200,5 @@ def load_litellm() -> Any:
 
     litellm.suppress_debug_info = True
     for name in ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router"):
-        logging.getLogger(name).handlers.clear()  # it adds its own on import; its lines quote prompts and upstreams
+        logging.getLogger(name).handlers[:] = [logging.NullHandler()]  # it adds its own; its lines quote prompts and upstreams
     return litellm

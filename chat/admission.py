@@ -6,12 +6,14 @@ Every call goes upstream with an output limit, so that the hold is the most it c
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
+import psycopg
 from django.conf import settings
 
 from catalog import pricing, routing, snapshot, tokens
@@ -21,8 +23,10 @@ from contract.errors import ApiError
 from contract.ids import new_id
 from keys.authentication import Caller
 from wallets import committer, heartbeat
-from wallets.holds import Hold, Verdict
+from wallets.holds import Hold, Release, Released, Verdict
 from wallets.money import as_text
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,8 +60,8 @@ class Call:
         return self.limit * self.request.choices
 
 
-async def prepare(caller: Caller, request: ChatRequest, *, request_id: str) -> Call:
-    """The call with its route, output limit and hold worked out; nothing is held yet.
+async def prepare(caller: Caller, request: ChatRequest, *, request_id: str, size_bytes: int) -> Call:
+    """The call with its route, output limit and hold worked out; nothing is held yet. `size_bytes` is the body's.
 
     Raises `ApiError` unsupported_model, unsupported_option or context_length_exceeded.
     """
@@ -67,7 +71,7 @@ async def prepare(caller: Caller, request: ChatRequest, *, request_id: str) -> C
         catalog, request.model, fields=_asked(request, fields), allowed=caller.models, temperature=request.temperature
     )[0]
     _fit(fields, request, model)
-    prompt_tokens = await _estimate(fields, model)
+    prompt_tokens = await _estimate(fields, model, size_bytes=size_bytes)
     limit = pricing.output_limit(model, asked=request.output_limit, prompt_tokens=prompt_tokens)
     return Call(
         caller=caller,
@@ -97,7 +101,7 @@ def _fit(fields: dict[str, Any], request: ChatRequest, model: ModelInfo) -> None
         fields.pop("seed", None)
 
 
-async def _estimate(fields: dict[str, Any], model: ModelInfo) -> int:
+async def _estimate(fields: dict[str, Any], model: ModelInfo, *, size_bytes: int) -> int:
     """The prompt in tokens, by our own count; a long one in a thread, for the loop has other callers."""
     estimate = partial(
         tokens.estimate_prompt,
@@ -107,32 +111,34 @@ async def _estimate(fields: dict[str, Any], model: ModelInfo) -> int:
         tokens_per_image=model.tokens_per_image,
         ceiling=model.context_window,
     )
-    characters = sum(len(str(message.get("content", ""))) for message in fields["messages"])
-    return await asyncio.to_thread(estimate) if characters > tokens.LONG_CHARACTERS or "tools" in fields else estimate()
+    return await asyncio.to_thread(estimate) if size_bytes > tokens.LONG_CHARACTERS else estimate()
 
 
 async def hold(call: Call) -> None:
-    """Place the call's hold. Raises `ApiError` insufficient_balance or rate_limited, with nothing held."""
-    verdict = await committer.place(
-        Hold(
-            usage_id=call.id,
-            wallet_id=call.caller.wallet_id,
-            credits=call.hold_credits,
-            process_id=heartbeat.process_id(),
-            request_id=call.request_id,
-            key_id=call.caller.key_id,
-            key_prefix=call.caller.key_prefix,
-            key_name=call.caller.key_name,
-            capability="chat",
-            model_asked=call.request.model,
-            model=call.model.id,
-            route=call.route.name,
-            credits_per_litellm_usd=call.model.price.credits_per_litellm_usd,
-            price_version=call.model.price.version,
-            stream=False,
-            metadata=call.request.metadata or {},
+    """Place the call's hold. Raises `ApiError` insufficient_balance or rate_limited; whatever it raises, nothing is held."""
+    try:
+        verdict = await committer.place(
+            Hold(
+                usage_id=call.id,
+                wallet_id=call.caller.wallet_id,
+                credits=call.hold_credits,
+                process_id=heartbeat.process_id(),
+                request_id=call.request_id,
+                key_id=call.caller.key_id,
+                key_prefix=call.caller.key_prefix,
+                key_name=call.caller.key_name,
+                capability="chat",
+                model_asked=call.request.model,
+                model=call.model.id,
+                route=call.route.name,
+                credits_per_litellm_usd=call.model.price.credits_per_litellm_usd,
+                price_version=call.model.price.version,
+                metadata=call.request.metadata or {},
+            )
         )
-    )
+    except BaseException:  # what the database did is not known, or we may not wait for it
+        await give_back(call, clause="not_sent", error_code="service_unavailable")
+        raise
     match verdict.kind:
         case "held":
             return
@@ -140,9 +146,30 @@ async def hold(call: Call) -> None:
             raise _insufficient(call, verdict)
         case "busy":
             message = "The wallet is held by calls in flight; retry when one of them has ended."
-        case _:
+        case "too_many":
             message = "Too many calls in flight for this account; retry when one of them has ended."
+        case "unknown_wallet":
+            raise LookupError(f"no wallet {call.caller.wallet_id}")
     raise ApiError("rate_limited", message, retry_after_seconds=2)
+
+
+async def give_back(call: Call, *, clause: str, error_code: str) -> Released | None:
+    """End the call's hold with nothing charged. None if even that fails: the sweeper ends it when this process is gone."""
+    try:
+        return await committer.release(
+            Release(
+                usage_id=call.id,
+                wallet_id=call.caller.wallet_id,
+                clause=clause,
+                outcome="failed",
+                error_code=error_code,
+                attempts=call.attempts,
+                latency_ms=call.latency_ms,
+            )
+        )
+    except psycopg.Error as error:
+        logger.error("a hold could not be released: %s", type(error).__name__, extra={"usage_id": call.id})
+        return None
 
 
 def _insufficient(call: Call, verdict: Verdict) -> ApiError:

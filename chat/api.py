@@ -22,7 +22,7 @@ class ChatCompletions(AsyncAPIView):
         body = parse(await self.json(request))
         if body.stream:
             raise unsupported(["stream"])
-        call = await admission.prepare(request.auth, body, request_id=request_id.current())  # type: ignore[attr-defined]  # set by the view
+        call = await admission.prepare(request.auth, body, request_id=request_id.current(), size_bytes=len(request.body))  # type: ignore[attr-defined]  # set by the view
         task = lifetime.spawn(completion.run(call))
         try:
             # Shielded: a caller who hangs up cancels this view, and the call goes on to its charge.

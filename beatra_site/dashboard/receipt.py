@@ -32,6 +32,7 @@ class Receipt:
     product: Decimal | None
     difference: Decimal
     entries: tuple[LedgerEntry, ...]
+    metadata: tuple[tuple[str, str], ...]
 
     @property
     def is_open(self) -> bool:
@@ -63,6 +64,8 @@ def receipt_of(record: UsageRecord) -> Receipt:
         product=product,
         difference=record.hold_credits - record.charged_credits,
         entries=tuple(LedgerEntry.objects.filter(usage_record=record).order_by("seq")),
+        # as pairs: a template would read a caller's key named "items" for the method
+        metadata=tuple(record.metadata.items()),
     )
 
 

@@ -28,7 +28,7 @@ class Answer:
     """A finished answer.
 
     `choices` are OpenAI's, whitelisted. `usage` is what the provider itself counted, in OpenAI's names and not yet believed: a
-    count it did not send is None or absent. `first_output_seconds` counts from the request's start.
+    count it did not send is None or absent.
     """
 
     choices: list[dict[str, Any]]
@@ -39,10 +39,3 @@ class Upstream(Protocol):
     """A transport. `complete` raises `chat.upstream.errors.UpstreamError` and nothing else that a provider can cause."""
 
     async def complete(self, call: UpstreamCall) -> Answer: ...
-
-
-def transport_of(route: RouteInfo) -> Upstream:
-    """The transport that speaks `route`'s dialect."""
-    from chat.upstream.litellm import LiteLLMTransport
-
-    return LiteLLMTransport()
