@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.exceptions import ImproperlyConfigured
 
 
 @register()
@@ -14,8 +15,15 @@ def secrets_are_set(**kwargs: Any) -> list[CheckMessage]:
     return [
         Error(f"{name} is not set.", hint="Set it in the environment, to 50 random characters; `make run` makes its own.", id=id)
         for name, id in (("SECRET_KEY", "beatra.E001"), ("KEY_PEPPER", "beatra.E002"))
-        if not getattr(settings, name)
+        if not _set(name)
     ]
+
+
+def _set(name: str) -> bool:
+    try:
+        return bool(getattr(settings, name))
+    except ImproperlyConfigured:  # Django's own word for an empty SECRET_KEY
+        return False
 
 
 @register()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
@@ -52,9 +53,9 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def context(request: HttpRequest) -> dict[str, str]:
-    """For templates: where the demo's inbox is, nothing where there is none."""
-    return {"demo_inbox_url": reverse("demo_inbox")} if _is_open(request) else {}
+def context(request: HttpRequest) -> dict[str, Any]:
+    """For templates: whether the sandbox answers here, and where the demo's inbox is, nothing where there is none."""
+    return {"in_sandbox": settings.SANDBOX, "demo_inbox_url": reverse("demo_inbox") if _is_open(request) else ""}
 
 
 def mails(folder: Path, *, limit: int = SHOWN) -> list[Mail]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from beatra_site.dashboard.clauses import Clause, clause_of
+from catalog.seed import SANDBOX_ROUTE
 from wallets.models import LedgerEntry, UsageRecord
 
 
@@ -37,6 +38,11 @@ class Receipt:
     @property
     def is_open(self) -> bool:
         return self.record.status == UsageRecord.Status.OPEN
+
+    @property
+    def is_of_sandbox(self) -> bool:
+        """Whether the sandbox stood in for the model."""
+        return self.record.route == SANDBOX_ROUTE
 
     @property
     def is_charged(self) -> bool:

@@ -1,0 +1,34 @@
+"""What `manage.py check` says of a site that is not set up."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def check(tmp_path: Path, *arguments: str, **environment: str) -> str:
+    """The findings of `manage.py check` where nothing but `environment` is given."""
+    bare = {"PATH": os.environ["PATH"], "VAR": str(tmp_path), **environment}
+    command = [sys.executable, "manage.py", "check", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=bare, capture_output=True, text=True, timeout=60).stderr
+
+
+def test_a_bare_site_is_told_everything_that_is_missing(tmp_path: Path):
+    findings = check(tmp_path)
+    for id in ("beatra.E001", "beatra.E002", "beatra.E003", "beatra.E004"):
+        assert id in findings
+    assert "Traceback" not in findings
+
+
+def test_a_sandbox_without_an_address_is_an_error(tmp_path: Path):
+    assert "beatra.E005" in check(tmp_path, SANDBOX="1")
+
+
+def test_production_is_warned_of_a_sandbox_plain_http_and_any_host(tmp_path: Path):
+    findings = check(tmp_path, "--deploy", SANDBOX="1", ALLOWED_HOSTS="*", SECRET_KEY="x", KEY_PEPPER="x")
+    for id in ("beatra.W001", "beatra.W002", "beatra.W003"):
+        assert id in findings
