@@ -6,6 +6,27 @@ from django.db import migrations, models
 
 import accounts.models
 
+# What was done stays on record. TRUNCATE alone can be allowed, for test databases: SET beatra.allow_truncate = 'on'.
+APPEND_ONLY = """
+create function accounts_refuse_change() returns trigger language plpgsql as $$
+begin
+    if tg_op = 'TRUNCATE' and current_setting('beatra.allow_truncate', true) = 'on' then
+        return null;
+    end if;
+    raise exception '% refused on %: it is append-only', tg_op, tg_table_name using errcode = 'restrict_violation';
+end $$;
+
+create trigger append_only before update or delete on accounts_event
+    for each row execute function accounts_refuse_change();
+create trigger no_truncate before truncate on accounts_event
+    for each statement execute function accounts_refuse_change();
+"""
+APPEND_ONLY_BACK = """
+drop trigger no_truncate on accounts_event;
+drop trigger append_only on accounts_event;
+drop function accounts_refuse_change();
+"""
+
 
 class Migration(migrations.Migration):
     initial = True
@@ -132,4 +153,5 @@ class Migration(migrations.Migration):
             model_name="event",
             index=models.Index(fields=["kind", "-id"], name="event_by_kind"),
         ),
+        migrations.RunSQL(APPEND_ONLY, APPEND_ONLY_BACK),
     ]
