@@ -30,6 +30,7 @@ import orjson
 
 AGAIN = "again"
 LOCKED = "locked"
+NO_RATE = "no_rate"
 R = TypeVar("R")
 
 
@@ -188,7 +189,8 @@ def settle() -> Statement[Any]:
     The rate is the one in force now, the wallet's own newest before the site's; the reference is credits / rate to four places,
     half up, by one integer division (money.usd_reference does the same). A record that is charged already with the same amount
     is this settlement's own earlier try: it answers `charged` with what that wrote. `again` is a record that was closed while
-    this statement waited for its wallet, or that comes twice in the batch.
+    this statement waited for its wallet, or that comes twice in the batch. `no_rate` is an open record of a wallet for which no
+    rate is in force: it is left open, a receipt without its reference is not written.
     """
     text = f"""with {_rows(SETTLE_COLUMNS)},
 {_wallets()},
@@ -202,7 +204,7 @@ rate as materialized (
 ),
 x as materialized (
     select r.*, rate.value as rate, div(r.credits * 20000 + rate.value, rate.value * 2) / 10000 as reference
-      from r join rate on rate.id = r.wallet_id where r.first
+      from r join rate on rate.id = r.wallet_id where r.first and rate.value is not null
 ),
 closed as (
     update wallets_usagerecord u
@@ -235,13 +237,14 @@ up as (
 )
 select r.usage_id,
        case when c.id is not null then 'charged'
-            when u.status = 'open' then '{AGAIN}'
+            when u.status = 'open' then case when rate.value is null then '{NO_RATE}' else '{AGAIN}' end
             when u.status = 'charged' and u.charged_credits = r.credits then 'charged'
             else 'closed' end,
        coalesce(c.credits_usd_reference, u.credits_usd_reference, 0), coalesce(c.credits_per_usd_rate, u.credits_per_usd_rate, 0),
        coalesce(c.balance_after, l.balance, 0)
   from r
   left join l on l.id = r.wallet_id
+  left join rate on rate.id = r.wallet_id
   left join c on c.ord = r.ord
   left join wallets_usagerecord u on u.id = r.usage_id and u.wallet_id + 0 = r.wallet_id
  order by r.ord"""

@@ -10,8 +10,8 @@ from django.urls import reverse
 
 from accounts.models import Event
 from tests.factories import UserFactory, WalletFactory
-from tests.wallets.calls import charge, hold, now
-from wallets import holds, rates
+from tests.wallets.calls import charge, hold, now, rate_in_force
+from wallets import holds
 from wallets.models import CreditsPerUsdRate, LedgerEntry
 
 pytestmark = pytest.mark.django_db
@@ -149,7 +149,7 @@ def test_only_those_who_may_move_credits(wallet):
 def test_a_new_rate_is_a_new_version(staff, wallet):
     given = {"wallet": wallet.pk, "value": "800", "reason": "a deal", "effective_from_0": "", "effective_from_1": ""}
     assert staff.post(ADD_RATE, given).status_code == 302
-    assert rates.rate_for(wallet) == Decimal(800)
+    assert rate_in_force(wallet) == Decimal(800)
     rate = CreditsPerUsdRate.objects.get(wallet=wallet)
     assert (rate.author, rate.reason) == (staff.user, "a deal")
     assert Event.objects.get(kind="rate.added", account=wallet.account).data["credits_per_usd"] == "800"

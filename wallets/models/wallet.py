@@ -143,7 +143,7 @@ class CreditsPerUsdRate(models.Model):
     """How many credits show as one USD, from `effective_from` on; for one wallet, or for the site where `wallet` is empty.
 
     A display rate only: it never moves money. Versioned: a change is a new row; the database refuses UPDATE and DELETE. Read by
-    wallets/rates.py and by `settle`, where a wallet's own newest rate comes before the site's.
+    `settle` (wallets/statements.py), where a wallet's own newest rate comes before the site's. `manage.py seed` sets the first.
     """
 
     wallet = models.ForeignKey(
