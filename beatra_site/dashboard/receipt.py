@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from beatra_site.dashboard.clauses import Clause, clause_of
+from wallets import money
 from wallets.models import LedgerEntry, UsageRecord
 
 
@@ -56,7 +57,7 @@ def receipt_of(record: UsageRecord) -> Receipt:
     """The receipt of a record, open ones included."""
     product = None
     if record.status == UsageRecord.Status.CHARGED and record.credits_per_litellm_usd is not None:
-        product = record.cost_usd * record.credits_per_litellm_usd
+        product = money.product(record.cost_usd, credits_per_usd=record.credits_per_litellm_usd)
     return Receipt(
         record=record,
         clause=clause_of(record),
