@@ -15,7 +15,7 @@ from celery import shared_task
 from django.db import connection
 
 from wallets import holds
-from wallets.models import UsageRecord
+from wallets.models import UsageClause
 
 GONE_SECONDS = 30
 LONGEST_CALL_SECONDS = 3600
@@ -46,7 +46,7 @@ def sweep(*, gone_seconds: float = GONE_SECONDS) -> int:
     while lost := _lost(after, gone_seconds=gone_seconds):
         answers = holds.release(
             [
-                holds.Release(usage_id=usage_id, wallet_id=wallet_id, clause=UsageRecord.Clause.LOST, outcome="lost")
+                holds.Release(usage_id=usage_id, wallet_id=wallet_id, clause=UsageClause.LOST, outcome="lost")
                 for usage_id, wallet_id in lost
             ],
             skip_locked=True,

@@ -12,7 +12,7 @@ from tests.browsing import browser, text
 from tests.factories import WalletFactory
 from tests.wallets.calls import charge, giving_back, hold
 from wallets import holds
-from wallets.models import UsageRecord
+from wallets.models import UsageClause, UsageRecord
 
 pytestmark = pytest.mark.django_db
 PAID = ("complete", "drained", "stopped", "cut_by_limit")
@@ -95,7 +95,7 @@ def test_an_estimate_says_so(wallet):
 
 
 def test_every_clause_has_its_words():
-    assert set(CLAUSES) == set(UsageRecord.Clause.values) == {*PAID, *FREE}
+    assert set(CLAUSES) == set(UsageClause.values) == {*PAID, *FREE}
 
 
 @pytest.mark.parametrize("clause", PAID)
