@@ -3,9 +3,8 @@
 import uuid
 
 from django import forms
-from django.utils import timezone
-from unfold.widgets import UnfoldAdminSplitDateTimeWidget
 
+from wallets.effective_from import EffectiveFromField
 from wallets.models import CreditsPerUsdRate, EntryKind, LedgerEntry
 
 
@@ -29,18 +28,8 @@ class MoveForm(forms.ModelForm):
 
 
 class RateForm(forms.ModelForm):
-    effective_from = forms.SplitDateTimeField(
-        required=False,
-        widget=UnfoldAdminSplitDateTimeWidget,
-        help_text="UTC. Empty: from now on. Receipts already written keep their rate.",
-    )
+    effective_from = EffectiveFromField(what="A rate", help_text="Receipts already written keep their rate.")
 
     class Meta:
         model = CreditsPerUsdRate
         fields = ["wallet", "value", "effective_from", "reason"]
-
-    def clean_effective_from(self):
-        moment = self.cleaned_data["effective_from"]
-        if moment is not None and moment < timezone.now():
-            raise forms.ValidationError("A rate can't count from a time that is over.")
-        return moment or timezone.now()
