@@ -4,12 +4,11 @@ import uuid
 from decimal import Decimal
 
 import pytest
-from django.contrib.auth.models import Permission
-from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Event
-from tests.factories import UserFactory, WalletFactory
+from tests.browsing import signed_in
+from tests.factories import StaffFactory, WalletFactory
 from tests.wallets.calls import charge, hold, now, rate_in_force
 from wallets import holds
 from wallets.models import CreditsPerUsdRate, LedgerEntry
@@ -20,26 +19,13 @@ ADD_ENTRY = reverse("admin:wallets_ledgerentry_add")
 ADD_RATE = reverse("admin:wallets_creditsperusdrate_add")
 
 
-def staff_client(*permissions):
-    user = UserFactory(is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(content_type__app_label="wallets", codename__in=permissions))
-    client = Client()
-    client.force_login(user)
-    client.user = user
-    return client
+LOOK = ["wallets.view_wallet", "wallets.view_ledgerentry", "wallets.view_usagerecord", "wallets.view_creditsperusdrate"]
 
 
 @pytest.fixture
 def staff():
-    return staff_client(
-        "view_wallet",
-        "change_wallet",
-        "view_ledgerentry",
-        "add_ledgerentry",
-        "view_usagerecord",
-        "view_creditsperusdrate",
-        "add_creditsperusdrate",
-    )
+    rights = [*LOOK, "wallets.change_wallet", "wallets.add_ledgerentry", "wallets.add_creditsperusdrate"]
+    return signed_in(StaffFactory(permissions=rights))
 
 
 @pytest.fixture
@@ -142,7 +128,7 @@ def test_more_than_is_available_is_not_taken(staff, wallet):
 
 
 def test_only_those_who_may_move_credits(wallet):
-    assert move(staff_client("view_ledgerentry", "view_wallet", "change_wallet"), wallet).status_code == 403
+    assert move(signed_in(StaffFactory(permissions=[*LOOK, "wallets.change_wallet"])), wallet).status_code == 403
     assert LedgerEntry.objects.filter(wallet=wallet).count() == 2
 
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, transaction
 
-from tests.factories import UserFactory, WalletFactory
+from tests.factories import StaffFactory, WalletFactory
 from tests.wallets.calls import hold, new_id, now
 from wallets import holds, ledger
 from wallets.models import LedgerEntry, Wallet
@@ -19,7 +19,7 @@ def credit(wallet, amount, *, kind="adjustment", reference=None, **fields):
 
 
 def test_an_entry_says_how_much_from_where_who_and_why():
-    wallet, staff = WalletFactory(balance=5), UserFactory(is_staff=True)
+    wallet, staff = WalletFactory(balance=5), StaffFactory()
     entry = credit(wallet.pk, "2.5", kind="grant", reference="grant:test:a", actor=staff, reason="sorry")
     entry.refresh_from_db()
     assert (entry.seq, str(entry.amount), str(entry.balance_after)) == (2, "2.5000", "7.5000")
