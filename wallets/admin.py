@@ -1,46 +1,23 @@
 """Wallets, their books and the credits-per-USD rate for staff. Nothing in the books can be edited: money moves by a new entry."""
 
 from django.contrib import admin, messages
-from django.core.paginator import Paginator
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
 from accounts import events
+from accounts.look_only_admin import BoundedList, LookOnly
 from wallets import ledger
 from wallets.forms import MoveForm, RateForm
 from wallets.models import CreditsPerUsdRate, LedgerEntry, UsageRecord, Wallet
 
-COUNTED = 5000
 
-
-class BoundedPaginator(Paginator):
-    """Pages of the newest COUNTED rows: no list counts a table of millions. What is further back is found by searching."""
-
-    @cached_property
-    def count(self):
-        assert isinstance(self.object_list, QuerySet)
-        return self.object_list.order_by().values("pk")[:COUNTED].count()
-
-
-class BooksAdmin(ModelAdmin):
+class BooksAdmin(LookOnly, BoundedList, ModelAdmin):
     """A table that only grows: looked at, searched by exact values and beginnings, never edited or deleted."""
 
-    paginator = BoundedPaginator
-    show_full_result_count = False
     actions = None
-
-    def has_add_permission(self, request):
-        return False
-
-    def has_change_permission(self, request, obj=None):
-        return False
-
-    def has_delete_permission(self, request, obj=None):
-        return False
 
     def get_search_results(self, request, queryset, search_term):
         """An e-mail address finds its wallet's rows, anything else what `found_by` says."""
@@ -54,7 +31,7 @@ class BooksAdmin(ModelAdmin):
 
 
 @admin.register(Wallet)
-class WalletAdmin(ModelAdmin):
+class WalletAdmin(BoundedList, ModelAdmin):
     list_display = ["account", "balance", "held", "in_flight", "max_in_flight", "created_at"]
     list_select_related = ["account__user"]
     fields = ["account", "balance", "held", "in_flight", "max_in_flight", "entries", "created_at"]
@@ -62,8 +39,6 @@ class WalletAdmin(ModelAdmin):
     ordering = ["-id"]
     search_fields = ["account__user__email__startswith"]
     search_help_text = "An account's email address or its beginning"
-    paginator = BoundedPaginator
-    show_full_result_count = False
     actions = None
     actions_detail = ["move", "books", "usage"]
 
@@ -101,6 +76,7 @@ class WalletAdmin(ModelAdmin):
 class LedgerEntryAdmin(BooksAdmin):
     """Adding one is how staff give or take credits: grants and adjustments only, with a reason."""
 
+    addable = True
     form = MoveForm
     autocomplete_fields = ["wallet"]
     list_display = ["created_at", "wallet_of", "kind", "amount", "balance_after", "reference", "actor"]
@@ -115,9 +91,6 @@ class LedgerEntryAdmin(BooksAdmin):
 
     def lookup_allowed(self, lookup, value, request):
         return lookup == "wallet__id__exact" or super().lookup_allowed(lookup, value, request)
-
-    def has_add_permission(self, request):
-        return ModelAdmin.has_add_permission(self, request)
 
     def get_fields(self, request, obj=None):
         if obj is None:
@@ -172,14 +145,12 @@ class UsageRecordAdmin(BooksAdmin):
 
 @admin.register(CreditsPerUsdRate)
 class CreditsPerUsdRateAdmin(BooksAdmin):
+    addable = True
     form = RateForm
     autocomplete_fields = ["wallet"]
     list_display = ["value", "whose", "effective_from", "author", "reason"]
     list_select_related = ["wallet__account__user", "author"]
     ordering = ["-effective_from", "-id"]
-
-    def has_add_permission(self, request):
-        return ModelAdmin.has_add_permission(self, request)
 
     def save_model(self, request, obj, form, change):
         obj.author = request.user

@@ -11,13 +11,14 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
 from accounts import suspension
+from accounts.look_only_admin import BoundedList
 from accounts.models import Account
 from beatra_site.backoffice.forms import ReasonForm
 from keys import cache as key_cache
 
 
 @admin.register(Account)
-class AccountAdmin(ModelAdmin):
+class AccountAdmin(BoundedList, ModelAdmin):
     """Accounts are made by signing up and never deleted. Suspending and reopening take a reason, kept as an event."""
 
     list_display = ["email", "status_label", "created_at"]
@@ -25,7 +26,6 @@ class AccountAdmin(ModelAdmin):
     list_select_related = ["user"]
     ordering = ["-id"]
     search_fields = ["user__email__startswith"]
-    show_full_result_count = False
     fields = readonly_fields = ["email", "status", "created_at", "history"]
     actions = None
     actions_detail = ["suspend", "reopen"]
