@@ -7,9 +7,8 @@ from django.urls import reverse
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
-from accounts import events
 from accounts.look_only_admin import BoundedList, LookOnly
-from wallets import ledger
+from wallets import editing, ledger
 from wallets.forms import MoveForm, RateForm
 from wallets.models import CreditsPerUsdRate, LedgerEntry, UsageRecord, Wallet
 
@@ -50,11 +49,8 @@ class WalletAdmin(BoundedList, ModelAdmin):
         return False
 
     def save_model(self, request, obj, form, change):
-        """One column only: the amounts in `obj` may be a moment old."""
-        if "max_in_flight" in form.changed_data:
-            Wallet.objects.filter(pk=obj.pk).update(max_in_flight=obj.max_in_flight)
-            before = form.initial["max_in_flight"]
-            events.record("wallet.limit_changed", account=obj.account, actor=request.user, before=before, after=obj.max_in_flight)
+        """Its limit alone: the amounts in `obj` may be a moment old."""
+        editing.limit_calls(obj, max_in_flight=obj.max_in_flight, actor=request.user)
 
     def has_move_permission(self, request, object_id=None):
         return request.user.has_perm("wallets.add_ledgerentry")
@@ -98,11 +94,11 @@ class LedgerEntryAdmin(BooksAdmin):
         return [field.name for field in LedgerEntry._meta.fields]
 
     def save_model(self, request, obj, form, change):
-        entry = ledger.credit(
+        entry = editing.move_credits(
             obj.wallet,
             kind=obj.kind,
             amount=obj.amount,
-            reference=f"{obj.kind}:{form.cleaned_data['submission']}",
+            submission=str(form.cleaned_data["submission"]),
             actor=request.user,
             reason=obj.reason,
         )
@@ -153,10 +149,10 @@ class CreditsPerUsdRateAdmin(BooksAdmin):
     ordering = ["-effective_from", "-id"]
 
     def save_model(self, request, obj, form, change):
-        obj.author = request.user
-        obj.save()
-        account = obj.wallet.account if obj.wallet else None
-        events.record("rate.added", account=account, actor=request.user, credits_per_usd=str(obj.value), reason=obj.reason)
+        rate = editing.set_rate(
+            obj.wallet, credits_per_usd=obj.value, effective_from=obj.effective_from, actor=request.user, reason=obj.reason
+        )
+        obj.pk = rate.pk
 
     @display(description="whose")
     def whose(self, rate):

@@ -84,12 +84,16 @@ def test_changing_the_calls_in_flight_leaves_the_amounts_alone(staff, wallet):
     assert (wallet.max_in_flight, wallet.balance) == (5, 7)
     event = Event.objects.get(kind="wallet.limit_changed", account=wallet.account)
     assert (event.actor, event.data) == (staff.user, {"before": 64, "after": 5})
+    assert staff.post(page, {"max_in_flight": "5"}).status_code == 302
+    assert Event.objects.filter(kind="wallet.limit_changed", account=wallet.account).count() == 1
 
 
 def test_a_grant_is_an_entry_with_its_reason_and_author(staff, wallet):
     assert move(staff, wallet).status_code == 302
     entry = wallet.ledger.get(kind="grant", amount=5)
     assert (entry.actor, entry.reason, entry.balance_after) == (staff.user, "sorry", 12)
+    event = Event.objects.get(kind="credits.moved", account=wallet.account)
+    assert (event.actor, event.data) == (staff.user, {"credits": "5.0000", "reference": entry.reference, "reason": "sorry"})
     assert move(staff, wallet, kind="adjustment", amount="-12").status_code == 302
     assert now(wallet)[0] == 0
 
@@ -100,6 +104,7 @@ def test_a_form_sent_twice_is_one_entry(staff, wallet):
         assert move(staff, wallet, submission=once).status_code == 302
     assert move(staff, wallet, submission=once, amount="6").status_code == 302
     assert now(wallet)[0] == 12
+    assert Event.objects.filter(kind="credits.moved", account=wallet.account).count() == 1
 
 
 @pytest.mark.parametrize(
