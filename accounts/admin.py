@@ -7,26 +7,23 @@ from django.contrib.auth.models import Group
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from accounts.look_only_admin import BoundedList, LookOnly
 from accounts.models import Event, User
 
 # allauth's own page of addresses: they are shown with their user instead
 admin.site.unregister(EmailAddress)
 
 
-class EmailAddressInline(TabularInline):
+class EmailAddressInline(LookOnly, TabularInline):
     """Which addresses of a user are confirmed. Only their owner confirms them."""
 
     model = EmailAddress
     fields = readonly_fields = ["email", "verified", "primary"]
     extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request, obj):
-        return False
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):
+class UserAdmin(BoundedList, DjangoUserAdmin, ModelAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -43,7 +40,6 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     search_fields = ["email__startswith"]
     inlines = [EmailAddressInline]
     readonly_fields = ["last_login", "date_joined"]
-    show_full_result_count = False
 
     def get_inlines(self, request, obj):
         return self.inlines if obj else []
@@ -54,22 +50,12 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
 
 
 @admin.register(Event)
-class EventAdmin(ModelAdmin):
+class EventAdmin(LookOnly, BoundedList, ModelAdmin):
     list_display = ["created_at", "kind", "account", "actor", "data"]
     list_filter = ["kind"]
     list_select_related = ["account__user", "actor"]
     ordering = ["-id"]
     search_fields = ["account__user__email__startswith", "kind__exact"]
-    show_full_result_count = False
-
-    def has_add_permission(self, request):
-        return False
-
-    def has_change_permission(self, request, obj=None):
-        return False
-
-    def has_delete_permission(self, request, obj=None):
-        return False
 
 
 admin.site.unregister(Group)

@@ -77,7 +77,10 @@ class Account(models.Model):
 
 
 class Event(models.Model):
-    """One thing somebody did to an account, for the audit trail. Written by `accounts.events.record`, never changed."""
+    """One thing somebody did to an account, for the audit trail. Written by `accounts.events.record`, never changed.
+
+    Append-only: the database refuses UPDATE, DELETE and TRUNCATE.
+    """
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, null=True, blank=True, related_name="events")
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+")

@@ -1,4 +1,7 @@
-"""Suspending an account and opening it again. Both are facts about the account alone: whoever caches it is told by the caller."""
+"""Suspending an account and opening it again, as facts about the account alone.
+
+Staff do it by beatra_site/backoffice/suspending.py, which also tells whoever keeps the account's keys in memory.
+"""
 
 from __future__ import annotations
 

@@ -7,21 +7,18 @@ A prompt, a secret or an upstream's text never reaches a line, and the writers a
 - a path of a page is written as its URL pattern, since some hold a token;
 - whatever looks like a key is cut to its first characters.
 
-Write with `logging.getLogger(__name__)` or structlog's loggers: both end here.
+Write with `logging.getLogger(__name__)`, and values of their own names as `extra=`.
 """
 
 import json
 import logging
 import re
-import sys
 import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-import structlog
-from structlog.typing import EventDict
 
 # Texts of these name hosts, files, modules and attributes, never what a caller sent
 _SPEAKABLE = ("OSError", "OperationalError", "ImproperlyConfigured", "ImportError", "AttributeError", "NameError")
@@ -33,12 +30,6 @@ _OWN_OF_A_RECORD = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dic
 
 def logging_config(*, level: str) -> dict[str, Any]:
     """Settings for `logging.config.dictConfig`, everything at `level` and above."""
-    structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, _to_record],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
-    )
     through_root: dict[str, Any] = {"handlers": [], "propagate": True}
     nowhere: dict[str, Any] = {"handlers": ["nowhere"], "propagate": False}
     return {
@@ -133,13 +124,3 @@ def _stack(told: traceback.TracebackException) -> Iterator[str]:
 
 def _cut(match: re.Match[str]) -> str:
     return f"{match[1] or match[2]}[cut]"
-
-
-def _to_record(logger: logging.Logger, method: str, event: EventDict) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """structlog's last processor: the arguments of the stdlib logger's method."""
-    exc_info = event.pop("exc_info", None)
-    if exc_info is True:
-        exc_info = sys.exc_info()
-    message = event.pop("event")
-    extra = {name: value for name, value in event.items() if name not in _OWN_OF_A_RECORD}
-    return ("%s", message), {"exc_info": exc_info, "extra": extra}

@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from accounts import events
 from accounts.models import Account, User
-from wallets.models import LedgerEntry, Wallet
+from wallets.models import EntryKind, Wallet
 from wallets.money import as_text
 from wallets.welcome import grant_welcome
 
@@ -36,7 +36,7 @@ class AccountAdapter(DefaultAccountAdapter):
             confirmed: bool = super().confirm_email(request, email_address)
             wallet = Wallet.objects.filter(account__user_id=email_address.user_id).first()
             # They welcome whoever signs up: an account that only changes its address has had them
-            if confirmed and wallet is not None and not wallet.ledger.filter(kind=LedgerEntry.Kind.WELCOME).exists():
+            if confirmed and wallet is not None and not wallet.ledger.filter(kind=EntryKind.WELCOME).exists():
                 entry = grant_welcome(wallet, mailbox=email_address.email)
                 if entry is not None:
                     self.add_message(request, messages.SUCCESS, message=f"Welcome: {as_text(entry.amount)} credits are in your wallet.")

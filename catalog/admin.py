@@ -10,35 +10,26 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
 
+from accounts.look_only_admin import BoundedList, LookOnly
 from catalog import editing
 from catalog.forms import PriceForm
 from catalog.models import Model, Price, Route
 from catalog.rates import PriceEntryError
 
 
-class _NoRowsAdded:
-    """Rows to look at: added and changed on pages of their own, where the rules are."""
+class RouteInline(LookOnly, TabularInline):
+    """Added and changed on pages of their own, where the rules are."""
 
-    extra = 0
-    can_delete = False
-    show_change_link = True
-
-    def has_add_permission(self, request, obj=None):
-        return False
-
-    def has_change_permission(self, request, obj=None):
-        return False
-
-
-class RouteInline(_NoRowsAdded, TabularInline):
     model = Route
+    show_change_link = True
     fields = ["rank", "name", "enabled", "disabled_reason", "transport", "sandbox", "cost_method", "cost_version"]
     readonly_fields = fields
     tab = True
 
 
-class PriceInline(_NoRowsAdded, TabularInline):
+class PriceInline(LookOnly, TabularInline):
     model = Price
+    show_change_link = True
     fields = ["version", "credits_per_litellm_usd", "credits_per_task", "effective_from", "author", "reason"]
     readonly_fields = fields
     ordering = ["-version"]
@@ -162,21 +153,16 @@ class RouteAdmin(ModelAdmin):
 
 
 @admin.register(Price)
-class PriceAdmin(ModelAdmin):
+class PriceAdmin(LookOnly, BoundedList, ModelAdmin):
+    """A change is a new version."""
+
+    addable = True
     form = PriceForm
     list_display = ["model", "version", "credits_per_litellm_usd", "credits_per_task", "effective_from", "author", "reason"]
     list_filter = ["model"]
     list_select_related = ["model", "author"]
     ordering = ["-effective_from", "-id"]
     search_fields = ["model__id__istartswith"]
-    show_full_result_count = False
-
-    def has_change_permission(self, request, obj=None):
-        """A change is a new version."""
-        return False
-
-    def has_delete_permission(self, request, obj=None):
-        return False
 
     def save_model(self, request, obj, form, change):
         price = editing.add_price(

@@ -27,12 +27,13 @@ _PROMPT_MARGIN = Decimal("1.1")
 def hold_credits(model: ModelInfo, route: RouteInfo, *, prompt_tokens: int, limit: int, n: int = 1) -> Decimal:
     """The most that a call may cost, in credits: `prompt_tokens` estimated, `limit` output tokens for each of `n` choices."""
     prompt_usd, output_rate_usd = _worst_usd(route, prompt_tokens)
-    return money.credits_up(model.price.credits_per_litellm_usd * (prompt_usd + n * limit * output_rate_usd))
+    worst_usd = prompt_usd + n * limit * output_rate_usd
+    return money.credits_up(money.product(worst_usd, credits_per_usd=model.price.credits_per_litellm_usd))
 
 
 def charge_credits(cost_usd: Decimal, *, credits_per_litellm_usd: Decimal) -> Decimal:
     """The credits of a call that cost `cost_usd` by LiteLLM."""
-    return money.credits(cost_usd * credits_per_litellm_usd)
+    return money.credits(money.product(cost_usd, credits_per_usd=credits_per_litellm_usd))
 
 
 def output_limit(model: ModelInfo, *, asked: int | None, prompt_tokens: int) -> int:

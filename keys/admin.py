@@ -5,12 +5,13 @@ from django.db.models import Q
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from accounts.look_only_admin import BoundedList, LookOnly
 from keys import issuing, tokens
 from keys.models import ApiKey
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(ModelAdmin):
+class ApiKeyAdmin(LookOnly, BoundedList, ModelAdmin):
     list_display = ["prefix", "account", "name", "state", "created_at", "last_used_at"]
     list_select_related = ["account__user"]
     fields = [
@@ -29,7 +30,6 @@ class ApiKeyAdmin(ModelAdmin):
     ordering = ["-pk"]
     search_fields = ["prefix", "account"]  # how it is searched: get_search_results
     search_help_text = "A key or its beginning, or an account's email address"
-    show_full_result_count = False
     actions = ["revoke"]
 
     @display(
@@ -53,12 +53,3 @@ class ApiKeyAdmin(ModelAdmin):
 
     def has_revoke_permission(self, request):
         return request.user.has_perm("keys.revoke_apikey")
-
-    def has_add_permission(self, request):
-        return False
-
-    def has_change_permission(self, request, obj=None):
-        return False
-
-    def has_delete_permission(self, request, obj=None):
-        return False

@@ -12,6 +12,7 @@ from django.core import mail
 from django.http import HttpResponse
 from django.test import Client
 
+from accounts.models import User
 from tests.factories import PASSWORD
 
 _ADDRESSES = itertools.count(random.randrange(1 << 20))
@@ -21,6 +22,14 @@ def browser() -> Client:
     """A client with a loopback address of its own, so that one test's tries don't count towards another's rate limits."""
     number = next(_ADDRESSES) % (1 << 22)
     return Client(REMOTE_ADDR=f"127.{64 + (number >> 16)}.{number >> 8 & 255}.{number & 255}", headers={"host": "localhost"})
+
+
+def signed_in(user: User) -> Client:
+    """A browser in which `user` is signed in already; whose it is stands in `.user`."""
+    client = browser()
+    client.force_login(user)
+    client.user = user
+    return client
 
 
 def sign_in(email: str, password: str = PASSWORD) -> Client:

@@ -14,6 +14,7 @@ from typing import Any
 import factory
 from allauth.account.models import EmailAddress
 from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import Permission
 from django.db import transaction
 
 from accounts.models import Account, User
@@ -44,6 +45,18 @@ class UserFactory(factory.django.DjangoModelFactory):
     def verified(self: User, create: bool, extracted: bool | None, **kwargs: object) -> None:
         if create:
             EmailAddress.objects.create(user=self, email=self.email, verified=extracted is not False, primary=True)
+
+
+class StaffFactory(UserFactory):
+    """One of the staff: `StaffFactory(is_superuser=True)`, or with `permissions=["keys.view_apikey", ...]` alone."""
+
+    is_staff = True
+
+    @factory.post_generation
+    def permissions(self: User, create: bool, extracted: list[str] | None, **kwargs: object) -> None:
+        for name in extracted or ():
+            app, codename = name.split(".")
+            self.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
 
 
 class AccountFactory(factory.django.DjangoModelFactory):

@@ -1,46 +1,22 @@
 """Wallets, their books and the credits-per-USD rate for staff. Nothing in the books can be edited: money moves by a new entry."""
 
 from django.contrib import admin, messages
-from django.core.paginator import Paginator
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
-from accounts import events
-from wallets import ledger
+from accounts.look_only_admin import BoundedList, LookOnly
+from wallets import editing, ledger
 from wallets.forms import MoveForm, RateForm
 from wallets.models import CreditsPerUsdRate, LedgerEntry, UsageRecord, Wallet
 
-COUNTED = 5000
 
-
-class BoundedPaginator(Paginator):
-    """Pages of the newest COUNTED rows: no list counts a table of millions. What is further back is found by searching."""
-
-    @cached_property
-    def count(self):
-        assert isinstance(self.object_list, QuerySet)
-        return self.object_list.order_by().values("pk")[:COUNTED].count()
-
-
-class BooksAdmin(ModelAdmin):
+class BooksAdmin(LookOnly, BoundedList, ModelAdmin):
     """A table that only grows: looked at, searched by exact values and beginnings, never edited or deleted."""
 
-    paginator = BoundedPaginator
-    show_full_result_count = False
     actions = None
-
-    def has_add_permission(self, request):
-        return False
-
-    def has_change_permission(self, request, obj=None):
-        return False
-
-    def has_delete_permission(self, request, obj=None):
-        return False
 
     def get_search_results(self, request, queryset, search_term):
         """An e-mail address finds its wallet's rows, anything else what `found_by` says."""
@@ -54,7 +30,7 @@ class BooksAdmin(ModelAdmin):
 
 
 @admin.register(Wallet)
-class WalletAdmin(ModelAdmin):
+class WalletAdmin(BoundedList, ModelAdmin):
     list_display = ["account", "balance", "held", "in_flight", "max_in_flight", "created_at"]
     list_select_related = ["account__user"]
     fields = ["account", "balance", "held", "in_flight", "max_in_flight", "entries", "created_at"]
@@ -62,8 +38,6 @@ class WalletAdmin(ModelAdmin):
     ordering = ["-id"]
     search_fields = ["account__user__email__startswith"]
     search_help_text = "An account's email address or its beginning"
-    paginator = BoundedPaginator
-    show_full_result_count = False
     actions = None
     actions_detail = ["move", "books", "usage"]
 
@@ -75,11 +49,8 @@ class WalletAdmin(ModelAdmin):
         return False
 
     def save_model(self, request, obj, form, change):
-        """One column only: the amounts in `obj` may be a moment old."""
-        if "max_in_flight" in form.changed_data:
-            Wallet.objects.filter(pk=obj.pk).update(max_in_flight=obj.max_in_flight)
-            before = form.initial["max_in_flight"]
-            events.record("wallet.limit_changed", account=obj.account, actor=request.user, before=before, after=obj.max_in_flight)
+        """Its limit alone: the amounts in `obj` may be a moment old."""
+        editing.limit_calls(obj, max_in_flight=obj.max_in_flight, actor=request.user)
 
     def has_move_permission(self, request, object_id=None):
         return request.user.has_perm("wallets.add_ledgerentry")
@@ -101,6 +72,7 @@ class WalletAdmin(ModelAdmin):
 class LedgerEntryAdmin(BooksAdmin):
     """Adding one is how staff give or take credits: grants and adjustments only, with a reason."""
 
+    addable = True
     form = MoveForm
     autocomplete_fields = ["wallet"]
     list_display = ["created_at", "wallet_of", "kind", "amount", "balance_after", "reference", "actor"]
@@ -116,20 +88,17 @@ class LedgerEntryAdmin(BooksAdmin):
     def lookup_allowed(self, lookup, value, request):
         return lookup == "wallet__id__exact" or super().lookup_allowed(lookup, value, request)
 
-    def has_add_permission(self, request):
-        return ModelAdmin.has_add_permission(self, request)
-
     def get_fields(self, request, obj=None):
         if obj is None:
             return ["wallet", "kind", "amount", "reason", "submission"]
         return [field.name for field in LedgerEntry._meta.fields]
 
     def save_model(self, request, obj, form, change):
-        entry = ledger.credit(
+        entry = editing.move_credits(
             obj.wallet,
             kind=obj.kind,
             amount=obj.amount,
-            reference=f"{obj.kind}:{form.cleaned_data['submission']}",
+            submission=str(form.cleaned_data["submission"]),
             actor=request.user,
             reason=obj.reason,
         )
@@ -172,20 +141,18 @@ class UsageRecordAdmin(BooksAdmin):
 
 @admin.register(CreditsPerUsdRate)
 class CreditsPerUsdRateAdmin(BooksAdmin):
+    addable = True
     form = RateForm
     autocomplete_fields = ["wallet"]
     list_display = ["value", "whose", "effective_from", "author", "reason"]
     list_select_related = ["wallet__account__user", "author"]
     ordering = ["-effective_from", "-id"]
 
-    def has_add_permission(self, request):
-        return ModelAdmin.has_add_permission(self, request)
-
     def save_model(self, request, obj, form, change):
-        obj.author = request.user
-        obj.save()
-        account = obj.wallet.account if obj.wallet else None
-        events.record("rate.added", account=account, actor=request.user, credits_per_usd=str(obj.value), reason=obj.reason)
+        rate = editing.set_rate(
+            obj.wallet, credits_per_usd=obj.value, effective_from=obj.effective_from, actor=request.user, reason=obj.reason
+        )
+        obj.pk = rate.pk
 
     @display(description="whose")
     def whose(self, rate):

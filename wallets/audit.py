@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from django.db import connection, transaction
 
+from wallets.models import PAID_CLAUSES
+
 LIMIT = 1000
 
 
@@ -39,7 +41,7 @@ def _wallet_against(column: str, total: str, rows: str) -> str:
 OPEN = "wallets_usagerecord where status = 'open'"
 
 # What the clauses of contract.md 2 charge
-CHAT_CHARGE = """case when clause in ('complete', 'drained', 'stopped', 'cut_by_limit')
+CHAT_CHARGE = f"""case when clause in ({", ".join(f"'{clause}'" for clause in PAID_CLAUSES)})
                 then round(cost_usd * credits_per_litellm_usd, 4) else 0.0000 end"""
 USD_REFERENCE = "(div(charged_credits * 20000 + credits_per_usd_rate, credits_per_usd_rate * 2) / 10000)::numeric(24, 4)"
 

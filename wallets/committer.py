@@ -30,8 +30,11 @@ async def place(hold: Hold) -> Verdict:
 
 
 async def settle(settlement: Settlement) -> Settled:
-    """Charge one open usage record. Answered `closed`, nothing was written, and the caller must say billing_failed."""
-    return read_settled(await _ask(statements.SETTLE, settlement, seconds=CLOSE_SECONDS))
+    """Charge one open usage record. Answered `closed`, nothing was written, and the caller must say billing_failed.
+
+    Raises NoRateError, a psycopg.Error, where no credits-per-USD rate is in force: nothing was written either.
+    """
+    return read_settled(await _ask(statements.SETTLE, settlement, seconds=CLOSE_SECONDS), settlement)
 
 
 async def release(release: Release) -> Released:

@@ -3,16 +3,15 @@
 import uuid
 
 from django import forms
-from django.utils import timezone
-from unfold.widgets import UnfoldAdminSplitDateTimeWidget
 
-from wallets.models import CreditsPerUsdRate, LedgerEntry
+from wallets.effective_from import EffectiveFromField
+from wallets.models import CreditsPerUsdRate, EntryKind, LedgerEntry
 
 
 class MoveForm(forms.ModelForm):
     """Credits given to a wallet, or an adjustment either way. `submission` names one rendering: sent twice, it is one entry."""
 
-    kind = forms.ChoiceField(choices=[(kind.value, kind.label) for kind in (LedgerEntry.Kind.GRANT, LedgerEntry.Kind.ADJUSTMENT)])
+    kind = forms.ChoiceField(choices=[(kind.value, kind.label) for kind in (EntryKind.GRANT, EntryKind.ADJUSTMENT)])
     reason = forms.CharField(widget=forms.Textarea(attrs={"rows": 3}), max_length=1000, help_text="Stands in the ledger for good.")
     submission = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
 
@@ -23,24 +22,14 @@ class MoveForm(forms.ModelForm):
     def clean(self):
         super().clean()
         kind, amount = self.cleaned_data.get("kind"), self.cleaned_data.get("amount")
-        if amount == 0 or (amount is not None and amount < 0 and kind == LedgerEntry.Kind.GRANT):
+        if amount == 0 or (amount is not None and amount < 0 and kind == EntryKind.GRANT):
             self.add_error("amount", "A grant is above zero; an adjustment may be negative, but not zero.")
         return self.cleaned_data
 
 
 class RateForm(forms.ModelForm):
-    effective_from = forms.SplitDateTimeField(
-        required=False,
-        widget=UnfoldAdminSplitDateTimeWidget,
-        help_text="UTC. Empty: from now on. Receipts already written keep their rate.",
-    )
+    effective_from = EffectiveFromField(what="A rate", help_text="Receipts already written keep their rate.")
 
     class Meta:
         model = CreditsPerUsdRate
         fields = ["wallet", "value", "effective_from", "reason"]
-
-    def clean_effective_from(self):
-        moment = self.cleaned_data["effective_from"]
-        if moment is not None and moment < timezone.now():
-            raise forms.ValidationError("A rate can't count from a time that is over.")
-        return moment or timezone.now()

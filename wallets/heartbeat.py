@@ -7,20 +7,20 @@ call, no lease per call.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 from contextlib import suppress
 
 import psycopg
-import structlog
-from ulid import ULID
 
+from contract.ids import new_id
 from wallets import pool
 
 RENEW_SECONDS = 5.0
 RETRY_SECONDS = 1.0
 
-logger = structlog.get_logger(__name__)
+logger = logging.getLogger(__name__)
 
 _process_id: str | None = None
 _task: asyncio.Task[None] | None = None
@@ -31,7 +31,7 @@ async def start() -> str:
     global _process_id, _task
     if _process_id is None:
         # The host's name is for people; the ULID makes it this process's, also after a restart with the same pid
-        _process_id = f"{socket.gethostname()[:24]}:{os.getpid()}:{ULID()}"
+        _process_id = new_id(f"{socket.gethostname()[:24]}:{os.getpid()}")
         await _renew(_process_id)
         _task = asyncio.create_task(_keep_renewing(_process_id), name="heartbeat")
     return _process_id
@@ -67,7 +67,7 @@ async def _keep_renewing(process: str) -> None:
             await _renew(process)
             pause = RENEW_SECONDS
         except psycopg.Error as error:
-            logger.warning("heartbeat_missed", process=process, error=type(error).__name__)
+            logger.warning("a heartbeat was missed: %s", type(error).__name__, extra={"process_id": process})
             pause = RETRY_SECONDS
 
 

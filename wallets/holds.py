@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, Protocol, TypeVar
 
+import psycopg
 from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
 
 from wallets import statements
@@ -21,6 +22,17 @@ from wallets.models.wallet import LOCK_TIMEOUT
 from wallets.money import is_amount
 
 ATTEMPTS = 5
+
+
+class NoRateError(psycopg.DataError):
+    """Neither the wallet nor the site has a credits-per-USD rate in force, so that the charge has no USD reference.
+
+    Nothing was charged and the record is still open. Raised among psycopg's errors: to a caller it is one more reason why the
+    books could not take a charge.
+    """
+
+    def __init__(self, wallet_id: int) -> None:
+        super().__init__(f"no credits-per-USD rate is in force for wallet {wallet_id}: `manage.py seed` sets the site's")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,8 +164,12 @@ def place(holds: Sequence[Hold]) -> list[Verdict]:
 
 
 def settle(settlements: Sequence[Settlement]) -> list[Settled]:
-    """Charge `settlements`, answers in their order. Raises OperationalError when the database can't."""
-    return _ask(statements.SETTLE, settlements, read_settled)
+    """Charge `settlements`, answers in their order. Raises OperationalError when the database can't.
+
+    Raises NoRateError where a wallet has no rate; the others of the batch are charged.
+    """
+    answers = _ask(statements.SETTLE, settlements, tuple)
+    return [read_settled(answer, settlement) for answer, settlement in zip(answers, settlements, strict=True)]
 
 
 def release(releases: Sequence[Release], *, skip_locked: bool = False) -> list[Released]:
@@ -169,7 +185,9 @@ def read_verdict(row: Sequence[Any]) -> Verdict:
     return Verdict(row[1], row[2], row[3], row[4])
 
 
-def read_settled(row: Sequence[Any]) -> Settled:
+def read_settled(row: Sequence[Any], settlement: Settlement) -> Settled:
+    if row[1] == statements.NO_RATE:
+        raise NoRateError(settlement.wallet_id)
     return Settled(row[1], row[2], row[3], row[4])
 
 

@@ -9,8 +9,7 @@ prepared plan serves all. What each does, in prose:
 2. Write records, entries and wallets, in that one statement: all or nothing.
 
 Answers are those of handling the rows one after another. What one pass can't tell is answered `again`, which the caller asks
-again; every pass decides at least one row of each wallet. With SKIP LOCKED, rows of a wallet locked by others are answered
-`locked`, so that one busy wallet stalls nobody.
+again; every pass decides at least one row of each wallet.
 
 Records are found by their primary key. `wallet_id + 0`, and `closed_at` for an open one, keep the planner from the indexes by wallet
 and of open records: while it knows little of the table it takes one for as good as the other, and walks through all of them.
@@ -31,6 +30,7 @@ import orjson
 
 AGAIN = "again"
 LOCKED = "locked"
+NO_RATE = "no_rate"
 R = TypeVar("R")
 
 
@@ -72,7 +72,7 @@ def _rows(columns: Mapping[str, str]) -> str:
 )"""
 
 
-def _wallets(skip_locked: bool) -> str:
+def _wallets(*, skip_locked: bool = False) -> str:
     """The `l` part: the batch's wallets as they are now, locked. NO KEY: rows that only refer to a wallet need not wait."""
     return f"""l as materialized (
     select id, balance, held, in_flight, max_in_flight, entries from wallets_wallet
@@ -100,7 +100,7 @@ PLACE_COLUMNS = {
 }
 
 
-def place(*, skip_locked: bool = False) -> Statement[Any]:
+def place() -> Statement[Any]:
     """Holds: (usage_id, verdict, balance, held, in_flight) each, the last three the wallet's after this statement.
 
     A hold larger than what is available now is refused at once, whatever comes before it: availability only falls within a batch.
@@ -115,7 +115,7 @@ def place(*, skip_locked: bool = False) -> Statement[Any]:
 old as materialized (
     select u.id, u.wallet_id from wallets_usagerecord u join r on u.id = r.usage_id where r.first
 ),
-{_wallets(skip_locked)},
+{_wallets()},
 x as materialized (
     select r.*,
            sum(r.credits) over w <= l.balance - l.held and l.in_flight + count(*) over w <= l.max_in_flight as ok
@@ -142,8 +142,7 @@ up as (
 )
 select r.usage_id,
        case when old.id is not null or x.ok then 'held'
-            when l.id is null then case when exists (select from wallets_wallet w where w.id = r.wallet_id)
-                                        then '{LOCKED}' else 'unknown_wallet' end
+            when l.id is null then 'unknown_wallet'
             when r.credits <= l.balance - coalesce(up.held, l.held)
                  and coalesce(up.in_flight, l.in_flight) < l.max_in_flight then '{AGAIN}'
             when wallets_placed(r.usage_id, r.wallet_id) then 'held'
@@ -184,16 +183,17 @@ SETTLE_COLUMNS = {
 }
 
 
-def settle(*, skip_locked: bool = False) -> Statement[Any]:
+def settle() -> Statement[Any]:
     """Charges: (usage_id, verdict, credits_usd_reference, rate, balance) each.
 
     The rate is the one in force now, the wallet's own newest before the site's; the reference is credits / rate to four places,
     half up, by one integer division (money.usd_reference does the same). A record that is charged already with the same amount
     is this settlement's own earlier try: it answers `charged` with what that wrote. `again` is a record that was closed while
-    this statement waited for its wallet, or that comes twice in the batch.
+    this statement waited for its wallet, or that comes twice in the batch. `no_rate` is an open record of a wallet for which no
+    rate is in force: it is left open, a receipt without its reference is not written.
     """
     text = f"""with {_rows(SETTLE_COLUMNS)},
-{_wallets(skip_locked)},
+{_wallets()},
 rate as materialized (
     select l.id,
            coalesce((select value from wallets_creditsperusdrate where wallet_id = l.id and effective_from <= statement_timestamp()
@@ -204,7 +204,7 @@ rate as materialized (
 ),
 x as materialized (
     select r.*, rate.value as rate, div(r.credits * 20000 + rate.value, rate.value * 2) / 10000 as reference
-      from r join rate on rate.id = r.wallet_id where r.first
+      from r join rate on rate.id = r.wallet_id where r.first and rate.value is not null
 ),
 closed as (
     update wallets_usagerecord u
@@ -237,14 +237,14 @@ up as (
 )
 select r.usage_id,
        case when c.id is not null then 'charged'
-            when l.id is null and exists (select from wallets_wallet w where w.id = r.wallet_id) then '{LOCKED}'
-            when u.status = 'open' then '{AGAIN}'
+            when u.status = 'open' then case when rate.value is null then '{NO_RATE}' else '{AGAIN}' end
             when u.status = 'charged' and u.charged_credits = r.credits then 'charged'
             else 'closed' end,
        coalesce(c.credits_usd_reference, u.credits_usd_reference, 0), coalesce(c.credits_per_usd_rate, u.credits_per_usd_rate, 0),
        coalesce(c.balance_after, l.balance, 0)
   from r
   left join l on l.id = r.wallet_id
+  left join rate on rate.id = r.wallet_id
   left join c on c.ord = r.ord
   left join wallets_usagerecord u on u.id = r.usage_id and u.wallet_id + 0 = r.wallet_id
  order by r.ord"""
@@ -264,9 +264,13 @@ RELEASE_COLUMNS = {
 
 
 def release(*, skip_locked: bool = False) -> Statement[Any]:
-    """Ends without a charge: (usage_id, verdict) each. `again` as in settle."""
+    """Ends without a charge: (usage_id, verdict) each. `again` as in settle.
+
+    With `skip_locked`, rows of a wallet that another transaction has locked are answered `locked`, so that one busy wallet stalls
+    nobody.
+    """
     text = f"""with {_rows(RELEASE_COLUMNS)},
-{_wallets(skip_locked)},
+{_wallets(skip_locked=skip_locked)},
 closed as (
     update wallets_usagerecord u
        set status = 'released', closed_at = statement_timestamp(), clause = r.clause, outcome = r.outcome, error_code = r.error_code,

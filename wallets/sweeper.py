@@ -10,19 +10,22 @@ record, the other finds it closed.
 
 from __future__ import annotations
 
-import structlog
+import logging
+
 from celery import shared_task
+from django.conf import settings
 from django.db import connection
 
 from wallets import holds
-from wallets.models import UsageRecord
+from wallets.models import UsageClause
 
 GONE_SECONDS = 30
-LONGEST_CALL_SECONDS = 3600
+# Beyond CHAT_TOTAL_SECONDS, which counts for one try: others before it, a client that reads slowly, a charge that waits
+LONGEST_MARGIN_SECONDS = 3000
 FORGET_SECONDS = 86_400
 BATCH = 500
 
-logger = structlog.get_logger(__name__)
+logger = logging.getLogger(__name__)
 
 LOST = """
 select u.id, u.wallet_id
@@ -46,7 +49,7 @@ def sweep(*, gone_seconds: float = GONE_SECONDS) -> int:
     while lost := _lost(after, gone_seconds=gone_seconds):
         answers = holds.release(
             [
-                holds.Release(usage_id=usage_id, wallet_id=wallet_id, clause=UsageRecord.Clause.LOST, outcome="lost")
+                holds.Release(usage_id=usage_id, wallet_id=wallet_id, clause=UsageClause.LOST, outcome="lost")
                 for usage_id, wallet_id in lost
             ],
             skip_locked=True,
@@ -56,13 +59,14 @@ def sweep(*, gone_seconds: float = GONE_SECONDS) -> int:
     with connection.cursor() as cursor:
         cursor.execute(FORGET, {"forget": FORGET_SECONDS})
     if ended:
-        logger.warning("swept", lost=ended)
+        logger.warning("calls of processes that are gone were ended as lost", extra={"lost": ended})
     return ended
 
 
 def _lost(after: str, *, gone_seconds: float) -> list[tuple[str, int]]:
+    longest = settings.CHAT_TOTAL_SECONDS + LONGEST_MARGIN_SECONDS
     with connection.cursor() as cursor:
-        cursor.execute(LOST, {"after": after, "gone": gone_seconds, "longest": LONGEST_CALL_SECONDS, "batch": BATCH})
+        cursor.execute(LOST, {"after": after, "gone": gone_seconds, "longest": longest, "batch": BATCH})
         found: list[tuple[str, int]] = cursor.fetchall()
     return found
 

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils.crypto import salted_hmac
 
 from wallets import ledger
-from wallets.models import LedgerEntry, Wallet
+from wallets.models import EntryKind, LedgerEntry, Wallet
 
 
 def grant_welcome(wallet: Wallet, *, mailbox: str) -> LedgerEntry | None:
@@ -23,7 +23,7 @@ def grant_welcome(wallet: Wallet, *, mailbox: str) -> LedgerEntry | None:
         with transaction.atomic():
             if LedgerEntry.objects.filter(reference=reference).exists():
                 return None
-            return ledger.credit(wallet, kind=LedgerEntry.Kind.WELCOME, amount=settings.WELCOME_CREDITS, reference=reference)
+            return ledger.credit(wallet, kind=EntryKind.WELCOME, amount=settings.WELCOME_CREDITS, reference=reference)
     except ledger.ReferenceTakenError:
         return None
 

@@ -1,7 +1,6 @@
 """The account in the admin: its actions reach into apps that accounts/ may not know."""
 
 from django.contrib import admin, messages
-from django.db import transaction
 from django.http import HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -10,14 +9,14 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
-from accounts import suspension
+from accounts.look_only_admin import BoundedList
 from accounts.models import Account
+from beatra_site.backoffice import suspending
 from beatra_site.backoffice.forms import ReasonForm
-from keys import cache as key_cache
 
 
 @admin.register(Account)
-class AccountAdmin(ModelAdmin):
+class AccountAdmin(BoundedList, ModelAdmin):
     """Accounts are made by signing up and never deleted. Suspending and reopening take a reason, kept as an event."""
 
     list_display = ["email", "status_label", "created_at"]
@@ -25,7 +24,6 @@ class AccountAdmin(ModelAdmin):
     list_select_related = ["user"]
     ordering = ["-id"]
     search_fields = ["user__email__startswith"]
-    show_full_result_count = False
     fields = readonly_fields = ["email", "status", "created_at", "history"]
     actions = None
     actions_detail = ["suspend", "reopen"]
@@ -69,7 +67,7 @@ class AccountAdmin(ModelAdmin):
         return self._with_reason(
             request,
             object_id,
-            suspension.suspend,
+            suspending.suspend,
             verb="Suspend",
             then="Its API keys are refused at once. Calls in flight run to their end and are charged.",
             done="is suspended.",
@@ -78,7 +76,7 @@ class AccountAdmin(ModelAdmin):
     @action(description="Reopen", url_path="reopen", permissions=["reopen"])
     def reopen(self, request, object_id):
         return self._with_reason(
-            request, object_id, suspension.reopen, verb="Reopen", then="Its API keys work again at once.", done="is open again."
+            request, object_id, suspending.reopen, verb="Reopen", then="Its API keys work again at once.", done="is open again."
         )
 
     def _with_reason(self, request, object_id, change, *, verb, then, done):
@@ -86,10 +84,8 @@ class AccountAdmin(ModelAdmin):
         form = ReasonForm(request.POST or None)
         page = reverse("admin:accounts_account_change", args=[account.pk])
         if request.method == "POST" and form.is_valid():
-            with transaction.atomic():
-                if change(account, actor=request.user, reason=form.cleaned_data["reason"]):
-                    key_cache.publish_account(account.pk)
-                    messages.success(request, f"{account} {done}")
+            if change(account, actor=request.user, reason=form.cleaned_data["reason"]):
+                messages.success(request, f"{account} {done}")
             return HttpResponseRedirect(page)
         context = {
             **self.admin_site.each_context(request),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wallets.models import UsageRecord
+from wallets.models import UsageClause, UsageRecord, UsageStatus
 
 
 @dataclass(frozen=True)
@@ -22,42 +22,40 @@ _TRUE_USAGE = "The tokens the provider counted were charged."
 _ESTIMATED = "Your prompt and the output generated until then were charged. The provider gave no final count, so the tokens are estimated."
 
 CLAUSES: dict[str, Clause] = {
-    UsageRecord.Clause.COMPLETE: Clause("Complete", "The model finished its answer.", _TRUE_USAGE, "good"),
-    UsageRecord.Clause.DRAINED: Clause(
+    UsageClause.COMPLETE: Clause("Complete", "The model finished its answer.", _TRUE_USAGE, "good"),
+    UsageClause.DRAINED: Clause(
         "Finished after you left",
         "The connection was closed before the end, and the model finished its answer without you: the provider bills such a call in full.",
         _TRUE_USAGE,
         "good",
     ),
-    UsageRecord.Clause.STOPPED: Clause(
+    UsageClause.STOPPED: Clause(
         "Stopped by you",
         "You left the stream and we stopped the model.",
         _ESTIMATED,
         "warn",
     ),
-    UsageRecord.Clause.CUT_BY_LIMIT: Clause(
+    UsageClause.CUT_BY_LIMIT: Clause(
         "Cut by a limit",
         "The answer had begun when a limit ended it: our time limit, the provider's content filter, or 60 seconds in which nobody read it.",
         _ESTIMATED,
         "warn",
     ),
-    UsageRecord.Clause.EMPTY: Clause("Empty answer", "The model finished without a single token of output.", _NOTHING),
-    UsageRecord.Clause.UPSTREAM_FAILED: Clause(
+    UsageClause.EMPTY: Clause("Empty answer", "The model finished without a single token of output.", _NOTHING),
+    UsageClause.UPSTREAM_FAILED: Clause(
         "Provider failed",
         "The provider failed, refused, took too long or broke off before the answer was complete.",
         f"{_NOTHING} What the provider may bill for the attempt is ours to pay.",
         "bad",
     ),
-    UsageRecord.Clause.NOT_SENT: Clause("Not sent", "The call was refused or given up before a provider was asked.", _NOTHING),
-    UsageRecord.Clause.LOST: Clause(
+    UsageClause.NOT_SENT: Clause("Not sent", "The call was refused or given up before a provider was asked.", _NOTHING),
+    UsageClause.LOST: Clause(
         "Lost by us",
         "Our process ended during the call, or the charge could not be recorded.",
         f"{_NOTHING} The credits held for the call are free again.",
         "bad",
     ),
-    UsageRecord.Clause.REPLAY: Clause(
-        "Replay", "The answer stored under your Idempotency-Key was sent again; no model was asked.", _NOTHING
-    ),
+    UsageClause.REPLAY: Clause("Replay", "The answer stored under your Idempotency-Key was sent again; no model was asked.", _NOTHING),
 }
 
 RUNNING = Clause("Running", "The call has not ended yet.", "Nothing is charged yet; the credits below are held for it.")
@@ -65,4 +63,4 @@ RUNNING = Clause("Running", "The call has not ended yet.", "Nothing is charged y
 
 def clause_of(record: UsageRecord) -> Clause:
     """The clause a record ended by, or `RUNNING`."""
-    return CLAUSES.get(record.clause, RUNNING) if record.status != UsageRecord.Status.OPEN else RUNNING
+    return CLAUSES.get(record.clause, RUNNING) if record.status != UsageStatus.OPEN else RUNNING

@@ -7,7 +7,8 @@ from decimal import Decimal
 
 from beatra_site.dashboard.clauses import Clause, clause_of
 from catalog.seed import SANDBOX_ROUTE
-from wallets.models import LedgerEntry, UsageRecord
+from wallets import money
+from wallets.models import LedgerEntry, UsageRecord, UsageStatus
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Receipt:
 
     @property
     def is_open(self) -> bool:
-        return self.record.status == UsageRecord.Status.OPEN
+        return self.record.status == UsageStatus.OPEN
 
     @property
     def is_of_sandbox(self) -> bool:
@@ -46,7 +47,7 @@ class Receipt:
 
     @property
     def is_charged(self) -> bool:
-        return self.record.status == UsageRecord.Status.CHARGED
+        return self.record.status == UsageStatus.CHARGED
 
     @property
     def beyond(self) -> Decimal:
@@ -61,8 +62,8 @@ class Receipt:
 def receipt_of(record: UsageRecord) -> Receipt:
     """The receipt of a record, open ones included."""
     product = None
-    if record.status == UsageRecord.Status.CHARGED and record.credits_per_litellm_usd is not None:
-        product = record.cost_usd * record.credits_per_litellm_usd
+    if record.status == UsageStatus.CHARGED and record.credits_per_litellm_usd is not None:
+        product = money.product(record.cost_usd, credits_per_usd=record.credits_per_litellm_usd)
     return Receipt(
         record=record,
         clause=clause_of(record),

@@ -12,18 +12,14 @@ from beatra_site.csp import ADMIN_POLICY
 from contract.errors import ApiError
 from keys.authentication import ApiKeyAuthentication
 from keys.cache import CHANNEL
-from tests.browsing import browser, sign_in, text
-from tests.factories import PASSWORD, AccountFactory, ApiKeyFactory, UserFactory, WalletFactory
+from tests.browsing import browser, sign_in, signed_in, text
+from tests.factories import PASSWORD, AccountFactory, ApiKeyFactory, StaffFactory, UserFactory, WalletFactory
 
 pytestmark = pytest.mark.usefixtures("committed")
 
 
-def staff_client():
-    staff = UserFactory(is_staff=True, is_superuser=True)
-    client = browser()
-    client.force_login(staff)
-    client.user = staff
-    return client
+def superuser():
+    return signed_in(StaffFactory(is_superuser=True))
 
 
 def refused(token) -> str:
@@ -37,7 +33,7 @@ def refused(token) -> str:
 
 
 def test_staff_sign_in_to_the_admin_by_address_and_password():
-    staff = UserFactory(is_staff=True, is_superuser=True, verified=False)
+    staff = StaffFactory(is_superuser=True, verified=False)
     client = browser()
     page = client.get("/admin/login/")
     assert page.headers["Content-Security-Policy"] == ADMIN_POLICY
@@ -54,7 +50,7 @@ def test_a_customer_does_not_get_into_the_admin():
 
 
 def test_guessing_a_staff_password_is_stopped_after_five_tries():
-    email = UserFactory(is_staff=True).email
+    email = StaffFactory().email
     for _ in range(5):
         browser().post("/admin/login/", {"username": email, "password": "guess"})
     response = browser().post("/admin/login/", {"username": email, "password": PASSWORD})
@@ -62,20 +58,18 @@ def test_guessing_a_staff_password_is_stopped_after_five_tries():
 
 
 def test_staff_without_an_account_are_led_to_the_admin():
-    client = staff_client()
+    client = superuser()
     for path in ("/", "/usage/", "/account/", "/keys/"):
         assert client.get(path).headers["Location"] == "/admin/", path
 
 
 def test_a_user_without_an_account_is_told_so():
-    client = browser()
-    client.force_login(UserFactory())
-    response = client.get("/")
+    response = signed_in(UserFactory()).get("/")
     assert (response.status_code, "No account" in text(response)) == (403, True)
 
 
 def test_every_page_of_the_admin_opens():
-    client = staff_client()
+    client = superuser()
     account = WalletFactory(balance="1").account
     for page in ("account", "user", "event"):
         assert client.get(f"/admin/accounts/{page}/").status_code == 200, page
@@ -90,7 +84,7 @@ def test_every_page_of_the_admin_opens():
 
 def test_suspending_refuses_the_keys_at_once_and_says_why():
     key = ApiKeyFactory()
-    client = staff_client()
+    client = superuser()
     path = f"/admin/accounts/account/{key.account.pk}"
     assert refused(key.token) == ""
     heard = redis.Redis.from_url(settings.REDIS_URL).pubsub()
@@ -116,7 +110,7 @@ def test_suspending_refuses_the_keys_at_once_and_says_why():
 
 def test_suspending_twice_is_one_event():
     account = AccountFactory()
-    first, second = staff_client(), staff_client()
+    first, second = superuser(), superuser()
     for client in (first, second):
         client.post(f"/admin/accounts/account/{account.pk}/suspend/", {"reason": "twice"})
     assert Event.objects.filter(account=account, kind="account.suspended").count() == 1
@@ -124,16 +118,14 @@ def test_suspending_twice_is_one_event():
 
 def test_staff_who_may_only_look_can_not_suspend():
     account = AccountFactory()
-    client = browser()
-    client.force_login(UserFactory(is_staff=True))
-    response = client.post(f"/admin/accounts/account/{account.pk}/suspend/", {"reason": "no right"})
+    response = signed_in(StaffFactory()).post(f"/admin/accounts/account/{account.pk}/suspend/", {"reason": "no right"})
     account.refresh_from_db()
     assert (response.status_code, account.status) == (403, "active")
 
 
 def test_a_closed_account_is_neither_suspended_nor_reopened():
     account = AccountFactory(status="closed")
-    client = staff_client()
+    client = superuser()
     for verb in ("suspend", "reopen"):
         client.post(f"/admin/accounts/account/{account.pk}/{verb}/", {"reason": "no"})
     account.refresh_from_db()
@@ -141,7 +133,7 @@ def test_a_closed_account_is_neither_suspended_nor_reopened():
 
 
 def test_events_and_accounts_are_not_edited_by_hand():
-    client = staff_client()
+    client = superuser()
     account = AccountFactory()
     event = Event.objects.create(kind="test", account=account)
     assert client.get(f"/admin/accounts/event/{event.pk}/change/").status_code == 200

@@ -11,11 +11,11 @@ from typing import Any
 import psycopg
 import pytest
 from django.utils import timezone
-from ulid import ULID
 
 from catalog import editing, snapshot
 from catalog.models import Model, Route
 from contract.errors import ApiError
+from contract.ids import new_id
 from wallets import pool
 
 PRICES = {"input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06, "litellm_provider": "openai"}
@@ -36,7 +36,7 @@ def fresh(committed, monkeypatch):
 
 
 def a_model(**fields: Any) -> Model:
-    id = f"test-{ULID()}"
+    id = new_id("test")
     given = {"display_name": id, "context_window": 1000, "max_output_tokens": 100, "default_output_tokens": 10, "enabled": True}
     model = Model.objects.create(id=id, **{**given, **fields})
     MADE.append(id)
@@ -82,7 +82,7 @@ def test_it_holds_enabled_models_with_their_price_and_routes_in_order():
 
 
 def test_a_disabled_model_and_one_without_a_price_are_not_there():
-    off, unpriced = a_model(enabled=False), Model.objects.create(id=f"test-{ULID()}", display_name="x")
+    off, unpriced = a_model(enabled=False), Model.objects.create(id=new_id("test"), display_name="x")
     assert not {off.id, unpriced.id} & set(read().models)
 
 

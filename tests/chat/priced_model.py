@@ -5,15 +5,14 @@ from __future__ import annotations
 import time
 from decimal import Decimal
 
-from ulid import ULID
-
 from catalog.models import Model, Price, Route
 from catalog.snapshot import FRESH_SECONDS
+from contract.ids import new_id
 
 
 def priced_model(*, input_usd: str, output_usd: str, markup: str, context_window: int = 100_000, max_output_tokens: int = 10_000) -> str:
     """The id of a new model over the sandbox, `input_usd` and `output_usd` a token and `markup` credits per USD."""
-    id = f"test-{ULID()}"
+    id = new_id("test")
     model = Model.objects.create(
         id=id,
         display_name=id,

@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 from django.db.models import F
-from ulid import ULID
 
+from contract.ids import new_id
 from tests.customer import Customer
 from wallets.audit import audit
 from wallets.models import Process, UsageRecord
@@ -25,7 +25,7 @@ class Gate:
     """Calls that name it wait at the sandbox until it is opened."""
 
     def __init__(self, sandbox: str) -> None:
-        self.name = f"gate-{ULID()}"
+        self.name = new_id("gate")
         self.url = f"{sandbox}/control/holds/{self.name}"
         self.text = f"[[hold={self.name}]] Say hi in five words."
 

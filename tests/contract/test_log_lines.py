@@ -6,7 +6,6 @@ import sys
 from typing import Any
 
 import pytest
-import structlog
 
 from beatra_site.logs import JsonLines
 from contract import request_id
@@ -163,13 +162,13 @@ def test_a_failed_task_is_named_without_its_arguments():
     assert SECRET not in json.dumps(line)
 
 
-def test_structlog_writes_the_same_lines(capsys: pytest.CaptureFixture[str]):
+def test_a_logger_with_values_writes_such_a_line(capsys: pytest.CaptureFixture[str]):
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logger = logging.getLogger("a.structured")
     logger.addHandler(handler)
     try:
-        structlog.get_logger("a.structured").bind(key=KEY).warning("100% %s", count=2)
+        logger.warning("100% %s", extra={"key": KEY, "count": 2})
     finally:
         logger.removeHandler(handler)
     line = json.loads(capsys.readouterr().err.splitlines()[-1])

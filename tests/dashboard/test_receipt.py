@@ -12,7 +12,7 @@ from tests.browsing import browser, text
 from tests.factories import WalletFactory
 from tests.wallets.calls import charge, giving_back, hold
 from wallets import holds
-from wallets.models import UsageRecord
+from wallets.models import UsageClause, UsageRecord
 
 pytestmark = pytest.mark.django_db
 PAID = ("complete", "drained", "stopped", "cut_by_limit")
@@ -95,7 +95,7 @@ def test_an_estimate_says_so(wallet):
 
 
 def test_every_clause_has_its_words():
-    assert set(CLAUSES) == set(UsageRecord.Clause.values) == {*PAID, *FREE}
+    assert set(CLAUSES) == set(UsageClause.values) == {*PAID, *FREE}
 
 
 @pytest.mark.parametrize("clause", PAID)
@@ -147,6 +147,15 @@ def test_what_the_customer_wrote_is_text_never_markup(wallet):
         assert b"<img src=x" not in html
 
 
+@pytest.mark.parametrize("name", ["items", "keys", "0"])
+def test_a_name_that_a_template_could_take_for_something_else_is_shown(wallet, name):
+    call = hold(wallet, "1", metadata={name: "of the caller", "order": "7"})
+    holds.place([call])
+    words = receipt_page(wallet, call.usage_id)
+    assert f"{name} (your metadata) of the caller" in words
+    assert "order (your metadata) 7" in words
+
+
 def test_another_account_s_receipt_is_not_there(wallet):
     usage_id = charged(wallet, "3", cost_usd=Decimal("0.002"))
     client = browser()
@@ -154,6 +163,13 @@ def test_another_account_s_receipt_is_not_there(wallet):
     assert client.get(f"/usage/{usage_id}/").status_code == 404
     assert client.get("/usage/chatcmpl_nothing/").status_code == 404
     assert client.get("/usage/a%00b/").status_code == 404
+
+
+def test_a_product_longer_than_a_default_decimal_is_exact(wallet):
+    call = hold(wallet, "1", credits_per_litellm_usd=Decimal("999999999999.999999"))
+    record = UsageRecord(id=call.usage_id, wallet=wallet, status="charged", cost_usd=Decimal("999999999999.999999999999"), metadata={})
+    record.credits_per_litellm_usd = call.credits_per_litellm_usd
+    assert receipt_of(record).product == Decimal("999999999999999998999999.000000000000000001")
 
 
 def test_the_arithmetic_stays_decimal(wallet):

@@ -9,9 +9,9 @@ from typing import Any
 
 import aiohttp
 import httpx
-from ulid import ULID
 
 from catalog import tokens
+from contract.ids import new_id
 from tests.chat.priced_model import priced_model
 from wallets.audit import audit
 
@@ -49,7 +49,7 @@ async def call_all(owner: Any, text: str, model: str, verdicts: Any = None) -> l
 
 
 def test_a_wallet_for_exactly_100_admits_exactly_100(site, customer):
-    name = f"gate-{ULID()}"
+    name = new_id("gate")
     model = priced_model(input_usd=str(INPUT_USD), output_usd=str(OUTPUT_USD), markup=str(MARKUP))
     text, hold = worst_case(f"hold={name}")
     owner = customer(balance=hold * ADMITTED, max_in_flight=CALLS * 2)

@@ -1,26 +1,18 @@
 """API keys for staff."""
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Event
 from keys.models import ApiKey
-from tests.factories import ApiKeyFactory, UserFactory
+from tests.browsing import signed_in
+from tests.factories import ApiKeyFactory, StaffFactory
 
 pytestmark = pytest.mark.django_db
 
 LIST = reverse("admin:keys_apikey_changelist")
-
-
-def staff_client(*permissions: str) -> Client:
-    user = UserFactory(is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(content_type__app_label="keys", codename__in=permissions))
-    client = Client()
-    client.force_login(user)
-    client.user = user
-    return client
+LOOK = "keys.view_apikey"
 
 
 def revoke(client: Client, *keys: ApiKey):
@@ -28,14 +20,12 @@ def revoke(client: Client, *keys: ApiKey):
 
 
 def test_customers_are_kept_out():
-    client = Client()
-    client.force_login(ApiKeyFactory().account.user)
-    assert client.get(LIST).status_code == 302
+    assert signed_in(ApiKeyFactory().account.user).get(LIST).status_code == 302
 
 
 def test_staff_see_keys_but_no_digest_and_change_nothing():
     key = ApiKeyFactory(name="worker")
-    client = staff_client("view_apikey")
+    client = signed_in(StaffFactory(permissions=[LOOK]))
     page = client.get(LIST).content.decode()
     assert key.prefix in page
     assert key.account.user.email in page
@@ -52,14 +42,14 @@ def test_staff_see_keys_but_no_digest_and_change_nothing():
 )
 def test_a_key_is_found_by_its_beginning_or_its_owner(term):
     key, other = ApiKeyFactory(), ApiKeyFactory()
-    page = staff_client("view_apikey").get(LIST, {"q": f" {term(key)} "}).content.decode()
+    page = signed_in(StaffFactory(permissions=[LOOK])).get(LIST, {"q": f" {term(key)} "}).content.decode()
     assert key.prefix in page
     assert other.prefix not in page
 
 
 def test_staff_revoke_with_an_event():
     mine, before, kept = ApiKeyFactory(), ApiKeyFactory(), ApiKeyFactory()
-    client = staff_client("view_apikey", "revoke_apikey")
+    client = signed_in(StaffFactory(permissions=[LOOK, "keys.revoke_apikey"]))
     revoke(client, before)
     assert "1 of 2 keys revoked" in revoke(client, mine, before).content.decode()
     assert list(ApiKey.objects.active().filter(pk__in=[mine.pk, before.pk, kept.pk])) == [kept]
@@ -69,6 +59,6 @@ def test_staff_revoke_with_an_event():
 
 def test_looking_is_not_revoking():
     key = ApiKeyFactory()
-    revoke(staff_client("view_apikey"), key)
+    revoke(signed_in(StaffFactory(permissions=[LOOK])), key)
     key.refresh_from_db()
     assert key.revoked_at is None

@@ -9,10 +9,11 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import Account, Event, User
+from accounts.models import Account, Event
 from keys import issuing, tokens
 from keys.models import ApiKey
-from tests.factories import AccountFactory, ApiKeyFactory, UserFactory
+from tests.browsing import signed_in
+from tests.factories import AccountFactory, ApiKeyFactory, StaffFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -32,12 +33,6 @@ def account() -> Account:
 @pytest.fixture
 def owner(account: Account) -> Client:
     return signed_in(account.user)
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def keys_of(account: Account) -> list[ApiKey]:
@@ -81,7 +76,7 @@ def test_strangers_are_sent_to_sign_in(method: str):
 
 
 def test_staff_without_an_account_are_led_elsewhere():
-    staff = signed_in(UserFactory(is_staff=True))
+    staff = signed_in(StaffFactory())
     before = ApiKey.objects.count()
     assert staff.get(LIST).status_code == 302
     assert staff.post(CREATE, {"name": "x", "submission": A_FORM}).status_code == 302

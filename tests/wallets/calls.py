@@ -6,6 +6,7 @@ import uuid
 from decimal import Decimal
 from typing import Any
 
+from wallets import holds
 from wallets.holds import Hold, Release, Settlement
 from wallets.models import Wallet
 
@@ -50,3 +51,10 @@ def now(wallet: Wallet) -> tuple[Decimal, Decimal, int]:
     """Balance, held and calls in flight, as the database has them."""
     wallet.refresh_from_db()
     return wallet.balance, wallet.held, wallet.in_flight
+
+
+def rate_in_force(wallet: Wallet) -> Decimal:
+    """Credits per USD of a call that is charged now; a call of no credits, so that any wallet can have it."""
+    held = hold(wallet, 0)
+    holds.place([held])
+    return holds.settle([charge(held, 0)])[0].rate

@@ -4,14 +4,13 @@ import uuid
 from decimal import Decimal
 
 import pytest
-from django.contrib.auth.models import Permission
-from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Event
-from tests.factories import UserFactory, WalletFactory
-from tests.wallets.calls import charge, hold, now
-from wallets import holds, rates
+from tests.browsing import signed_in
+from tests.factories import StaffFactory, WalletFactory
+from tests.wallets.calls import charge, hold, now, rate_in_force
+from wallets import holds
 from wallets.models import CreditsPerUsdRate, LedgerEntry
 
 pytestmark = pytest.mark.django_db
@@ -20,26 +19,13 @@ ADD_ENTRY = reverse("admin:wallets_ledgerentry_add")
 ADD_RATE = reverse("admin:wallets_creditsperusdrate_add")
 
 
-def staff_client(*permissions):
-    user = UserFactory(is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(content_type__app_label="wallets", codename__in=permissions))
-    client = Client()
-    client.force_login(user)
-    client.user = user
-    return client
+LOOK = ["wallets.view_wallet", "wallets.view_ledgerentry", "wallets.view_usagerecord", "wallets.view_creditsperusdrate"]
 
 
 @pytest.fixture
 def staff():
-    return staff_client(
-        "view_wallet",
-        "change_wallet",
-        "view_ledgerentry",
-        "add_ledgerentry",
-        "view_usagerecord",
-        "view_creditsperusdrate",
-        "add_creditsperusdrate",
-    )
+    rights = [*LOOK, "wallets.change_wallet", "wallets.add_ledgerentry", "wallets.add_creditsperusdrate"]
+    return signed_in(StaffFactory(permissions=rights))
 
 
 @pytest.fixture
@@ -98,12 +84,16 @@ def test_changing_the_calls_in_flight_leaves_the_amounts_alone(staff, wallet):
     assert (wallet.max_in_flight, wallet.balance) == (5, 7)
     event = Event.objects.get(kind="wallet.limit_changed", account=wallet.account)
     assert (event.actor, event.data) == (staff.user, {"before": 64, "after": 5})
+    assert staff.post(page, {"max_in_flight": "5"}).status_code == 302
+    assert Event.objects.filter(kind="wallet.limit_changed", account=wallet.account).count() == 1
 
 
 def test_a_grant_is_an_entry_with_its_reason_and_author(staff, wallet):
     assert move(staff, wallet).status_code == 302
     entry = wallet.ledger.get(kind="grant", amount=5)
     assert (entry.actor, entry.reason, entry.balance_after) == (staff.user, "sorry", 12)
+    event = Event.objects.get(kind="credits.moved", account=wallet.account)
+    assert (event.actor, event.data) == (staff.user, {"credits": "5.0000", "reference": entry.reference, "reason": "sorry"})
     assert move(staff, wallet, kind="adjustment", amount="-12").status_code == 302
     assert now(wallet)[0] == 0
 
@@ -114,6 +104,7 @@ def test_a_form_sent_twice_is_one_entry(staff, wallet):
         assert move(staff, wallet, submission=once).status_code == 302
     assert move(staff, wallet, submission=once, amount="6").status_code == 302
     assert now(wallet)[0] == 12
+    assert Event.objects.filter(kind="credits.moved", account=wallet.account).count() == 1
 
 
 @pytest.mark.parametrize(
@@ -142,14 +133,14 @@ def test_more_than_is_available_is_not_taken(staff, wallet):
 
 
 def test_only_those_who_may_move_credits(wallet):
-    assert move(staff_client("view_ledgerentry", "view_wallet", "change_wallet"), wallet).status_code == 403
+    assert move(signed_in(StaffFactory(permissions=[*LOOK, "wallets.change_wallet"])), wallet).status_code == 403
     assert LedgerEntry.objects.filter(wallet=wallet).count() == 2
 
 
 def test_a_new_rate_is_a_new_version(staff, wallet):
     given = {"wallet": wallet.pk, "value": "800", "reason": "a deal", "effective_from_0": "", "effective_from_1": ""}
     assert staff.post(ADD_RATE, given).status_code == 302
-    assert rates.rate_for(wallet) == Decimal(800)
+    assert rate_in_force(wallet) == Decimal(800)
     rate = CreditsPerUsdRate.objects.get(wallet=wallet)
     assert (rate.author, rate.reason) == (staff.user, "a deal")
     assert Event.objects.get(kind="rate.added", account=wallet.account).data["credits_per_usd"] == "800"

@@ -1,16 +1,14 @@
-"""Credits outside calls: one entry a cause, welcome credits once a mailbox, and the rates they are shown at."""
+"""Credits outside calls: one entry a cause, and welcome credits once a mailbox."""
 
-from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
-from tests.factories import UserFactory, WalletFactory
+from tests.factories import StaffFactory, WalletFactory
 from tests.wallets.calls import hold, new_id, now
-from wallets import holds, ledger, rates
-from wallets.models import CreditsPerUsdRate, LedgerEntry, Wallet
+from wallets import holds, ledger
+from wallets.models import LedgerEntry, Wallet
 from wallets.welcome import grant_welcome
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +19,7 @@ def credit(wallet, amount, *, kind="adjustment", reference=None, **fields):
 
 
 def test_an_entry_says_how_much_from_where_who_and_why():
-    wallet, staff = WalletFactory(balance=5), UserFactory(is_staff=True)
+    wallet, staff = WalletFactory(balance=5), StaffFactory()
     entry = credit(wallet.pk, "2.5", kind="grant", reference="grant:test:a", actor=staff, reason="sorry")
     entry.refresh_from_db()
     assert (entry.seq, str(entry.amount), str(entry.balance_after)) == (2, "2.5000", "7.5000")
@@ -111,17 +109,3 @@ class TestWelcome:
         wallet = WalletFactory()
         assert grant_welcome(wallet, mailbox=f"{new_id()}@example.com") is None
         assert LedgerEntry.objects.filter(wallet=wallet).count() == 0
-
-
-class TestRates:
-    def test_the_site_starts_at_a_thousand(self):
-        assert rates.rate_for(WalletFactory()) == rates.rate_for(None) == 1000
-
-    def test_a_wallets_own_newest_comes_before_the_sites(self):
-        wallet, other = WalletFactory(), WalletFactory()
-        then = timezone.now()
-        for days, value, whose in [(-3, 500, wallet), (-2, 600, wallet), (-1, 700, None), (1, 800, wallet), (1, 900, None)]:
-            CreditsPerUsdRate.objects.create(wallet=whose, value=value, reason="a test", effective_from=then + timedelta(days=days))
-        assert rates.rate_for(wallet) == 600
-        site = CreditsPerUsdRate.objects.filter(wallet=None, effective_from__lte=then).order_by("-effective_from", "-id").first()
-        assert rates.rate_for(other) == rates.rate_for(None) == site.value

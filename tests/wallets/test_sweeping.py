@@ -73,6 +73,21 @@ class TestSweep:
         sweep()
         assert [UsageRecord.objects.get(pk=one.usage_id).status for one in (old, young)] == ["released", "open"]
 
+    def test_where_calls_may_last_longer_they_are_left_for_longer(self, settings):
+        settings.CHAT_TOTAL_SECONDS = 7200
+        wallet = WalletFactory(balance=10)
+        process = new_id()
+        seen(process, seconds_ago=-60)
+        running, old = (opened(wallet, seconds_ago=seconds, process_id=process) for seconds in (7201, 12_000))
+        sweep()
+        assert [UsageRecord.objects.get(pk=one.usage_id).status for one in (running, old)] == ["open", "released"]
+
+    def test_what_was_lost_is_logged(self, caplog):
+        wallet = WalletFactory(balance=10)
+        opened(wallet, seconds_ago=4000)
+        assert sweep() >= 1
+        assert any(record.name == "wallets.sweeper" and record.lost >= 1 for record in caplog.records)
+
     def test_more_than_a_batch_is_swept(self, monkeypatch):
         monkeypatch.setattr("wallets.sweeper.BATCH", 3)
         wallet = WalletFactory(balance=10)

@@ -1,7 +1,17 @@
 """The tables of money."""
 
 from .process import Process
-from .usage import UsageRecord
-from .wallet import CreditsPerUsdRate, LedgerEntry, Wallet
+from .usage import PAID_CLAUSES, UsageClause, UsageRecord, UsageStatus
+from .wallet import CreditsPerUsdRate, EntryKind, LedgerEntry, Wallet
 
-__all__ = ["CreditsPerUsdRate", "LedgerEntry", "Process", "UsageRecord", "Wallet"]
+__all__ = [
+    "PAID_CLAUSES",
+    "CreditsPerUsdRate",
+    "EntryKind",
+    "LedgerEntry",
+    "Process",
+    "UsageClause",
+    "UsageRecord",
+    "UsageStatus",
+    "Wallet",
+]

@@ -9,6 +9,30 @@ from django.utils import timezone
 from .wallet import CreditsField, UsdField, Wallet
 
 
+class UsageStatus(models.TextChoices):
+    OPEN = "open"
+    CHARGED = "charged"
+    RELEASED = "released"
+
+
+class UsageClause(models.TextChoices):
+    """Which line of the charge table applied (contract.md 2)."""
+
+    REPLAY = "replay"
+    NOT_SENT = "not_sent"
+    LOST = "lost"
+    STOPPED = "stopped"
+    CUT_BY_LIMIT = "cut_by_limit"
+    UPSTREAM_FAILED = "upstream_failed"
+    EMPTY = "empty"
+    DRAINED = "drained"
+    COMPLETE = "complete"
+
+
+# Those by which a chat is charged markup x cost; by any other it is free
+PAID_CLAUSES = (UsageClause.COMPLETE, UsageClause.DRAINED, UsageClause.STOPPED, UsageClause.CUT_BY_LIMIT)
+
+
 class UsageRecord(models.Model):
     """One billable request. Written *open* with its hold before the upstream call; closed once, as charged or as released.
 
@@ -20,24 +44,6 @@ class UsageRecord(models.Model):
     that nobody pays for cost us, `credits_per_litellm_usd` the model's markup, `credits_per_usd_rate` and
     `credits_usd_reference` the display rate at the time of the response and the charge in USD at that rate.
     """
-
-    class Status(models.TextChoices):
-        OPEN = "open"
-        CHARGED = "charged"
-        RELEASED = "released"
-
-    class Clause(models.TextChoices):
-        """Which line of the charge table applied (contract.md 2)."""
-
-        REPLAY = "replay"
-        NOT_SENT = "not_sent"
-        LOST = "lost"
-        STOPPED = "stopped"
-        CUT_BY_LIMIT = "cut_by_limit"
-        UPSTREAM_FAILED = "upstream_failed"
-        EMPTY = "empty"
-        DRAINED = "drained"
-        COMPLETE = "complete"
 
     id = models.CharField(primary_key=True, max_length=40, db_collation="C", help_text="chatcmpl_… or tsk_…, as the caller sees it.")
     wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT, related_name="usage", db_index=False)
@@ -53,9 +59,9 @@ class UsageRecord(models.Model):
     task_id = models.CharField(max_length=40, db_default="", blank=True)
     stream = models.BooleanField(db_default=False)
 
-    status = models.CharField(max_length=16, choices=Status)
+    status = models.CharField(max_length=16, choices=UsageStatus)
     outcome = models.CharField(max_length=32, db_default="", blank=True)
-    clause = models.CharField(max_length=32, choices=Clause, db_default="", blank=True)
+    clause = models.CharField(max_length=32, choices=UsageClause, db_default="", blank=True)
     error_code = models.CharField(max_length=64, db_default="", blank=True)
     estimated = models.BooleanField(db_default=False)
     alert = models.CharField(max_length=64, db_default="", blank=True)
@@ -87,24 +93,8 @@ class UsageRecord(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=~Q(id=""), name="usage_id_given"),
-            models.CheckConstraint(condition=Q(status__in=["open", "charged", "released"]), name="usage_status_known"),
-            models.CheckConstraint(
-                condition=Q(
-                    clause__in=[
-                        "",
-                        "replay",
-                        "not_sent",
-                        "lost",
-                        "stopped",
-                        "cut_by_limit",
-                        "upstream_failed",
-                        "empty",
-                        "drained",
-                        "complete",
-                    ]
-                ),
-                name="usage_clause_known",
-            ),
+            models.CheckConstraint(condition=Q(status__in=UsageStatus.values), name="usage_status_known"),
+            models.CheckConstraint(condition=Q(clause__in=["", *UsageClause.values]), name="usage_clause_known"),
             models.CheckConstraint(
                 condition=Q(status="open", closed_at__isnull=True) | (~Q(status="open") & Q(closed_at__isnull=False)),
                 name="usage_closed_has_its_time",

@@ -83,6 +83,16 @@ class Wallet(models.Model):
         return self.balance - self.held
 
 
+class EntryKind(models.TextChoices):
+    WELCOME = "welcome"
+    GRANT = "grant"
+    CHARGE = "charge"
+    REFUND = "refund"
+    ADJUSTMENT = "adjustment"
+    TOPUP = "topup", "top-up"
+    CLOSURE = "closure"
+
+
 class LedgerEntry(models.Model):
     """One change of a wallet's balance, and the balance after it. Append-only: the database refuses UPDATE, DELETE and TRUNCATE.
 
@@ -90,18 +100,9 @@ class LedgerEntry(models.Model):
     all (`charge:<usage id>`, `refund:<task id>`, `topup:<id>`), so that the same cause can't move money twice.
     """
 
-    class Kind(models.TextChoices):
-        WELCOME = "welcome"
-        GRANT = "grant"
-        CHARGE = "charge"
-        REFUND = "refund"
-        ADJUSTMENT = "adjustment"
-        TOPUP = "topup", "top-up"
-        CLOSURE = "closure"
-
     wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT, related_name="ledger", db_index=False)
     seq = models.BigIntegerField()
-    kind = models.CharField(max_length=16, choices=Kind)
+    kind = models.CharField(max_length=16, choices=EntryKind)
     amount = CreditsField()
     balance_after = CreditsField()
     reference = models.CharField(max_length=100, unique=True, db_collation="C")
@@ -118,9 +119,7 @@ class LedgerEntry(models.Model):
             models.UniqueConstraint(fields=["wallet", "seq"], name="entry_seq_unique"),
             models.CheckConstraint(condition=Q(seq__gte=1), name="entry_seq_from_one"),
             models.CheckConstraint(condition=~Q(reference=""), name="entry_reference_given"),
-            models.CheckConstraint(
-                condition=Q(kind__in=["welcome", "grant", "charge", "refund", "adjustment", "topup", "closure"]), name="entry_kind_known"
-            ),
+            models.CheckConstraint(condition=Q(kind__in=EntryKind.values), name="entry_kind_known"),
             models.CheckConstraint(
                 condition=Q(kind__in=["welcome", "grant", "refund", "topup"], amount__gt=0)
                 | Q(kind="charge", amount__lte=0)
@@ -143,7 +142,7 @@ class CreditsPerUsdRate(models.Model):
     """How many credits show as one USD, from `effective_from` on; for one wallet, or for the site where `wallet` is empty.
 
     A display rate only: it never moves money. Versioned: a change is a new row; the database refuses UPDATE and DELETE. Read by
-    wallets/rates.py and by `settle`, where a wallet's own newest rate comes before the site's.
+    `settle` (wallets/statements.py), where a wallet's own newest rate comes before the site's. `manage.py seed` sets the first.
     """
 
     wallet = models.ForeignKey(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 
 from django import template
 
+from wallets import money
+
 register = template.Library()
 
-_FOUR_PLACES = Decimal("0.0001")
 NOTHING = "–"
 
 
@@ -23,7 +24,7 @@ def credits(value: Decimal | int | str | None) -> str:
     """Credits, or USD of reference, to the fourth place: `1234.5` gives `1,234.5000`; none gives a dash."""
     if value is None or value == "":
         return NOTHING
-    return f"{_exact(value).quantize(_FOUR_PLACES, ROUND_HALF_UP):,f}"
+    return money.group(_exact(value))
 
 
 @register.filter

@@ -1,0 +1,51 @@
+"""What staff change in wallets: one function per change, in one transaction with its event."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import transaction
+
+from accounts import events
+from accounts.models import User
+from wallets import ledger
+from wallets.models import CreditsPerUsdRate, LedgerEntry, Wallet
+from wallets.money import as_text
+
+
+@transaction.atomic
+def move_credits(wallet: Wallet, *, kind: str, amount: Decimal, submission: str, actor: User, reason: str) -> LedgerEntry:
+    """Give credits (a grant) or correct a balance either way (an adjustment): `amount` signed credits, and why.
+
+    `submission` names the form: sent again with the same values it is the same entry and no second event. Raises
+    ledger.ReferenceTakenError when it was sent with other values, ledger.NotEnoughCreditsError when less is available.
+    """
+    reference = f"{kind}:{submission}"
+    Wallet.objects.lock(wallet.pk)
+    repeated = LedgerEntry.objects.filter(reference=reference).exists()
+    entry = ledger.credit(wallet, kind=kind, amount=amount, reference=reference, actor=actor, reason=reason)
+    if not repeated:
+        account = Wallet.objects.select_related("account").get(pk=wallet.pk).account
+        events.record("credits.moved", account=account, actor=actor, credits=as_text(amount), reference=reference, reason=reason)
+    return entry
+
+
+@transaction.atomic
+def limit_calls(wallet: Wallet, *, max_in_flight: int, actor: User) -> None:
+    """From now on at most `max_in_flight` calls of the wallet run at the same time. One column only: nothing else of it changes."""
+    before = Wallet.objects.lock(wallet.pk)
+    if before.max_in_flight != max_in_flight:
+        Wallet.objects.filter(pk=wallet.pk).update(max_in_flight=max_in_flight)
+        events.record("wallet.limit_changed", account=before.account, actor=actor, before=before.max_in_flight, after=max_in_flight)
+
+
+@transaction.atomic
+def set_rate(wallet: Wallet | None, *, credits_per_usd: Decimal, effective_from: datetime, actor: User, reason: str) -> CreditsPerUsdRate:
+    """From `effective_from` on, so many credits show as one USD: a new version, for one wallet or, with none, for the site."""
+    rate = CreditsPerUsdRate.objects.create(
+        wallet=wallet, value=credits_per_usd, effective_from=effective_from, author=actor, reason=reason
+    )
+    account = wallet.account if wallet else None
+    events.record("rate.added", account=account, actor=actor, credits_per_usd=str(credits_per_usd), reason=reason)
+    return rate

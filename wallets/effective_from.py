@@ -1,0 +1,27 @@
+"""The moment from which a new version counts, in staff's forms."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+from unfold.widgets import UnfoldAdminSplitDateTimeWidget
+
+
+class EffectiveFromField(forms.SplitDateTimeField):
+    """A time that is not over, in UTC; left empty it is now. `what` counts from then: "A price"."""
+
+    widget = UnfoldAdminSplitDateTimeWidget
+
+    def __init__(self, *, what: str, help_text: str, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "required": False, "help_text": f"UTC. Empty: from now on. {help_text}"})
+        self.what = what
+
+    def clean(self, value: Any) -> datetime:
+        """Raises ValidationError for a time that is over."""
+        moment: datetime | None = super().clean(value)
+        if moment is not None and moment < timezone.now():
+            raise forms.ValidationError(f"{self.what} can't count from a time that is over.")
+        return moment or timezone.now()
