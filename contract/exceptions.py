@@ -22,7 +22,7 @@ from django.http.multipartparser import MultiPartParserError
 from rest_framework import exceptions as drf
 
 from contract import request_id
-from contract.errors import ApiError, ErrorBody, FieldError
+from contract.errors import ApiError, FieldError
 from contract.json_pointer import pointer
 
 logger = logging.getLogger("contract.exceptions")
@@ -39,11 +39,6 @@ class JsonAnswer(HttpResponse):
 
     def __init__(self, data: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(orjson.dumps(data), status=status, headers=dict(headers or {}), content_type="application/json")
-
-
-def envelope(error: ApiError, request_id: str) -> dict[str, ErrorBody]:
-    """The body of the answer to an error, see contract.md 1."""
-    return error.envelope(request_id)
 
 
 def error_response(error: ApiError) -> JsonAnswer:

@@ -99,10 +99,8 @@ class Server:
 class Web(Server):
     """A web process: `url` is its origin, `v1` the base URL of the API."""
 
-    def __init__(
-        self, name: str, *, var: Path, database_url: str, port: int | None = None, environment: Mapping[str, str] | None = None
-    ) -> None:
-        self.port = port or free_port()
+    def __init__(self, name: str, *, var: Path, database_url: str, environment: Mapping[str, str] | None = None) -> None:
+        self.port = free_port()
         self.url = f"http://{LOOPBACK}:{self.port}"
         self.v1 = f"{self.url}/v1"
         command = [sys.executable, "-m", "uvicorn", "beatra_site.asgi:application", "--host", LOOPBACK, "--port", str(self.port)]
@@ -115,12 +113,6 @@ class Web(Server):
         """Wait until it takes work."""
         self.wait_for(f"{self.url}/readyz")
         return self
-
-    def restart(self) -> None:
-        """Stop it with SIGTERM, which drains, and start it again on the same port."""
-        self.stop()
-        self.start()
-        self.wait()
 
 
 class Servers:

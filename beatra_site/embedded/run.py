@@ -136,7 +136,7 @@ class Run:
 
     @property
     def _worker(self) -> Program:
-        command = ["celery", "-A", "beatra_site", "worker", "--beat", "--schedule", str(self.var / "beat-schedule"), "--concurrency", "2"]
+        command = ["celery", "-A", "beatra_site", "worker", "--beat", "--concurrency", "2"]
         command += ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "info"]
         return self._module("worker", *command, stop_seconds=30, stop_order=3)
 

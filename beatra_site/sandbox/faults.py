@@ -103,8 +103,6 @@ class Fault(BaseModel):
         return other.model_copy(update={name: getattr(self, name) for name in self.model_fields_set})
 
 
-HEALTHY = Fault()
-
 DIRECTIVE = re.compile(r"\[\[([^\[\]]{1,2000})\]\]")
 MARKER = re.compile(r"script:([\w.:-]{1,100})")
 
