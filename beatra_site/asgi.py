@@ -1,4 +1,4 @@
-"""The web process: `uvicorn beatra_site.asgi:application --lifespan on --http contract.http_protocol:HttpProtocol`.
+"""The web process: `beatra_site.asgi:application`, served by uvicorn with the arguments of beatra_site/embedded/web.py.
 
 One edge around two handlers: the lean one for what the event loop answers by itself, Django's for the rest.
 """

@@ -29,7 +29,6 @@ from wallets import money
 Method = Literal["decimal", "litellm"]
 DECIMAL: Method = "decimal"
 LITELLM: Method = "litellm"
-_TWELVE_PLACES = Decimal("0.000000000001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +184,7 @@ def _parts(draw: random.Random, total: int) -> tuple[int, int, int]:
 
 def _dearest(row: CostRow, usage: TokenUsage) -> Decimal:
     most_usd = row.dearest_input(usage.prompt_tokens) * usage.prompt_tokens
-    return most_usd + row.dearest_output(usage.prompt_tokens) * usage.completion_tokens + _TWELVE_PLACES
+    return most_usd + row.dearest_output(usage.prompt_tokens) * usage.completion_tokens + money.TWELVE_PLACES
 
 
 @cache
