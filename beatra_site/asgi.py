@@ -18,8 +18,9 @@ from catalog import snapshot
 from chat import lifetime
 from contract.asgi import Receive, Scope, Send
 from contract.edge import Edge
+from contract.heap import settle_heap
 from contract.lean_handler import LeanHandler
-from contract.lifespan import Lifespan, settle_heap
+from contract.lifespan import Lifespan, heed_sigterm
 from keys import cache, last_use
 from wallets import heartbeat, pool
 
@@ -28,7 +29,7 @@ LEAN_PREFIXES = ("/v1/chat/", "/v1/models")
 
 lean = LeanHandler()
 lifespan = Lifespan(
-    startup=[pool.open, heartbeat.start, snapshot.load, last_use.start, cache.start, lifetime.start, settle_heap],
+    startup=[heed_sigterm, pool.open, heartbeat.start, snapshot.load, last_use.start, cache.start, lifetime.start, settle_heap],
     shutdown=[pool.close, heartbeat.stop, last_use.stop, cache.stop, lifetime.drain],
 )
 

@@ -13,7 +13,6 @@ from rest_framework.views import APIView
 
 from contract import strict_json
 from contract.errors import ApiError
-from contract.exceptions import JsonAnswer as JsonAnswer
 
 
 class AsyncAPIView(APIView):
