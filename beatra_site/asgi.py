@@ -21,7 +21,7 @@ from contract.edge import Edge
 from contract.heap import settle_heap
 from contract.lean_handler import LeanHandler
 from contract.lifespan import Lifespan, heed_sigterm
-from keys import cache, last_use
+from keys import forgetting, last_use
 from wallets import heartbeat, pool
 
 LEAN_PATHS = frozenset({"/v1/health", "/livez", "/readyz"})
@@ -29,8 +29,8 @@ LEAN_PREFIXES = ("/v1/chat/", "/v1/models")
 
 lean = LeanHandler()
 lifespan = Lifespan(
-    startup=[heed_sigterm, pool.open, heartbeat.start, snapshot.load, last_use.start, cache.start, lifetime.start, settle_heap],
-    shutdown=[pool.close, heartbeat.stop, last_use.stop, cache.stop, lifetime.drain],
+    startup=[heed_sigterm, pool.open, heartbeat.start, snapshot.load, last_use.start, forgetting.start, lifetime.start, settle_heap],
+    shutdown=[pool.close, heartbeat.stop, last_use.stop, forgetting.stop, lifetime.drain],
 )
 
 

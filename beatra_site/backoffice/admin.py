@@ -13,7 +13,7 @@ from unfold.decorators import action, display
 from accounts import suspension
 from accounts.models import Account
 from beatra_site.backoffice.forms import ReasonForm
-from keys import cache as key_cache
+from keys import forgetting
 
 
 @admin.register(Account)
@@ -88,7 +88,7 @@ class AccountAdmin(ModelAdmin):
         if request.method == "POST" and form.is_valid():
             with transaction.atomic():
                 if change(account, actor=request.user, reason=form.cleaned_data["reason"]):
-                    key_cache.publish_account(account.pk)
+                    forgetting.publish_account(account.pk)
                     messages.success(request, f"{account} {done}")
             return HttpResponseRedirect(page)
         context = {
