@@ -13,7 +13,7 @@ from unfold.decorators import action, display
 from catalog import editing
 from catalog.forms import PriceForm
 from catalog.models import Model, Price, Route
-from catalog.rates import PriceEntryError
+from catalog.price_list import PriceEntryError
 
 
 class _NoRowsAdded:

@@ -22,8 +22,8 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, Literal
 
-from catalog import rates
-from catalog.rates import PriceEntryError, PriceList
+from catalog import price_list
+from catalog.price_list import PriceEntryError, PriceList
 from wallets import money
 
 Method = Literal["decimal", "litellm"]
@@ -74,7 +74,7 @@ def cost_row(route_id: int | str, entry: Mapping[str, Any], *, version: int, met
         version=version,
         source=f"{source}, version {version}",
         method=method,
-        prices=rates.read(entry),
+        prices=price_list.read(entry),
         entry=entry,
     )
 

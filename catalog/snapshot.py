@@ -23,7 +23,7 @@ from django.conf import settings
 from catalog import tokens
 from catalog.cost import DECIMAL, LITELLM, CostRow, cost_row
 from catalog.fields import OPTION_PREFIX
-from catalog.rates import PriceEntryError, with_provider
+from catalog.price_list import PriceEntryError, with_provider
 from contract.errors import ApiError
 from wallets import pool
 

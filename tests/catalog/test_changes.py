@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import Event
 from catalog import editing
 from catalog.models import Model, Price, Route
-from catalog.rates import PriceEntryError
+from catalog.price_list import PriceEntryError
 
 pytestmark = pytest.mark.django_db
 
