@@ -26,8 +26,8 @@ class Gate:
 
     def __init__(self, sandbox: str) -> None:
         self.name = f"gate-{ULID()}"
-        self.url = f"{sandbox}/control/holds/{self.name}"
-        self.text = f"[[hold={self.name}]] Say hi in five words."
+        self.url = f"{sandbox}/control/gates/{self.name}"
+        self.text = f"[[gate={self.name}]] Say hi in five words."
 
     def wait(self, calls: int = 1) -> None:
         assert httpx.get(self.url, params={"waiting": calls}, timeout=60).json()["waiting"] == calls
