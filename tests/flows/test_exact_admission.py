@@ -50,7 +50,7 @@ async def call_all(owner: Any, text: str, model: str, verdicts: Any = None) -> l
 
 def test_a_wallet_for_exactly_100_admits_exactly_100(site, customer):
     name = f"gate-{ULID()}"
-    model = priced_model(input_usd=str(INPUT_USD), output_usd=str(OUTPUT_USD), markup=str(MARKUP))
+    model = priced_model(site.v1, input_usd=str(INPUT_USD), output_usd=str(OUTPUT_USD), markup=str(MARKUP))
     text, hold = worst_case(f"gate={name}")
     owner = customer(balance=hold * ADMITTED, max_in_flight=CALLS * 2)
 
@@ -81,8 +81,8 @@ def test_a_wallet_for_exactly_100_admits_exactly_100(site, customer):
     assert audit() == []
 
 
-def test_without_a_barrier_the_wallet_never_goes_below_zero(customer):
-    model = priced_model(input_usd=str(INPUT_USD), output_usd=str(OUTPUT_USD), markup=str(MARKUP))
+def test_without_a_barrier_the_wallet_never_goes_below_zero(site, customer):
+    model = priced_model(site.v1, input_usd=str(INPUT_USD), output_usd=str(OUTPUT_USD), markup=str(MARKUP))
     text, hold = worst_case("latency_ms=5")
     owner = customer(balance=hold * ADMITTED, max_in_flight=CALLS * 2)
     answers = asyncio.run(call_all(owner, text, model))
