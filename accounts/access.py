@@ -26,7 +26,7 @@ def account_required(view: Callable[..., HttpResponseBase]) -> Callable[..., Htt
         account = Account.objects.filter(user=request.user).first()
         if account is None:
             return redirect("admin:index") if request.user.is_staff else render(request, "accounts/no_account.html", status=403)
-        request.account = account  # type: ignore[attr-defined]
+        request.account = account  # type: ignore[attr-defined]  # ours, beside Django's own
         return view(request, *args, **kwargs)
 
     return with_account

@@ -1,4 +1,4 @@
-"""The web process: `uvicorn beatra_site.asgi:application --lifespan on --http contract.http_protocol:HttpProtocol`.
+"""The web process: `beatra_site.asgi:application`, served by uvicorn with the arguments of beatra_site/embedded/web.py.
 
 One edge around two handlers: the lean one for what the event loop answers by itself, Django's for the rest.
 """
@@ -18,9 +18,10 @@ from catalog import snapshot
 from chat import lifetime
 from contract.asgi import Receive, Scope, Send
 from contract.edge import Edge
+from contract.heap import settle_heap
 from contract.lean_handler import LeanHandler
-from contract.lifespan import Lifespan, settle_heap
-from keys import cache, last_use
+from contract.lifespan import Lifespan, heed_sigterm
+from keys import forgetting, last_use
 from wallets import heartbeat, pool
 
 LEAN_PATHS = frozenset({"/v1/health", "/livez", "/readyz"})
@@ -28,8 +29,8 @@ LEAN_PREFIXES = ("/v1/chat/", "/v1/models")
 
 lean = LeanHandler()
 lifespan = Lifespan(
-    startup=[pool.open, heartbeat.start, snapshot.load, last_use.start, cache.start, lifetime.start, settle_heap],
-    shutdown=[pool.close, heartbeat.stop, last_use.stop, cache.stop, lifetime.drain],
+    startup=[heed_sigterm, pool.open, heartbeat.start, snapshot.load, last_use.start, forgetting.start, lifetime.start, settle_heap],
+    shutdown=[pool.close, heartbeat.stop, last_use.stop, forgetting.stop, lifetime.drain],
 )
 
 

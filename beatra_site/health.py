@@ -12,7 +12,8 @@ from django.http import HttpRequest
 
 from beatra_site.celery import app as celery
 from chat import lifetime
-from contract.async_view import AsyncAPIView, JsonAnswer
+from contract.async_view import AsyncAPIView
+from contract.json_answer import JsonAnswer
 from wallets import pool
 
 _PATIENCE_SECONDS = 2.0

@@ -12,6 +12,7 @@ import environ
 from django.templatetags.static import static
 
 from beatra_site.logs import logging_config
+from contract import limits
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -75,7 +76,6 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
 ]
 ROOT_URLCONF = "beatra_site.urls"
-ASGI_APPLICATION = "beatra_site.asgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -96,8 +96,8 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 LOGGING = logging_config(level=env.str("LOG_LEVEL", "INFO"))
-# Bodies are limited by the edge, path by path (contract/limits.py); Django's own limit must not be lower
-DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
+# Bodies are limited by the edge, path by path; Django's own limit must not be lower
+DATA_UPLOAD_MAX_MEMORY_SIZE = limits.BODY
 
 # PostgreSQL. The pool is Django's; the chat path has an async one of its own (wallets/pool.py).
 

@@ -14,7 +14,7 @@ from accounts.look_only_admin import BoundedList, LookOnly
 from catalog import editing
 from catalog.forms import PriceForm
 from catalog.models import Model, Price, Route
-from catalog.rates import PriceEntryError
+from catalog.price_list import PriceEntryError
 
 
 class RouteInline(LookOnly, TabularInline):
@@ -22,7 +22,7 @@ class RouteInline(LookOnly, TabularInline):
 
     model = Route
     show_change_link = True
-    fields = ["rank", "name", "enabled", "disabled_reason", "transport", "sandbox", "cost_method", "cost_version"]
+    fields = ["rank", "name", "enabled", "disabled_reason", "sandbox", "cost_method", "cost_version"]
     readonly_fields = fields
     tab = True
 
@@ -82,9 +82,9 @@ class CatalogModelAdmin(ModelAdmin):
 
 @admin.register(Route)
 class RouteAdmin(ModelAdmin):
-    list_display = ["model", "rank", "name", "state", "transport", "litellm_model", "cost_method", "cost_source", "cost_version"]
+    list_display = ["model", "rank", "name", "state", "litellm_model", "cost_method", "cost_source", "cost_version"]
     list_display_links = ["name"]
-    list_filter = ["enabled", "sandbox", "transport", "cost_method", "model"]
+    list_filter = ["enabled", "sandbox", "cost_method", "model"]
     list_select_related = ["model"]
     search_fields = ["model__id__istartswith", "name__istartswith"]
     show_full_result_count = False
@@ -94,18 +94,7 @@ class RouteAdmin(ModelAdmin):
         (None, {"fields": ["model", "name", "rank", "enabled", "state"]}),
         (
             "Upstream",
-            {
-                "fields": [
-                    "transport",
-                    "litellm_model",
-                    "upstream_model",
-                    "base_url",
-                    "base_url_env",
-                    "credential_env",
-                    "stoppable",
-                    "sandbox",
-                ]
-            },
+            {"fields": ["litellm_model", "base_url", "base_url_env", "credential_env", "stoppable", "sandbox"]},
         ),
         (
             "Its price list",

@@ -8,8 +8,9 @@ from django.http import HttpRequest
 
 from catalog import routing, snapshot
 from catalog.snapshot import Catalog
-from contract.async_view import AsyncAPIView, JsonAnswer
+from contract.async_view import AsyncAPIView
 from contract.errors import ApiError
+from contract.json_answer import JsonAnswer
 
 
 class Models(AsyncAPIView):

@@ -10,7 +10,7 @@ from django.conf import settings
 from catalog import costing
 from catalog.fields import FIELDS
 from catalog.models import Capability, Model, Route, Transport
-from catalog.rates import PriceEntryError
+from catalog.price_list import PriceEntryError
 
 Problems = dict[str, list[str]]
 """By the field they belong to."""

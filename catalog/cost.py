@@ -22,14 +22,13 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, Literal
 
-from catalog import rates
-from catalog.rates import PriceEntryError, PriceList
+from catalog import price_list
+from catalog.price_list import PriceEntryError, PriceList
 from wallets import money
 
 Method = Literal["decimal", "litellm"]
 DECIMAL: Method = "decimal"
 LITELLM: Method = "litellm"
-_TWELVE_PLACES = Decimal("0.000000000001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ def cost_row(route_id: int | str, entry: Mapping[str, Any], *, version: int, met
         version=version,
         source=f"{source}, version {version}",
         method=method,
-        prices=rates.read(entry),
+        prices=price_list.read(entry),
         entry=entry,
     )
 
@@ -185,7 +184,7 @@ def _parts(draw: random.Random, total: int) -> tuple[int, int, int]:
 
 def _dearest(row: CostRow, usage: TokenUsage) -> Decimal:
     most_usd = row.dearest_input(usage.prompt_tokens) * usage.prompt_tokens
-    return most_usd + row.dearest_output(usage.prompt_tokens) * usage.completion_tokens + _TWELVE_PLACES
+    return most_usd + row.dearest_output(usage.prompt_tokens) * usage.completion_tokens + money.TWELVE_PLACES
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 from catalog import cost, price_map
 from catalog.cost import Method
 from catalog.models import Route
-from catalog.rates import PriceEntryError, with_provider
+from catalog.price_list import PriceEntryError, with_provider
 
 
 def bring_up_to_date(route: Route, *, reread: bool = False, method: Method | None = None) -> bool:

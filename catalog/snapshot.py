@@ -22,8 +22,8 @@ from django.conf import settings
 
 from catalog import tokens
 from catalog.cost import DECIMAL, LITELLM, CostRow, cost_row
-from catalog.fields import IMAGES, OPTION_PREFIX
-from catalog.rates import PriceEntryError, with_provider
+from catalog.fields import OPTION_PREFIX
+from catalog.price_list import PriceEntryError, with_provider
 from contract.errors import ApiError
 from wallets import pool
 
@@ -102,10 +102,6 @@ class ModelInfo:
         """Those of a request's fields (`catalog.fields`) that this model does not take, sorted."""
         return sorted(name for name in fields if name not in self._takes)
 
-    @property
-    def takes_images(self) -> bool:
-        return IMAGES in self.supported_fields
-
     @cached_property
     def _takes(self) -> frozenset[str]:
         return self.supported_fields | {OPTION_PREFIX + name for name in self.model_options}
@@ -126,11 +122,6 @@ class Catalog:
     def auto(self) -> tuple[ModelInfo, ...]:
         """The chat models of `auto`, in the staff's order."""
         return tuple(model for model in self.models.values() if model.auto_rank is not None and model.capability == "chat")
-
-    @cached_property
-    def largest_context(self) -> int:
-        """The largest context window of all, in tokens: no prompt needs counting beyond it."""
-        return max((model.context_window for model in self.models.values()), default=0)
 
 
 # One statement is one snapshot. The newest price whose time has come counts, by the database's clock.
@@ -209,11 +200,6 @@ async def current() -> Catalog:
     if _copy.catalog is None or _copy.age_seconds() >= STALE_SECONDS:
         raise ApiError("service_unavailable")
     return _copy.catalog
-
-
-def forget() -> None:
-    """Drop the copy: the next call loads anew. For processes that have just changed the catalog, and for tests."""
-    _copy.loaded_at = _copy.tried_at = float("-inf")
 
 
 async def read() -> Catalog:

@@ -21,7 +21,7 @@ from catalog.snapshot import ModelInfo, RouteInfo
 from chat.schema import ChatRequest, unsupported
 from contract.errors import ApiError
 from contract.ids import new_id
-from keys.authentication import Caller
+from keys.caller import Caller
 from wallets import committer, heartbeat
 from wallets.holds import Hold, Release, Released, Verdict
 from wallets.money import as_text

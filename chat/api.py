@@ -10,8 +10,9 @@ from django.http.response import HttpResponseBase
 from chat import admission, completion, lifetime
 from chat.schema import parse, unsupported
 from contract import idempotency_key, request_id
-from contract.async_view import AsyncAPIView, JsonAnswer
+from contract.async_view import AsyncAPIView
 from contract.errors import ApiError
+from contract.json_answer import JsonAnswer
 
 
 class ChatCompletions(AsyncAPIView):

@@ -5,24 +5,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
-import threading
-import time
 from collections.abc import Coroutine
-from types import FrameType
 from typing import Any, TypeVar
 
 from django.conf import settings
 
 from catalog import snapshot
 from catalog.cost import load_litellm
-from contract.lifespan import settle_heap
+from contract.heap import settle_heap
+from contract.lifespan import stopping_seconds
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 _calls: set[asyncio.Task[Any]] = set()
 _warming: asyncio.Task[Any] | None = None
-_stopping_since: float | None = None
 
 
 def spawn(call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
@@ -43,7 +39,6 @@ def warming() -> bool:
 async def start() -> None:
     """Begin to import LiteLLM in a thread, if an enabled route needs it."""
     global _warming
-    _note_when_stopping()
     catalog = await snapshot.current()
     if catalog.needs_litellm:
         _warming = asyncio.create_task(_warm_up())
@@ -54,27 +49,13 @@ async def _warm_up() -> None:
     await settle_heap()
 
 
-def _note_when_stopping() -> None:
-    """Remember when SIGTERM came: the server first waits for its connections, and the calls' time runs meanwhile."""
-
-    def note(number: int, frame: FrameType | None) -> None:
-        global _stopping_since
-        _stopping_since = time.monotonic()
-        if callable(served):
-            served(number, frame)
-
-    if threading.current_thread() is threading.main_thread():
-        served = signal.signal(signal.SIGTERM, note)
-
-
 async def drain() -> None:
     """Wait for the calls in flight, `DRAIN_SECONDS` from SIGTERM, then cancel the rest: each settles or releases what it holds."""
     if _warming:
         await asyncio.wait([_warming])
     if _calls:
-        since = time.monotonic() - _stopping_since if _stopping_since else 0
         logger.info("waiting for %d calls in flight", len(_calls))
-        _, late = await asyncio.wait(_calls, timeout=max(settings.DRAIN_SECONDS - since, 0.1))
+        _, late = await asyncio.wait(_calls, timeout=max(settings.DRAIN_SECONDS - stopping_seconds(), 0.1))
         for task in late:
             task.cancel()
         if late:

@@ -162,8 +162,6 @@ def _at_default(name: str, value: Any) -> bool:
     match name:
         case "n" | "top_p":
             return bool(value == 1)
-        case "temperature":
-            return False
         case "frequency_penalty" | "presence_penalty":
             return bool(value == 0)
         case "logprobs":

@@ -13,7 +13,6 @@ from rest_framework.views import APIView
 
 from contract import strict_json
 from contract.errors import ApiError
-from contract.exceptions import JsonAnswer as JsonAnswer
 
 
 class AsyncAPIView(APIView):
@@ -25,9 +24,9 @@ class AsyncAPIView(APIView):
     and under Django's.
     """
 
-    async def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # type: ignore[override]  # async on purpose
+    async def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Refuse an unknown method, authenticate, call the handler, turn any exception into the envelope."""
-        self.request, self.args, self.kwargs = request, args, kwargs  # type: ignore[assignment]  # Django's request for DRF's
+        self.request, self.args, self.kwargs = request, args, kwargs
         try:
             name = (request.method or "").lower()
             # OPTIONS is the edge's; DRF's own handler of it is sync
@@ -36,9 +35,10 @@ class AsyncAPIView(APIView):
                 raise ApiError("method_not_allowed", allow=self.allowed_methods)
             for authentication in self.authentication_classes[:1]:
                 request.auth = request.user = await authentication().authenticate_async(request)  # type: ignore[attr-defined]  # DRF's names, and a method of ours
-            return await handler(request, *args, **kwargs)  # type: ignore[no-any-return]
+            answer: HttpResponseBase = await handler(request, *args, **kwargs)
         except Exception as exc:
-            return self.get_exception_handler()(exc, self.get_exception_handler_context())  # type: ignore[no-any-return]
+            answer = self.get_exception_handler()(exc, self.get_exception_handler_context())
+        return answer
 
     @staticmethod
     async def json(request: HttpRequest) -> dict[str, Any]:

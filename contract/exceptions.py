@@ -8,7 +8,6 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import orjson
 import psycopg
 from django.core.exceptions import (
     PermissionDenied,
@@ -22,28 +21,14 @@ from django.http.multipartparser import MultiPartParserError
 from rest_framework import exceptions as drf
 
 from contract import request_id
-from contract.errors import ApiError, ErrorBody, FieldError
+from contract.errors import ApiError, FieldError
+from contract.json_answer import JsonAnswer
 from contract.json_pointer import pointer
 
 logger = logging.getLogger("contract.exceptions")
 
 # A lock time-out, a deadlock and a full pool are OperationalErrors too: all of them may go better in a moment.
 _DATABASE_AWAY = (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError)
-
-
-class JsonAnswer(HttpResponse):
-    """A JSON answer written by orjson: `JsonAnswer({"object": "list"}, status=200)`.
-
-    The views of `AsyncAPIView` return it; it costs no renderer and no negotiation. A Decimal must be made text before.
-    """
-
-    def __init__(self, data: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(orjson.dumps(data), status=status, headers=dict(headers or {}), content_type="application/json")
-
-
-def envelope(error: ApiError, request_id: str) -> dict[str, ErrorBody]:
-    """The body of the answer to an error, see contract.md 1."""
-    return error.envelope(request_id)
 
 
 def error_response(error: ApiError) -> JsonAnswer:

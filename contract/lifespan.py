@@ -1,15 +1,19 @@
 """What a web process opens before its first request and closes after its last, by the ASGI lifespan protocol."""
 
-import asyncio
-import gc
 import logging
+import signal
+import threading
+import time
 from collections.abc import Awaitable, Callable, Sequence
+from types import FrameType
 
 from contract.asgi import Receive, Scope, Send
 
 logger = logging.getLogger("contract.lifespan")
 
 Hook = Callable[[], Awaitable[object]]
+
+_stopping_since: float | None = None
 
 
 class Lifespan:
@@ -48,15 +52,22 @@ class Lifespan:
                 logger.error("shutdown failed in %s", _name(hook), exc_info=exc)
 
 
-async def settle_heap() -> None:
-    """Take everything alive out of the garbage collector's sight, and make it run rarely.
+async def heed_sigterm() -> None:
+    """A startup hook: from now on `stopping_seconds` counts. The server's own handler is called as before."""
 
-    To be called when the imports are done, and again after a late one: a collection over LiteLLM's heap takes 280 ms.
-    """
-    await asyncio.sleep(0)
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    def note(number: int, frame: FrameType | None) -> None:
+        global _stopping_since
+        _stopping_since = time.monotonic()
+        if callable(served):
+            served(number, frame)
+
+    if threading.current_thread() is threading.main_thread():
+        served = signal.signal(signal.SIGTERM, note)
+
+
+def stopping_seconds() -> float:
+    """How long ago SIGTERM came, 0 if it did not: the server first waits for its connections, and only then shuts down."""
+    return 0 if _stopping_since is None else time.monotonic() - _stopping_since
 
 
 def _name(hook: Hook) -> str:

@@ -12,8 +12,6 @@ row: one statement, one decision.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final, Protocol
 
 from django.db import connection
@@ -23,6 +21,7 @@ from rest_framework.authentication import BaseAuthentication
 from accounts.models import Account
 from contract.errors import ApiError
 from keys import cache, last_use, tokens
+from keys.caller import Caller
 from wallets import pool
 
 # RFC 6750: the scheme is case-insensitive, the token is a b64token. Of several Authorization headers Django makes one with
@@ -38,29 +37,6 @@ _LOAD: Final = """
     join wallets_wallet as wallet on wallet.account_id = account.id
     where key.digest = %s
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """One key, its account and wallet, as the request's handlers need them: `request.auth`, and `request.user` in DRF.
-
-    `models` holds the public ids this key may call; None stands for every one.
-    """
-
-    account_id: int
-    account_status: str
-    wallet_id: int
-    key_id: int
-    key_prefix: str
-    key_name: str
-    models: frozenset[str] | None = None
-    expires_at: datetime | None = None
-    revoked_at: datetime | None = None
-
-    @property
-    def is_authenticated(self) -> bool:
-        """DRF's and Django's question to a principal: always true."""
-        return True
 
 
 class WithHeaders(Protocol):

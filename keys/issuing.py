@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from accounts import events
 from accounts.models import Account, User
-from keys import cache, tokens
+from keys import forgetting, tokens
 from keys.models import ApiKey
 
 MOST_ACTIVE_KEYS: Final = 50
@@ -106,5 +106,5 @@ def revoke(key: ApiKey, *, actor: User | None) -> bool:
         if revoked:
             key.revoked_at = now
             events.record("key.revoked", account=key.account, actor=actor, key_id=key.pk, prefix=key.prefix, name=key.name)
-            cache.publish_key(key.digest)
+            forgetting.publish_key(key.digest)
     return revoked

@@ -6,7 +6,6 @@
 """
 
 import os
-import sys
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -19,7 +18,7 @@ from django.test.utils import setup_databases, teardown_databases
 from pytest_django import DjangoDbBlocker
 
 from tests.customer import Customer
-from tests.servers import SERVERS, Server, Web
+from tests.servers import SERVERS, Web
 
 
 @pytest.fixture(scope="session")
@@ -58,13 +57,13 @@ def sandbox() -> str:
 
 
 class Site:
-    """beatra, running: web processes on the test database. More of them, or a worker, are started when asked for."""
+    """beatra, running: web processes on the test database. More of them are started when asked for."""
 
     def __init__(self, *, sandbox: str, database_url: str) -> None:
         self.sandbox = sandbox
         self.database_url = database_url
         self.web = self._web("web")
-        self._others: list[Server] = []
+        self._others: list[Web] = []
 
     @property
     def url(self) -> str:
@@ -84,21 +83,6 @@ class Site:
         web = self._web(f"web-{len(self._others) + 2}", environment=environment)
         self._others.append(web)
         return web.wait()
-
-    def kill_and_restart_web(self) -> None:
-        """SIGKILL the site's own web process, as a crash would, and start it again on the same port."""
-        self.web.kill()
-        self.web.start()
-        self.web.wait()
-
-    def start_worker(self, environment: Mapping[str, str] | None = None, *, beat: bool = False) -> Server:
-        """A Celery worker on the same database and broker. Returns at once; jobs wait in the queue until it takes them."""
-        command = [sys.executable, "-m", "celery", "-A", "beatra_site", "worker", "--concurrency", "2", "--loglevel", "info"]
-        command += ["-B", "--schedule", str(SERVERS.var / "beat")] if beat else []
-        name = f"worker-{len(self._others) + 2}"
-        worker = Server(name, command, var=SERVERS.var, environment={"DATABASE_URL": self.database_url, **(environment or {})})
-        self._others.append(worker)
-        return worker
 
     def stop(self) -> None:
         for server in (*self._others, self.web):

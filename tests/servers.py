@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from beatra_site.embedded import web
 from beatra_site.embedded.environment import direct
 from beatra_site.embedded.ports import LOOPBACK, free_port
 from beatra_site.embedded.postgres import Postgres
@@ -99,28 +100,18 @@ class Server:
 class Web(Server):
     """A web process: `url` is its origin, `v1` the base URL of the API."""
 
-    def __init__(
-        self, name: str, *, var: Path, database_url: str, port: int | None = None, environment: Mapping[str, str] | None = None
-    ) -> None:
-        self.port = port or free_port()
+    def __init__(self, name: str, *, var: Path, database_url: str, environment: Mapping[str, str] | None = None) -> None:
+        self.port = free_port()
         self.url = f"http://{LOOPBACK}:{self.port}"
         self.v1 = f"{self.url}/v1"
-        command = [sys.executable, "-m", "uvicorn", "beatra_site.asgi:application", "--host", LOOPBACK, "--port", str(self.port)]
-        command += ["--lifespan", "on", "--loop", "uvloop", "--http", "contract.http_protocol:HttpProtocol", "--ws", "none"]
-        command += ["--no-proxy-headers", "--no-access-log", "--no-server-header", "--log-level", "warning"]
-        command += ["--timeout-graceful-shutdown", (environment or {}).get("DRAIN_SECONDS", "30")]
+        drain_seconds = float((environment or {}).get("DRAIN_SECONDS", "30"))
+        command = [sys.executable, *web.arguments(drain_seconds=drain_seconds), "--host", LOOPBACK, "--port", str(self.port)]
         super().__init__(name, command, var=var, environment={"DATABASE_URL": database_url, "SITE_URL": self.url, **(environment or {})})
 
     def wait(self) -> "Web":
         """Wait until it takes work."""
         self.wait_for(f"{self.url}/readyz")
         return self
-
-    def restart(self) -> None:
-        """Stop it with SIGTERM, which drains, and start it again on the same port."""
-        self.stop()
-        self.start()
-        self.wait()
 
 
 class Servers:

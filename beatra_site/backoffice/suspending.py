@@ -6,7 +6,7 @@ from django.db import transaction
 
 from accounts import suspension
 from accounts.models import Account, User
-from keys import cache as key_cache
+from keys import forgetting
 
 
 @transaction.atomic
@@ -23,5 +23,5 @@ def reopen(account: Account, *, actor: User, reason: str) -> bool:
 
 def _spread(account: Account, *, moved: bool) -> bool:
     if moved:
-        key_cache.publish_account(account.pk)
+        forgetting.publish_account(account.pk)
     return moved

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import environ
 
-from beatra_site.embedded import environment, screen
+from beatra_site.embedded import environment, screen, web
 from beatra_site.embedded.demo import DemoFile
 from beatra_site.embedded.lock import AlreadyRunningError, FolderLock
 from beatra_site.embedded.ports import LOOPBACK, PortTakenError, free_port, listen
@@ -119,24 +119,21 @@ class Run:
 
     def _start_web(self, listener: socket.socket) -> None:
         """The web processes share one listening socket, ours, so that callers queue while one of them restarts."""
-        command = ["-m", "uvicorn", "beatra_site.asgi:application", "--fd", str(listener.fileno()), "--lifespan", "on"]
-        command += ["--loop", "uvloop", "--http", "contract.http_protocol:HttpProtocol", "--ws", "none", "--no-proxy-headers"]
-        command += ["--no-access-log", "--no-server-header", "--log-level", "warning"]
-        command += ["--timeout-graceful-shutdown", str(int(self.drain_seconds))]
+        command = [*web.arguments(drain_seconds=self.drain_seconds), "--fd", str(listener.fileno())]
         for number in range(1, int(self.given.get("WEB_PROCESSES", "1")) + 1):
             name = "web" if number == 1 else f"web-{number}"
-            web = self._python(name, *command, pass_fds=(listener.fileno(),), stop_seconds=self.drain_seconds + 10, stop_order=3)
-            alive = self.supervisor.start(web)
+            program = self._python(name, *command, pass_fds=(listener.fileno(),), stop_seconds=self.drain_seconds + 10, stop_order=3)
+            alive = self.supervisor.start(program)
         deadline = time.monotonic() + _READY_SECONDS
         while not _answers(f"http://{LOOPBACK}:{listener.getsockname()[1]}/readyz"):
             if not alive() or time.monotonic() > deadline:
-                raise ProgramError(f"The site did not start; the end of {web.log}:\n{tail(web.log)}")
+                raise ProgramError(f"The site did not start; the end of {program.log}:\n{tail(program.log)}")
             self.supervisor.mind()
             time.sleep(0.05)
 
     @property
     def _worker(self) -> Program:
-        command = ["celery", "-A", "beatra_site", "worker", "--beat", "--schedule", str(self.var / "beat-schedule"), "--concurrency", "2"]
+        command = ["celery", "-A", "beatra_site", "worker", "--beat", "--concurrency", "2"]
         command += ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "info"]
         return self._module("worker", *command, stop_seconds=30, stop_order=3)
 

@@ -5,11 +5,11 @@ POST   /control/scripts                registers a script: {"marker"?, "model"?,
                                        The same conditions again replace it.
 GET    /control/scripts/<id|marker>    `matched` calls and `steps_left`
 DELETE /control/scripts[/<id|marker>]  removes it, or all
-POST   /control/holds/<name>           closes the hold (it also exists, closed, from the first call that names it)
-GET    /control/holds/<name>           `waiting`, `passed`, `open`; with ?waiting=N&timeout=S it answers as soon as at
+POST   /control/gates/<name>           closes the gate (it also exists, closed, from the first call that names it)
+GET    /control/gates/<name>           `waiting`, `passed`, `open`; with ?waiting=N&timeout=S it answers as soon as at
                                        least N wait, or after S seconds (30)
 POST   .../<name>/release              lets all go, now and later; {"count": k} lets the first k go and stays closed
-DELETE /control/holds/<name>           lets all go and forgets it
+DELETE /control/gates/<name>           lets all go and forgets it
 GET    /control/calls                  `count` of the calls that match ?marker= &model= &key= &outcome=, and the newest
                                        ?limit= (1000) of them, oldest first (`calls.py`); ?bodies=0 leaves bodies out
 DELETE /control/calls                  forgets them
@@ -23,23 +23,23 @@ from pydantic import ValidationError
 
 from beatra_site.sandbox.calls import KEPT_CALLS, Calls
 from beatra_site.sandbox.exchange import Exchange
-from beatra_site.sandbox.holds import Hold
+from beatra_site.sandbox.gates import Gate
 from beatra_site.sandbox.scripts import ScriptForm, Scripts
 
 FILTERS = ("marker", "model", "key", "outcome")
 
 
 class Control:
-    """Scripts, holds and calls of one process, and the HTTP in front of them."""
+    """Scripts, gates and calls of one process, and the HTTP in front of them."""
 
     def __init__(self) -> None:
         self.scripts = Scripts()
-        self.holds: dict[str, Hold] = {}
+        self.gates: dict[str, Gate] = {}
         self.calls = Calls(kept=KEPT_CALLS)
 
-    def hold(self, name: str) -> Hold:
-        """The hold of that name, closed if it is new."""
-        return self.holds.setdefault(name, Hold())
+    def gate(self, name: str) -> Gate:
+        """The gate of that name, closed if it is new."""
+        return self.gates.setdefault(name, Gate())
 
     async def __call__(self, exchange: Exchange) -> None:
         body = await exchange.body()
@@ -60,21 +60,21 @@ class Control:
                 self.scripts.clear()
             case "DELETE", ["scripts", name]:
                 self.scripts.remove(name)
-            case "POST", ["holds", name]:
-                self.hold(name).open = False
-                return 200, self.hold(name).as_json(name)
-            case "GET", ["holds", name]:
-                hold = self.hold(name)
+            case "POST", ["gates", name]:
+                self.gate(name).open = False
+                return 200, self.gate(name).as_json(name)
+            case "GET", ["gates", name]:
+                gate = self.gate(name)
                 if "waiting" in exchange.query:
-                    await hold.until(int(exchange.query["waiting"]), seconds=float(exchange.query.get("timeout", 30)))
-                return 200, hold.as_json(name)
-            case "POST", ["holds", name, "release"]:
-                hold = self.hold(name)
-                released = await hold.release(content.get("count"))
-                return 200, {**hold.as_json(name), "released": released}
-            case "DELETE", ["holds", name]:
-                if hold_gone := self.holds.pop(name, None):
-                    await hold_gone.release(None)
+                    await gate.until(int(exchange.query["waiting"]), seconds=float(exchange.query.get("timeout", 30)))
+                return 200, gate.as_json(name)
+            case "POST", ["gates", name, "release"]:
+                gate = self.gate(name)
+                released = await gate.release(content.get("count"))
+                return 200, {**gate.as_json(name), "released": released}
+            case "DELETE", ["gates", name]:
+                if gone := self.gates.pop(name, None):
+                    await gone.release(None)
             case "GET", ["calls"]:
                 return 200, self._calls(exchange.query)
             case "DELETE", ["calls"]:
@@ -96,6 +96,6 @@ class Control:
     async def _reset(self) -> None:
         self.scripts.clear()
         self.calls.clear()
-        for hold in self.holds.values():
-            await hold.release(None)
-        self.holds.clear()
+        for gate in self.gates.values():
+            await gate.release(None)
+        self.gates.clear()

@@ -1,6 +1,6 @@
 """An answer on its way to the client, streamed or whole, in OpenAI's wire format.
 
-It goes through the stations that `faults.py` calls positions, and a fault may hold, stall or end it at each.
+It goes through the stations that `faults.py` calls positions, and a fault may halt, stall or end it at each.
 """
 
 import asyncio
@@ -45,26 +45,26 @@ class Delivery:
         fault = self._fault
         if position == "start" and fault.latency_ms:
             await self._exchange.wait(fault.latency_ms / 1000)
-        if fault.hold is not None and fault.hold_at == position:
-            await self._hold(fault.hold)
+        if fault.gate is not None and fault.gate_at == position:
+            await self._wait_at(fault.gate)
         if fault.stall_ms is not None and fault.stall_at == position:
             await self._silence(None if fault.stall_ms == "forever" else fault.stall_ms / 1000)
         if fault.cut is not None and fault.cut_at == position:
             await self._cut()
 
-    async def _hold(self, name: str) -> None:
+    async def _wait_at(self, name: str) -> None:
         if self._control:
-            async with self._control.hold(name).gate() as gate:
-                await self._silence(None, gate=gate)
+            async with self._control.gate(name).passing() as go_on:
+                await self._silence(None, go_on=go_on)
 
-    async def _silence(self, seconds: float | None, *, gate: asyncio.Event | None = None) -> None:
+    async def _silence(self, seconds: float | None, *, go_on: asyncio.Event | None = None) -> None:
         ping = self._fault.ping_ms
         if not ping or not self._request.stream or self._exchange.status is None:
-            await self._exchange.wait(seconds, gate=gate)
+            await self._exchange.wait(seconds, go_on=go_on)
             return
         end = None if seconds is None else time.monotonic() + seconds
-        while (end is None or time.monotonic() < end) and not (gate and gate.is_set()):
-            await self._exchange.wait(ping / 1000 if end is None else min(ping / 1000, max(0.0, end - time.monotonic())), gate=gate)
+        while (end is None or time.monotonic() < end) and not (go_on and go_on.is_set()):
+            await self._exchange.wait(ping / 1000 if end is None else min(ping / 1000, max(0.0, end - time.monotonic())), go_on=go_on)
             await self._exchange.write(b": ping\n\n")
 
     async def _cut(self) -> None:
@@ -159,8 +159,8 @@ class Delivery:
         await exchange.start(200, {"content-type": "application/json", "content-length": str(len(data)), **self._headers()})
         await exchange.write(data[:half])
         # The middle of the body stands for every station but the start
-        if fault.hold is not None and fault.hold_at != "start":
-            await self._hold(fault.hold)
+        if fault.gate is not None and fault.gate_at != "start":
+            await self._wait_at(fault.gate)
         if fault.stall_ms is not None and fault.stall_at != "start":
             await self._silence(None if fault.stall_ms == "forever" else fault.stall_ms / 1000)
         if ends and fault.cut in ("abrupt", "reset"):

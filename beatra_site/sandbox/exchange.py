@@ -76,17 +76,17 @@ class Exchange:
         if self._watcher is not None:
             self._watcher.cancel()
 
-    async def wait(self, seconds: float | None, *, gate: asyncio.Event | None = None) -> None:
-        """Waits so long (None: for ever), or until the gate opens. Raises EndedError as soon as the client leaves."""
+    async def wait(self, seconds: float | None, *, go_on: asyncio.Event | None = None) -> None:
+        """Waits so long (None: for ever), or until `go_on` is set. Raises EndedError as soon as the client leaves."""
         if seconds == 0:
             # Even without a pause the loop must get to see that the client has left
             await asyncio.sleep(0)
-        elif gate is None:
+        elif go_on is None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self.left.wait()
         else:
-            waits = {asyncio.create_task(self.left.wait()), asyncio.create_task(gate.wait())}
+            waits = {asyncio.create_task(self.left.wait()), asyncio.create_task(go_on.wait())}
             try:
                 await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             finally:

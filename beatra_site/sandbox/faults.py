@@ -19,10 +19,10 @@ a number k >= 1 (after k output chunks), `finish` (after the finish_reason chunk
     garbage         html | json | empty |    a 200 that is none: an HTML page, cut JSON, no byte at all, MiniMax's refusal
                     base_resp | no_choices   inside a 200 (`base_resp=1008` sets its code), `choices: []`
     latency_ms      number                   waits before the status line
-    hold, hold_at   name, position (start)   waits there until the hold is released
+    gate, gate_at   name, position (start)   waits there until the gate is opened or lets it through
     stall_ms        number | forever         silent for that long
       stall_at      position (headers)       there
-    ping_ms         number                   `: ping` comments that often during the holds and stalls of a stream
+    ping_ms         number                   `: ping` comments that often during the waits and stalls of a stream
     chunk_ms        number                   waits before each output chunk
     cut             clean | abrupt | reset   ends too soon: a proper end of the body; a closed connection; a reset one (RST);
                     | error | garbage        an error event (sync: an error object); an event that is no JSON
@@ -76,8 +76,8 @@ class Fault(BaseModel):
     garbage: Literal["html", "json", "empty", "base_resp", "no_choices"] | None = None
     base_resp: int | None = None
     latency_ms: Milliseconds = 0
-    hold: str | None = None
-    hold_at: Position = "start"
+    gate: str | None = None
+    gate_at: Position = "start"
     stall_ms: Milliseconds | Literal["forever"] | None = None
     stall_at: Position = "headers"
     ping_ms: Milliseconds | None = None
@@ -102,8 +102,6 @@ class Fault(BaseModel):
         """This fault's own fields laid over another's."""
         return other.model_copy(update={name: getattr(self, name) for name in self.model_fields_set})
 
-
-HEALTHY = Fault()
 
 DIRECTIVE = re.compile(r"\[\[([^\[\]]{1,2000})\]\]")
 MARKER = re.compile(r"script:([\w.:-]{1,100})")

@@ -11,7 +11,7 @@ from accounts.models import Event
 from beatra_site.csp import ADMIN_POLICY
 from contract.errors import ApiError
 from keys.authentication import ApiKeyAuthentication
-from keys.cache import CHANNEL
+from keys.forgetting import CHANNEL
 from tests.browsing import browser, sign_in, signed_in, text
 from tests.factories import PASSWORD, AccountFactory, ApiKeyFactory, StaffFactory, UserFactory, WalletFactory
 

@@ -53,7 +53,7 @@ def model_form(**fields):
 
 
 def route_form(**fields):
-    return {"rank": 10, "transport": "litellm", "litellm_model": "openai/gpt-4o-mini", "cost_override": "null", **fields}
+    return {"rank": 10, "litellm_model": "openai/gpt-4o-mini", "cost_override": "null", **fields}
 
 
 def price_form(**fields):

@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import Event
 from catalog import editing
 from catalog.models import Model, Price, Route
-from catalog.rates import PriceEntryError
+from catalog.price_list import PriceEntryError
 
 pytestmark = pytest.mark.django_db
 
@@ -170,18 +170,19 @@ def test_an_override_is_a_new_version_and_everything_else_is_not(model):
     assert (saved(route).cost_version, route.effective_cost_entry["input_cost_per_token"]) == (3, 1.5e-07)
 
 
-def test_reading_again_takes_over_what_litellm_says_now(model, staff, monkeypatch):
+def test_reading_again_takes_over_what_litellm_says_now(model, staff):
     route = saved(new_route(model, enabled=True, cost_key="gpt-4o-mini"))
     assert editing.reread_prices(route, actor=staff) is False
-    dearer = {**route.cost_entry, "output_cost_per_token": 7e-07}
-    monkeypatch.setattr("catalog.price_map.entry", lambda key: dearer)
+    Route.objects.filter(pk=route.pk).update(cost_entry={**route.cost_entry, "output_cost_per_token": 7e-07})  # an older map's
     assert editing.reread_prices(route, actor=staff) is True
     route.refresh_from_db()
-    assert (route.cost_entry["output_cost_per_token"], route.cost_version) == (7e-07, 2)
-    monkeypatch.setattr("catalog.price_map.entry", lambda key: {**dearer, "moon_phase_cost": 1})
-    with pytest.raises(PriceEntryError):
-        editing.reread_prices(route, actor=staff)
-    assert Route.objects.get(pk=route.pk).cost_version == 2
+    assert (route.cost_entry["output_cost_per_token"], route.cost_version) == (6e-07, 2)
+    for key in ("no/such", "whisper-1"):  # gone from the map; priced by what we don't count
+        Route.objects.filter(pk=route.pk).update(cost_key=key)
+        with pytest.raises(PriceEntryError):
+            editing.reread_prices(route, actor=staff)
+    kept = Route.objects.get(pk=route.pk)
+    assert (kept.cost_entry, kept.cost_version) == (route.cost_entry, 2)
 
 
 @pytest.mark.parametrize(

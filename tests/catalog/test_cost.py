@@ -8,7 +8,7 @@ import pytest
 
 from catalog import cost, price_map
 from catalog.cost import TokenUsage, cost_row, cost_usd, litellm_cost_usd, method_of
-from catalog.rates import PriceEntryError
+from catalog.price_list import PriceEntryError
 from catalog.seed import SEEDS
 
 MINIMAX = {

@@ -27,8 +27,8 @@ def test_a_keys_model_list_narrows_it(customer):
     assert owner.http.get("/models/gpt-4o-mini").json()["error"]["code"] == "not_found"
 
 
-def test_a_new_model_is_there_within_seconds(customer):
-    id = priced_model(input_usd="0.000001", output_usd="0.000001", markup="1")
+def test_a_new_model_is_there_within_seconds(site, customer):
+    id = priced_model(site.v1, input_usd="0.000001", output_usd="0.000001", markup="1")
     assert customer().http.get(f"/models/{id}").json()["id"] == id
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from catalog import editing
 from catalog.models import Model, Price, Route
-from catalog.rates import read
+from catalog.price_list import read
 from catalog.seed import SEEDS, seed
 
 pytestmark = pytest.mark.django_db

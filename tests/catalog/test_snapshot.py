@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-import psycopg
 import pytest
+from django.conf import settings
 from django.utils import timezone
 
 from catalog import editing, snapshot
 from catalog.models import Model, Route
 from contract.errors import ApiError
 from contract.ids import new_id
+from tests.contract.relay import Relay
 from wallets import pool
 
 PRICES = {"input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06, "litellm_provider": "openai"}
@@ -146,45 +148,51 @@ def test_only_a_route_that_needs_litellm_asks_for_it():
     assert [route.needs_litellm for route in read().models[model.id].routes] == [False, True, True]
 
 
-def test_it_is_loaded_once_for_all_who_ask_at_once(monkeypatch):
-    loads = []
-    real = snapshot.read
+@asynccontextmanager
+async def loading_waits() -> AsyncIterator[None]:
+    """Meanwhile a load gets no further than the table of prices; it gives up after two seconds."""
+    async with pool.connection() as connection, connection.transaction():
+        await connection.execute("LOCK TABLE catalog_price IN ACCESS EXCLUSIVE MODE")
+        yield
 
-    async def counted() -> snapshot.Catalog:
-        loads.append(1)
-        await asyncio.sleep(0.05)
-        return await real()
 
-    monkeypatch.setattr(snapshot, "read", counted)
+async def waiting_loads() -> int:
+    found = "datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%catalog_price%'"
+    async with pool.connection() as connection:
+        cursor = await connection.execute(f"SELECT count(*) FROM pg_stat_activity WHERE {found}")
+        row = await cursor.fetchone()
+    assert row is not None
+    return row[0]
 
+
+def test_it_is_loaded_once_for_all_who_ask_at_once():
     async def flow() -> None:
-        found = await asyncio.gather(*(snapshot.current() for _ in range(50)))
-        assert len({id(one) for one in found}) == len(loads) == 1
+        async with loading_waits():
+            asking = [asyncio.create_task(snapshot.current()) for _ in range(50)]
+            while not (waiting := await waiting_loads()):
+                await asyncio.sleep(0.01)
+            assert waiting == 1
+        found = await asyncio.gather(*asking)
+        assert len({id(one) for one in found}) == 1
         assert await snapshot.current() is found[0]
 
     in_a_loop(flow)
 
 
-def test_one_caller_who_leaves_does_not_end_the_load_of_the_others(monkeypatch):
-    real = snapshot.read
-
-    async def slow() -> snapshot.Catalog:
-        await asyncio.sleep(0.05)
-        return await real()
-
-    monkeypatch.setattr(snapshot, "read", slow)
-
+def test_one_caller_who_leaves_does_not_end_the_load_of_the_others():
     async def flow() -> None:
-        first = asyncio.create_task(snapshot.current())
-        second = asyncio.create_task(snapshot.current())
-        await asyncio.sleep(0)
-        first.cancel()
+        async with loading_waits():
+            first = asyncio.create_task(snapshot.current())
+            second = asyncio.create_task(snapshot.current())
+            while not await waiting_loads():
+                await asyncio.sleep(0.01)
+            first.cancel()
         assert (await second).models
 
     in_a_loop(flow)
 
 
-def test_a_change_is_seen_once_the_copy_is_two_seconds_old(monkeypatch):
+def test_a_change_is_seen_once_the_copy_is_two_seconds_old():
     model = a_model()
     a_route(model)
 
@@ -201,13 +209,22 @@ def test_a_change_is_seen_once_the_copy_is_two_seconds_old(monkeypatch):
     in_a_loop(flow)
 
 
-def test_the_old_copy_serves_for_a_minute_while_the_database_is_away(monkeypatch):
-    async def away() -> snapshot.Catalog:
-        raise psycopg.OperationalError("away")
+@pytest.fixture
+def relay(monkeypatch) -> Iterator[Relay]:
+    """The pool comes to the database through it. A load gives up sooner than it would, so as not to keep the test waiting."""
+    database = settings.DATABASES["default"]
+    relay = Relay(database["HOST"], int(database["PORT"] or 5432))
+    monkeypatch.setitem(database, "HOST", "127.0.0.1")
+    monkeypatch.setitem(database, "PORT", relay.port)
+    monkeypatch.setattr(snapshot, "_LOAD_SECONDS", 0.3)
+    yield relay
+    relay.cut()
 
+
+def test_the_old_copy_serves_for_a_minute_while_the_database_is_away(relay, monkeypatch):
     async def flow() -> None:
         seen = await snapshot.current()
-        monkeypatch.setattr(snapshot, "read", away)
+        relay.cut()
         copy = snapshot._copy
         copy.loaded_at -= snapshot.FRESH_SECONDS + 1
         copy.tried_at = copy.loaded_at
@@ -216,21 +233,23 @@ def test_the_old_copy_serves_for_a_minute_while_the_database_is_away(monkeypatch
         with pytest.raises(ApiError) as refused:
             await snapshot.current()
         assert refused.value.code == "service_unavailable"
+        await pool.close()
         monkeypatch.undo()
+        await pool.open()
         copy.tried_at -= 1
         assert (await snapshot.current()) is not seen
 
     in_a_loop(flow)
 
 
-def test_without_any_copy_a_database_that_is_away_is_unavailable(monkeypatch):
-    async def away() -> snapshot.Catalog:
-        raise psycopg.OperationalError("away")
+def test_without_any_copy_a_database_that_is_away_is_unavailable(relay):
+    async def flow() -> None:
+        relay.cut()
+        with pytest.raises(ApiError) as refused:
+            await snapshot.current()
+        assert (refused.value.code, refused.value.status) == ("service_unavailable", 503)
 
-    monkeypatch.setattr(snapshot, "read", away)
-    with pytest.raises(ApiError) as refused:
-        asyncio.run(snapshot.current())
-    assert (refused.value.code, refused.value.status) == ("service_unavailable", 503)
+    in_a_loop(flow)
 
 
 def test_a_start_loads_the_catalog():
@@ -241,9 +260,10 @@ def test_a_start_loads_the_catalog():
     assert in_a_loop(flow)
 
 
-def test_a_start_without_a_database_goes_on(monkeypatch):
-    async def away() -> snapshot.Catalog:
-        raise psycopg.OperationalError("away")
+def test_a_start_without_a_database_goes_on(relay):
+    async def flow() -> snapshot.Catalog | None:
+        relay.cut()
+        await snapshot.load()
+        return snapshot._copy.catalog
 
-    monkeypatch.setattr(snapshot, "read", away)
-    asyncio.run(snapshot.load())
+    assert in_a_loop(flow) is None

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from catalog import cost, price_map
-from catalog.rates import PriceEntryError, PriceList, read
+from catalog.price_list import PriceEntryError, PriceList, read
 from wallets import money
 
 FILE = Path(__file__).with_name("whole_map.json")

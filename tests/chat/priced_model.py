@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import time
 from decimal import Decimal
 
 from catalog.models import Model, Price, Route
-from catalog.snapshot import FRESH_SECONDS
-from contract.ids import new_id
+from tests.contract.wire import eventually
+from tests.customer import Customer
 
 
-def priced_model(*, input_usd: str, output_usd: str, markup: str, context_window: int = 100_000, max_output_tokens: int = 10_000) -> str:
-    """The id of a new model over the sandbox, `input_usd` and `output_usd` a token and `markup` credits per USD."""
+def priced_model(v1: str, *, input_usd: str, output_usd: str, markup: str, enabled: bool = True, base_url: str = "") -> str:
+    """The id of a new model, `input_usd` and `output_usd` a token and `markup` credits per USD, which the site at `v1` has seen.
+
+    It goes over the sandbox, or to `base_url`.
+    """
     id = new_id("test")
     model = Model.objects.create(
         id=id,
         display_name=id,
-        enabled=True,
-        context_window=context_window,
-        max_output_tokens=max_output_tokens,
+        enabled=enabled,
+        context_window=100_000,
+        max_output_tokens=10_000,
         default_output_tokens=1000,
     )
     Route.objects.create(
         model=model,
         name="sandbox",
         enabled=True,
-        sandbox=True,
+        sandbox=not base_url,
+        base_url=base_url,
         litellm_model="openai/MiniMax-M2.7",
         upstream_model="MiniMax-M2.7",
         cost_override={
@@ -39,5 +42,6 @@ def priced_model(*, input_usd: str, output_usd: str, markup: str, context_window
     )
     Price.objects.create(model=model, version=1, credits_per_litellm_usd=Decimal(markup), reason="test")
     # Until then a process may go by the catalog it has.
-    time.sleep(FRESH_SECONDS + 0.2)
+    models = Customer(v1).http
+    assert not enabled or eventually(lambda: models.get(f"/models/{id}").status_code == 200)
     return id

@@ -11,7 +11,6 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Account
-from catalog.models import Model
 from keys import tokens
 from keys.models import ApiKey
 from tests.chat.priced_model import priced_model
@@ -157,19 +156,18 @@ def test_a_suspended_or_closed_account_is_disabled(customer, status: str):
     assert_untouched(owner)
 
 
-def test_a_model_that_does_not_exist_or_is_disabled_is_unsupported(customer):
+def test_a_model_that_does_not_exist_or_is_disabled_is_unsupported(site, customer):
     owner = customer()
-    disabled = priced_model(input_usd="0.000001", output_usd="0.000001", markup="1")
-    Model.objects.filter(pk=disabled).update(enabled=False)
+    disabled = priced_model(site.v1, input_usd="0.000001", output_usd="0.000001", markup="1", enabled=False)
     for model in ("no-such-model", disabled, "minimax-m2.7", "MiniMax-M2.7\n"):
         error = assert_refused(owner.chat(model=model), 400, "unsupported_model")
         assert error["param"] == "/model"
     assert_untouched(owner)
 
 
-def test_a_field_the_model_does_not_take_is_named(customer):
+def test_a_field_the_model_does_not_take_is_named(site, customer):
     owner = customer()
-    model = priced_model(input_usd="0.000001", output_usd="0.000001", markup="1")
+    model = priced_model(site.v1, input_usd="0.000001", output_usd="0.000001", markup="1")
     error = assert_refused(owner.chat(model=model, logit_bias={"5": 1}, reasoning_effort="low"), 400, "unsupported_option")
     assert sorted(error["details"]["unsupported_fields"]) == ["logit_bias", "reasoning_effort"]
     assert_untouched(owner)

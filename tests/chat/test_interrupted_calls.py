@@ -15,6 +15,7 @@ import pytest
 from django.db.models import F
 
 from contract.ids import new_id
+from tests.contract.wire import eventually
 from tests.customer import Customer
 from wallets.audit import audit
 from wallets.models import Process, UsageRecord
@@ -26,8 +27,8 @@ class Gate:
 
     def __init__(self, sandbox: str) -> None:
         self.name = new_id("gate")
-        self.url = f"{sandbox}/control/holds/{self.name}"
-        self.text = f"[[hold={self.name}]] Say hi in five words."
+        self.url = f"{sandbox}/control/gates/{self.name}"
+        self.text = f"[[gate={self.name}]] Say hi in five words."
 
     def wait(self, calls: int = 1) -> None:
         assert httpx.get(self.url, params={"waiting": calls}, timeout=60).json()["waiting"] == calls
@@ -73,18 +74,19 @@ def assert_nothing_held(owner: Customer) -> None:
     assert [difference for difference in audit() if difference.wallet_id == wallet.pk] == []
 
 
-def test_a_caller_who_hangs_up_pays_for_the_finished_answer(customer: Callable[..., Customer], gate: Gate):
+def test_a_caller_who_hangs_up_pays_for_the_finished_answer(site: Any, customer: Callable[..., Customer], gate: Gate):
     owner = customer()
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(
             f"{owner.v1}/chat/completions",
-            headers=owner.headers,
+            headers={**owner.headers, "X-Request-Id": gate.name},
             json={"model": "MiniMax-M2.7", "messages": [{"role": "user", "content": gate.text}]},
             timeout=httpx.Timeout(30, read=1),
         )
     gate.wait()
     assert owner.wallet.in_flight == 1
-    time.sleep(0.3)  # the server learns of it by the closed connection, not by us
+    # The server learns of it by the closed connection, not by us.
+    assert eventually(lambda: any(gate.name in line and '"status":499' in line for line in site.web.log.splitlines()))
     gate.open()
     record = closed(owner)
     assert (record.status, record.clause, record.estimated) == ("charged", "drained", False)

@@ -25,9 +25,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from contract import request_id
-from contract.async_view import AsyncAPIView, JsonAnswer
+from contract.async_view import AsyncAPIView
 from contract.edge import Edge
 from contract.errors import ApiError
+from contract.json_answer import JsonAnswer
 from contract.lean_handler import LeanHandler
 from contract.lifespan import Lifespan
 from tests.contract.wire import SECRET

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from beatra_site.embedded import web
 from beatra_site.embedded.ports import LOOPBACK, free_port
 from tests.servers import SERVERS, Server
 
@@ -16,9 +17,8 @@ class EdgeServer(Server):
     def __init__(self, name: str = "edge", *, graceful_seconds: int = 30) -> None:
         self.port = free_port()
         self.url = f"http://{LOOPBACK}:{self.port}"
-        command = [sys.executable, "-m", "uvicorn", "tests.contract.app:application", "--host", LOOPBACK, "--port", str(self.port)]
-        command += ["--lifespan", "on", "--loop", "uvloop", "--http", "contract.http_protocol:HttpProtocol", "--ws", "none"]
-        command += ["--timeout-graceful-shutdown", str(graceful_seconds), "--no-server-header", "--no-proxy-headers"]
+        arguments = web.arguments(drain_seconds=graceful_seconds, application="tests.contract.app:application")
+        command = [sys.executable, *arguments, "--host", LOOPBACK, "--port", str(self.port)]
         # one client, because each makes a TLS context of its own
         self.client = httpx.Client(base_url=self.url, timeout=60)
         super().__init__(name, command, var=SERVERS.var)

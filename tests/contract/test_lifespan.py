@@ -1,16 +1,15 @@
 """Start and stop of a web process."""
 
 import asyncio
-import gc
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import httpx
 import pytest
 
-from contract.lifespan import Hook, Lifespan, settle_heap
+from contract.lifespan import Hook, Lifespan
 from tests.contract.conftest import EdgeServer
 from tests.contract.wire import connect, error_of, eventually, head, read_answer
 
@@ -68,21 +67,6 @@ def test_a_failed_stop_does_not_keep_the_others_open(note, notes):
     said = live(Lifespan(startup=[], shutdown=[note("no pool"), note("no beat", ValueError())]))
     assert notes == ["no beat", "no pool"]
     assert said[-1] == "lifespan.shutdown.complete"
-
-
-@pytest.fixture
-def heap_as_it_was() -> Iterator[None]:
-    threshold = gc.get_threshold()
-    yield
-    gc.unfreeze()
-    gc.set_threshold(*threshold)
-
-
-@pytest.mark.usefixtures("heap_as_it_was")
-def test_a_settled_heap_is_out_of_the_collectors_sight():
-    asyncio.run(settle_heap())
-    assert gc.get_freeze_count() > 10_000
-    assert gc.get_threshold()[0] == 50_000
 
 
 def test_sigterm_lets_open_requests_end_and_then_closes(own_edge: EdgeServer):

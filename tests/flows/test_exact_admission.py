@@ -50,8 +50,8 @@ async def call_all(owner: Any, text: str, model: str, verdicts: Any = None) -> l
 
 def test_a_wallet_for_exactly_100_admits_exactly_100(site, customer):
     name = new_id("gate")
-    model = priced_model(input_usd=str(INPUT_USD), output_usd=str(OUTPUT_USD), markup=str(MARKUP))
-    text, hold = worst_case(f"hold={name}")
+    model = priced_model(site.v1, input_usd=str(INPUT_USD), output_usd=str(OUTPUT_USD), markup=str(MARKUP))
+    text, hold = worst_case(f"gate={name}")
     owner = customer(balance=hold * ADMITTED, max_in_flight=CALLS * 2)
 
     async def flow() -> list[tuple[int, dict[str, Any], str | None]]:
@@ -60,9 +60,9 @@ def test_a_wallet_for_exactly_100_admits_exactly_100(site, customer):
         for _ in range(CALLS - ADMITTED):
             await refused.acquire()
         async with httpx.AsyncClient(base_url=site.sandbox, timeout=60) as sandbox:
-            waiting = (await sandbox.get(f"/control/holds/{name}", params={"waiting": ADMITTED})).json()["waiting"]
+            waiting = (await sandbox.get(f"/control/gates/{name}", params={"waiting": ADMITTED})).json()["waiting"]
             assert waiting == ADMITTED
-            await sandbox.post(f"/control/holds/{name}/release")
+            await sandbox.post(f"/control/gates/{name}/release")
         return await calls
 
     answers = asyncio.run(flow())
@@ -81,8 +81,8 @@ def test_a_wallet_for_exactly_100_admits_exactly_100(site, customer):
     assert audit() == []
 
 
-def test_without_a_barrier_the_wallet_never_goes_below_zero(customer):
-    model = priced_model(input_usd=str(INPUT_USD), output_usd=str(OUTPUT_USD), markup=str(MARKUP))
+def test_without_a_barrier_the_wallet_never_goes_below_zero(site, customer):
+    model = priced_model(site.v1, input_usd=str(INPUT_USD), output_usd=str(OUTPUT_USD), markup=str(MARKUP))
     text, hold = worst_case("latency_ms=5")
     owner = customer(balance=hold * ADMITTED, max_in_flight=CALLS * 2)
     answers = asyncio.run(call_all(owner, text, model))

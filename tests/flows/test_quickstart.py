@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -27,7 +26,6 @@ curl --silent --show-error "$BEATRA_BASE_URL/chat/completions" \\
 README_CURL = re.search(r"^curl .*?\n```", README, re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
 @pytest.mark.parametrize("command", [QUICKSTART, README_CURL.group().removesuffix("```") if README_CURL else ""], ids=["docs", "readme"])
 def test_the_curl_of_the_quickstart_works_as_it_stands(customer, command: str):
     owner = customer()

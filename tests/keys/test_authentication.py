@@ -12,7 +12,8 @@ from rest_framework.views import APIView
 
 from contract.errors import ApiError
 from keys import cache, tokens
-from keys.authentication import ApiKeyAuthentication, Caller
+from keys.authentication import ApiKeyAuthentication
+from keys.caller import Caller
 from tests.factories import AccountFactory, ApiKeyFactory, WalletFactory
 from tests.keys.doors import open_pool, request_with
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from accounts.models import Account
-from keys import cache, issuing, tokens
+from keys import forgetting, issuing, tokens
 from keys.models import ApiKey
 from tests.factories import ApiKeyFactory
 
@@ -55,7 +55,7 @@ def test_a_suspension_reaches_a_running_process_and_its_end_too(site, committed)
     assert code(site.v1, key.token) == "invalid_request"
     for status, expected in (("suspended", "tenant_disabled"), ("active", "invalid_request")):
         Account.objects.filter(pk=key.account_id).update(status=status)
-        cache.publish_account(key.account_id)
+        forgetting.publish_account(key.account_id)
         until(lambda expected=expected: code(site.v1, key.token) == expected)
 
 

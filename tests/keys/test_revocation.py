@@ -12,9 +12,9 @@ from django.conf import settings as site_settings
 from django.db import connection, transaction
 
 from accounts.models import Account
-from keys import cache, issuing
-from keys.authentication import Caller
+from keys import cache, forgetting, issuing
 from keys.cache import KeyCache
+from keys.caller import Caller
 from keys.models import ApiKey
 from tests.factories import AccountFactory, ApiKeyFactory
 from tests.keys.doors import accepts, open_pool
@@ -45,7 +45,7 @@ async def heard(keys: KeyCache, *, url: str, digest: str = "0" * 64) -> None:
         return Caller(1, "active", 1, 1, "sk-bt-AAAAAA", "test")
 
     async def dropped() -> bool:
-        await asyncio.to_thread(redis.Redis.from_url(url).publish, cache.CHANNEL, digest)
+        await asyncio.to_thread(redis.Redis.from_url(url).publish, forgetting.CHANNEL, digest)
         await keys.get(digest, load)
         return loads > 1
 
@@ -61,7 +61,7 @@ def dropped_by_name_alone(keys: KeyCache, *, digest: str, load: cache.Load, url:
     async def holds() -> bool:
         await keys.get(neighbour, load)
         await keys.get(digest, load)
-        await asyncio.to_thread(redis.Redis.from_url(url).publish, cache.CHANNEL, digest)
+        await asyncio.to_thread(redis.Redis.from_url(url).publish, forgetting.CHANNEL, digest)
         await asyncio.sleep(0.01)
         return neighbour in keys and digest not in keys
 
@@ -70,7 +70,7 @@ def dropped_by_name_alone(keys: KeyCache, *, digest: str, load: cache.Load, url:
 
 @asynccontextmanager
 async def listening(keys: KeyCache, *, url: str) -> AsyncIterator[None]:
-    listener = asyncio.create_task(cache.listen(keys, url=url))
+    listener = asyncio.create_task(forgetting.listen(keys, url=url))
     try:
         await heard(keys, url=url)
         yield
@@ -138,14 +138,14 @@ def test_a_suspension_elsewhere_reaches_every_key_of_the_account(committed, keys
         assert known.wait(30)
         with transaction.atomic():
             Account.objects.filter(pk=account.pk).update(status=Account.Status.SUSPENDED)
-            cache.publish_account(account.pk)
+            forgetting.publish_account(account.pk)
         done.set()
 
 
 def test_what_is_rolled_back_is_not_said(committed):
     undone, revoked = ApiKeyFactory(), ApiKeyFactory()
     with redis.Redis.from_url(site_settings.REDIS_URL, decode_responses=True).pubsub() as subscription:
-        subscription.subscribe(cache.CHANNEL)
+        subscription.subscribe(forgetting.CHANNEL)
         assert subscription.get_message(timeout=30)["type"] == "subscribe"
         with pytest.raises(ZeroDivisionError), transaction.atomic():
             issuing.revoke(undone, actor=None)
@@ -188,7 +188,7 @@ def test_what_was_learnt_before_the_line_stood_is_forgotten():
     async def scenario() -> None:
         keys = KeyCache(ttl_seconds=3600)
         await keys.get(remembered, load)
-        listener = asyncio.create_task(cache.listen(keys, url=site_settings.REDIS_URL))
+        listener = asyncio.create_task(forgetting.listen(keys, url=site_settings.REDIS_URL))
         await until(lambda: remembered not in keys)
         assert not listener.done()
         listener.cancel()
@@ -211,7 +211,7 @@ def test_without_redis_the_time_alone_makes_it_forget(committed, monkeypatch):
 
     async def scenario() -> None:
         async with open_pool():
-            listener = asyncio.create_task(cache.listen(cache.KEYS, url=NOBODY))
+            listener = asyncio.create_task(forgetting.listen(cache.KEYS, url=NOBODY))
             assert await accepts(key.token)
             await asyncio.to_thread(revoke_in_silence, key)
             await until(lambda: refuses(key.token))
@@ -241,7 +241,7 @@ def test_a_revocation_here_succeeds_and_is_obeyed_here_while_redis_is_away(commi
 
     async def scenario() -> None:
         async with open_pool():
-            await cache.start()
+            await forgetting.start()
             settings.REDIS_URL = NOBODY  # and nobody to tell
             try:
                 assert await accepts(key.token)
@@ -249,19 +249,19 @@ def test_a_revocation_here_succeeds_and_is_obeyed_here_while_redis_is_away(commi
                 assert await asyncio.to_thread(revoke)
                 await until(lambda: refuses(key.token))
             finally:
-                await cache.stop()
+                await forgetting.stop()
 
     asyncio.run(scenario())
 
 
 def test_a_lost_line_is_said_once_and_without_the_password(caplog):
     async def scenario() -> None:
-        listener = asyncio.create_task(cache.listen(KeyCache(), url="redis://:hunter2@127.0.0.1:1/0"))
+        listener = asyncio.create_task(forgetting.listen(KeyCache(), url="redis://:hunter2@127.0.0.1:1/0"))
         await asyncio.sleep(0.5)  # a few tries
         listener.cancel()
 
     with caplog.at_level("INFO"):
         asyncio.run(scenario())
-    lines = [record.getMessage() for record in caplog.records if record.name == "keys.cache"]
+    lines = [record.getMessage() for record in caplog.records if record.name == "keys.forgetting"]
     assert len(lines) == 1
     assert "hunter2" not in caplog.text

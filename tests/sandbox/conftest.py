@@ -62,7 +62,7 @@ def connected(origin: str) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def http(connected: httpx.Client) -> httpx.Client:
-    """Plain HTTP to a sandbox that has forgotten scripts, holds and calls."""
+    """Plain HTTP to a sandbox that has forgotten scripts, gates and calls."""
     connected.post("/control/reset")
     return connected
 

@@ -1,4 +1,4 @@
-"""Scripts, holds and the record of calls, and that hundreds of calls can stand open at once."""
+"""Scripts, gates and the record of calls, and that hundreds of calls can stand open at once."""
 
 import asyncio
 import threading
@@ -88,37 +88,37 @@ def test_a_call_that_is_no_json_is_recorded_too(http):
     assert (call["body"], call["status"], call["outcome"]) == ("{nonsense", 400, "refused")
 
 
-def test_a_hold_keeps_answers_until_released(http):
+def test_a_gate_keeps_answers_until_released(http):
     answers = []
 
     def ask():
-        answers.append(http.post(PATH, json=question("hi [[hold=gate]]")).status_code)
+        answers.append(http.post(PATH, json=question("hi [[gate=north]]")).status_code)
 
     threads = [threading.Thread(target=ask) for _ in range(3)]
     for thread in threads:
         thread.start()
-    assert http.get("/control/holds/gate?waiting=3&timeout=10").json() == {"name": "gate", "waiting": 3, "passed": 0, "open": False}
+    assert http.get("/control/gates/north?waiting=3&timeout=10").json() == {"name": "north", "waiting": 3, "passed": 0, "open": False}
     assert answers == []
-    assert http.post("/control/holds/gate/release", json={"count": 1}).json()["released"] == 1
-    assert http.get("/control/holds/gate").json()["waiting"] == 2
-    http.post("/control/holds/gate/release")
+    assert http.post("/control/gates/north/release", json={"count": 1}).json()["released"] == 1
+    assert http.get("/control/gates/north").json()["waiting"] == 2
+    http.post("/control/gates/north/release")
     for thread in threads:
         thread.join(10)
     assert answers == [200, 200, 200]
-    assert statuses(http, "hi [[hold=gate]]", 1) == [200]
-    assert http.get("/control/holds/gate").json() == {"name": "gate", "waiting": 0, "passed": 4, "open": True}
-    assert http.post("/control/holds/gate").json()["open"] is False
-    assert http.get("/control/holds/gate?waiting=1&timeout=0.05").json()["waiting"] == 0
+    assert statuses(http, "hi [[gate=north]]", 1) == [200]
+    assert http.get("/control/gates/north").json() == {"name": "north", "waiting": 0, "passed": 4, "open": True}
+    assert http.post("/control/gates/north").json()["open"] is False
+    assert http.get("/control/gates/north?waiting=1&timeout=0.05").json()["waiting"] == 0
 
 
 def test_a_stream_can_be_held_after_some_chunks(http):
-    with http.stream("POST", PATH, json=question("[[hold=mid hold_at=2 chunks=4]]", stream=True)) as answer:
+    with http.stream("POST", PATH, json=question("[[gate=mid gate_at=2 chunks=4]]", stream=True)) as answer:
         lines = answer.iter_lines()
         seen = []
         while '"1,"' not in "".join(seen):
             seen.append(next(lines))
-        assert http.get("/control/holds/mid?waiting=1&timeout=10").json()["waiting"] == 1
-        http.post("/control/holds/mid/release")
+        assert http.get("/control/gates/mid?waiting=1&timeout=10").json()["waiting"] == 1
+        http.post("/control/gates/mid/release")
         seen += lines
     assert '"3,"' in "".join(seen)
     assert "data: [DONE]" in seen
@@ -130,7 +130,7 @@ def test_hundreds_of_calls_stand_open_at_once(http, origin):
         async with aiohttp.ClientSession(origin, connector=connector) as session:
 
             async def held():
-                async with session.post(PATH, json=question("hi [[hold=crowd usage=worst]]", max_tokens=50)) as answer:
+                async with session.post(PATH, json=question("hi [[gate=crowd usage=worst]]", max_tokens=50)) as answer:
                     return (await answer.json())["usage"]["completion_tokens"]
 
             async def stream():
@@ -138,10 +138,10 @@ def test_hundreds_of_calls_stand_open_at_once(http, origin):
                     return await answer.text()
 
             waiting = [asyncio.create_task(held()) for _ in range(500)]
-            async with session.get("/control/holds/crowd?waiting=500&timeout=30") as answer:
+            async with session.get("/control/gates/crowd?waiting=500&timeout=30") as answer:
                 assert (await answer.json())["waiting"] == 500
             streams = await asyncio.gather(*(stream() for _ in range(300)))
-            async with session.post("/control/holds/crowd/release"):
+            async with session.post("/control/gates/crowd/release"):
                 pass
             return await asyncio.gather(*waiting), streams
 

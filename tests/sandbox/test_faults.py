@@ -74,7 +74,7 @@ def test_garbage(http, stream):
     assert post(http, "[[garbage=no_choices]]", stream=stream).json()["choices"] == []
 
 
-@pytest.mark.parametrize("directive", ["latency_ms=60000", "stall_ms=forever", "stall_ms=forever stall_at=2", "hold=never"])
+@pytest.mark.parametrize("directive", ["latency_ms=60000", "stall_ms=forever", "stall_ms=forever stall_at=2", "gate=never"])
 @pytest.mark.parametrize("stream", [False, True])
 def test_silence_is_noticed_by_the_client_and_its_leaving_by_the_sandbox(http, directive, stream):
     with pytest.raises(httpx.ReadTimeout):

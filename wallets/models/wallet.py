@@ -19,7 +19,7 @@ from accounts.models import Account
 LOCK_TIMEOUT = "2s"
 
 
-class CreditsField(models.DecimalField):  # type: ignore[type-arg]
+class CreditsField(models.DecimalField):  # type: ignore[type-arg]  # generic in the stubs alone
     """An amount of credits, four places: NUMERIC(18, 4)."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -27,7 +27,7 @@ class CreditsField(models.DecimalField):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
 
 
-class UsdField(models.DecimalField):  # type: ignore[type-arg]
+class UsdField(models.DecimalField):  # type: ignore[type-arg]  # generic in the stubs alone
     """An upstream cost in USD, twelve places: NUMERIC(24, 12)."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -23,6 +23,5 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Raise the advice."""
         raise CommandError(
-            "beatra is ASGI only, and runserver is not. `make run` starts everything; the web process alone is\n"
-            "  uvicorn beatra_site.asgi:application --lifespan on --http contract.http_protocol:HttpProtocol"
+            "beatra is ASGI only, and runserver is not. `make run` starts everything; how to start a web process alone is in the README."
         )

@@ -1,4 +1,4 @@
-"""Holds: named gates at which calls wait until a test lets them go on."""
+"""Named gates at which calls wait until a test lets them go on."""
 
 import asyncio
 import contextlib
@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import AsyncIterator
 
 
-class Hold:
-    """One gate: closed until released; calls pass in the order in which they came."""
+class Gate:
+    """Closed until released; calls pass in the order in which they came."""
 
     def __init__(self) -> None:
         self.open = False
@@ -20,21 +20,21 @@ class Hold:
         return len(self._waiting)
 
     @contextlib.asynccontextmanager
-    async def gate(self) -> AsyncIterator[asyncio.Event]:
+    async def passing(self) -> AsyncIterator[asyncio.Event]:
         """Counts the caller as waiting; the event is set when it may go on."""
-        gate = asyncio.Event()
+        go_on = asyncio.Event()
         if self.open:
-            gate.set()
+            go_on.set()
         else:
-            self._waiting.append(gate)
+            self._waiting.append(go_on)
             await self._tell()
         try:
-            yield gate
+            yield go_on
         finally:
-            if gate.is_set():
+            if go_on.is_set():
                 self.passed += 1
             else:
-                self._waiting.remove(gate)
+                self._waiting.remove(go_on)
             await self._tell()
 
     async def release(self, count: int | None) -> int:

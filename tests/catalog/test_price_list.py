@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from catalog import price_map
-from catalog.rates import PriceEntryError, read, with_provider
+from catalog.price_list import PriceEntryError, read, with_provider
 
 PLAIN = {"litellm_provider": "openai", "input_cost_per_token": 1.5e-07, "output_cost_per_token": 6e-07}
 
