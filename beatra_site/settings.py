@@ -115,7 +115,13 @@ DATABASES = {
 # Redis or Valkey: Celery's broker, the cache, and word of revoked keys
 
 REDIS_URL = env.str("REDIS_URL", "")
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL or "redis://127.0.0.1"}}
+CACHES = {
+    "default": {
+        "BACKEND": "beatra_site.forgiving_cache.ForgivingRedisCache",
+        "LOCATION": REDIS_URL or "redis://127.0.0.1",
+        "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
+    }
+}
 
 # Signing in
 

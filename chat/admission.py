@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
@@ -18,6 +19,7 @@ from django.conf import settings
 
 from catalog import pricing, routing, snapshot, tokens
 from catalog.snapshot import ModelInfo, RouteInfo
+from chat import lifetime
 from chat.schema import ChatRequest, unsupported
 from contract.errors import ApiError
 from contract.ids import new_id
@@ -27,6 +29,7 @@ from wallets.holds import Hold, Release, Released, Verdict
 from wallets.money import as_text
 
 logger = logging.getLogger(__name__)
+ASK_AGAIN_SECONDS = 2.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,18 +63,20 @@ class Call:
         return self.limit * self.request.choices
 
 
-async def prepare(caller: Caller, request: ChatRequest, *, request_id: str, size_bytes: int) -> Call:
-    """The call with its route, output limit and hold worked out; nothing is held yet. `size_bytes` is the body's.
+async def prepare(caller: Caller, request: ChatRequest, *, request_id: str, long: bool) -> Call:
+    """The call with its route, output limit and hold worked out; nothing is held yet.
+
+    A `long` body is worked on in a thread: the loop has other callers.
 
     Raises `ApiError` unsupported_model, unsupported_option or context_length_exceeded.
     """
     catalog = await snapshot.current()
-    fields = request.wire()
+    fields = await asyncio.to_thread(request.wire) if long else request.wire()
     model, route = routing.candidates(
         catalog, request.model, fields=_asked(request, fields), allowed=caller.models, temperature=request.temperature
     )[0]
     _fit(fields, request, model)
-    prompt_tokens = await _estimate(fields, model, size_bytes=size_bytes)
+    prompt_tokens = await _estimate(fields, model, long=long)
     limit = pricing.output_limit(model, asked=request.output_limit, prompt_tokens=prompt_tokens)
     return Call(
         caller=caller,
@@ -101,8 +106,8 @@ def _fit(fields: dict[str, Any], request: ChatRequest, model: ModelInfo) -> None
         fields.pop("seed", None)
 
 
-async def _estimate(fields: dict[str, Any], model: ModelInfo, *, size_bytes: int) -> int:
-    """The prompt in tokens, by our own count; a long one in a thread, for the loop has other callers."""
+async def _estimate(fields: dict[str, Any], model: ModelInfo, *, long: bool) -> int:
+    """The prompt in tokens, by our own count."""
     estimate = partial(
         tokens.estimate_prompt,
         fields["messages"],
@@ -111,7 +116,7 @@ async def _estimate(fields: dict[str, Any], model: ModelInfo, *, size_bytes: int
         tokens_per_image=model.tokens_per_image,
         ceiling=model.context_window,
     )
-    return await asyncio.to_thread(estimate) if size_bytes > tokens.LONG_CHARACTERS else estimate()
+    return await asyncio.to_thread(estimate) if long else estimate()
 
 
 async def hold(call: Call) -> None:
@@ -154,22 +159,31 @@ async def hold(call: Call) -> None:
 
 
 async def give_back(call: Call, *, clause: str, error_code: str) -> Released | None:
-    """End the call's hold with nothing charged. None if even that fails: the sweeper ends it when this process is gone."""
+    """End the call's hold with nothing charged. None if the database can't say: then it is asked until it can."""
+    release = Release(
+        usage_id=call.id,
+        wallet_id=call.caller.wallet_id,
+        clause=clause,
+        outcome="failed",
+        error_code=error_code,
+        attempts=call.attempts,
+        latency_ms=call.latency_ms,
+    )
     try:
-        return await committer.release(
-            Release(
-                usage_id=call.id,
-                wallet_id=call.caller.wallet_id,
-                clause=clause,
-                outcome="failed",
-                error_code=error_code,
-                attempts=call.attempts,
-                latency_ms=call.latency_ms,
-            )
-        )
+        return await committer.release(release)
     except psycopg.Error as error:
         logger.error("a hold could not be released: %s", type(error).__name__, extra={"usage_id": call.id})
+        lifetime.spawn(_give_back_later(release))
         return None
+
+
+async def _give_back_later(release: Release) -> None:
+    """Release as soon as the database answers. If this process ends before, the sweeper does it."""
+    while True:
+        await asyncio.sleep(ASK_AGAIN_SECONDS)
+        with suppress(psycopg.Error):
+            await committer.release(release)
+            return
 
 
 def _insufficient(call: Call, verdict: Verdict) -> ApiError:

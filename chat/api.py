@@ -13,6 +13,7 @@ from contract import idempotency_key, request_id
 from contract.async_view import AsyncAPIView
 from contract.errors import ApiError
 from contract.json_answer import JsonAnswer
+from contract.strict_json import INLINE_BYTES
 
 
 class ChatCompletions(AsyncAPIView):
@@ -20,10 +21,12 @@ class ChatCompletions(AsyncAPIView):
 
     async def post(self, request: HttpRequest) -> HttpResponseBase:
         idempotency_key.given(request)
-        body = parse(await self.json(request))
-        if body.stream:
+        body = await self.json(request)
+        long = len(request.body) > INLINE_BYTES
+        asked = await asyncio.to_thread(parse, body) if long else parse(body)
+        if asked.stream:
             raise unsupported(["stream"])
-        call = await admission.prepare(request.auth, body, request_id=request_id.current(), size_bytes=len(request.body))  # type: ignore[attr-defined]  # set by the view
+        call = await admission.prepare(request.auth, asked, request_id=request_id.current(), long=long)  # type: ignore[attr-defined]  # set by the view
         task = lifetime.spawn(completion.run(call))
         try:
             # Shielded: a caller who hangs up cancels this view, and the call goes on to its charge.

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
+from catalog.fields import pointer
 from chat.messages import (
     AssistantMessage,
     Flag,
@@ -27,7 +28,7 @@ from chat.messages import (
     UserMessage,
 )
 from contract.errors import ApiError, FieldError
-from contract.invalid import invalid_fields, of_pydantic
+from contract.invalid import MOST_ERRORS, invalid_fields, of_pydantic
 
 # Fields of OpenAI's that beatra does not have: a clear word is better than "unknown".
 NOT_OFFERED: Final = frozenset(
@@ -36,6 +37,9 @@ NOT_OFFERED: Final = frozenset(
 # Fields that are beatra's own business: never forwarded as given, so no model can refuse them.
 OURS: Final = frozenset({"metadata", "prompt_cache_key", "safety_identifier", "service_tier", "store", "user"})
 MAX_IMAGES: Final = 20
+# More of these no honest request has; a body of millions of small values must not cost seconds or gigabytes to refuse.
+MAX_MESSAGES: Final = 10_000
+MAX_INNER: Final = 1_000
 
 
 # Answer format
@@ -177,6 +181,7 @@ def _at_default(name: str, value: Any) -> bool:
 
 def parse(body: Mapping[str, Any]) -> ChatRequest:
     """The request in `body`, parsed JSON. Raises `ApiError` invalid_request or unsupported_option, every bad field named."""
+    _check_size(body)
     if refused := sorted(NOT_OFFERED & {name for name, value in body.items() if value is not None}):
         raise unsupported(refused)
     try:
@@ -187,6 +192,32 @@ def parse(body: Mapping[str, Any]) -> ChatRequest:
         raise invalid_fields(of_pydantic(error, body)) from None
     _check_together(request)
     return request
+
+
+def _check_size(body: Mapping[str, Any]) -> None:
+    """Refuse what is too much to look at one by one. Raises `ApiError` invalid_request."""
+    errors: list[FieldError] = []
+
+    def check(param: str, value: Any, most: int) -> None:
+        if isinstance(value, list | dict) and len(value) > most:
+            errors.append({"param": param, "message": f"must have at most {most} items"})
+
+    check("", body, MAX_INNER)
+    for name, most in (("tools", 128), ("stop", 4), ("logit_bias", MAX_INNER), ("metadata", 16), ("modalities", 1)):
+        check(f"/{name}", body.get(name), most)
+    messages = body.get("messages")
+    check("/messages", messages, MAX_MESSAGES)
+    if isinstance(messages, list) and not errors:
+        inner = 0
+        for index, message in enumerate(messages):
+            for name in ("content", "tool_calls"):
+                value = message.get(name) if isinstance(message, dict) else None
+                check(f"/messages/{index}/{name}", value, MAX_INNER)
+                inner += len(value) if isinstance(value, list) else 0
+        if inner > MAX_MESSAGES and not errors:
+            errors.append({"param": "/messages", "message": f"must have at most {MAX_MESSAGES} content parts and tool calls in all"})
+    if errors:
+        raise invalid_fields(errors[:MOST_ERRORS])
 
 
 def _check_together(request: ChatRequest) -> None:
@@ -213,7 +244,7 @@ def _check_together(request: ChatRequest) -> None:
 
 def unsupported(fields: Iterable[str], *, model: str | None = None) -> ApiError:
     """The refusal of fields or values that `model`, or all of beatra, does not take."""
-    names = list(fields)
+    names = list(fields)[:MOST_ERRORS]
     listed = ", ".join(names)
     message = f"{model} does not take: {listed}." if model else f"beatra does not take: {listed}."
-    return ApiError("unsupported_option", message, param=f"/{names[0]}", details={"unsupported_fields": names})
+    return ApiError("unsupported_option", message, param=pointer(names[0]), details={"unsupported_fields": names})

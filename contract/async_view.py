@@ -24,15 +24,28 @@ class AsyncAPIView(APIView):
     and under Django's.
     """
 
+    @classmethod
+    def check_head(cls, request: HttpRequest) -> None:
+        """What a request's head alone tells: for the lean handler, which reads no body of a stranger.
+
+        Raises ApiError method_not_allowed, or what the authentication class's own `check_form(request)` raises.
+        """
+        name = (request.method or "").lower()
+        view = cls()
+        view.setup(request)  # a GET answers HEAD too
+        # OPTIONS is the edge's; DRF's own handler of it is sync
+        if name not in cls.http_method_names or name == "options" or not hasattr(view, name):
+            raise ApiError("method_not_allowed", allow=view.allowed_methods)
+        for authentication in cls.authentication_classes[:1]:
+            if check_form := getattr(authentication, "check_form", None):
+                check_form(authentication(), request)
+
     async def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Refuse an unknown method, authenticate, call the handler, turn any exception into the envelope."""
         self.request, self.args, self.kwargs = request, args, kwargs
         try:
-            name = (request.method or "").lower()
-            # OPTIONS is the edge's; DRF's own handler of it is sync
-            handler = getattr(self, name, None) if name in self.http_method_names and name != "options" else None
-            if handler is None:
-                raise ApiError("method_not_allowed", allow=self.allowed_methods)
+            self.check_head(request)
+            handler = getattr(self, (request.method or "").lower())
             for authentication in self.authentication_classes[:1]:
                 request.auth = request.user = await authentication().authenticate_async(request)  # type: ignore[attr-defined]  # DRF's names, and a method of ours
             answer: HttpResponseBase = await handler(request, *args, **kwargs)

@@ -10,6 +10,9 @@ from pydantic_core import ErrorDetails
 from contract.errors import ApiError, FieldError
 from contract.json_pointer import pointer
 
+MOST_ERRORS = 20
+"""An answer lists no more: a body of a million wrong values is told about the first of them."""
+
 
 def invalid_fields(errors: list[FieldError]) -> ApiError:
     """invalid_request for `errors`, each `{"param": JSON Pointer, "message": rest of a sentence about the field}`."""
@@ -20,8 +23,9 @@ def invalid_fields(errors: list[FieldError]) -> ApiError:
 
 
 def of_pydantic(error: ValidationError, body: Any) -> list[FieldError]:
-    """pydantic's findings about `body` in the contract's form."""
-    return [{"param": _pointer(detail, body), "message": _words(detail)} for detail in error.errors(include_url=False, include_input=False)]
+    """pydantic's findings about `body` in the contract's form, the first `MOST_ERRORS` of them."""
+    findings = error.errors(include_url=False, include_input=False)[:MOST_ERRORS]
+    return [{"param": _pointer(detail, body), "message": _words(detail)} for detail in findings]
 
 
 def _pointer(detail: ErrorDetails, body: Any) -> str:

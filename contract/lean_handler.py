@@ -32,15 +32,20 @@ class LeanHandler(ASGIHandler):
         self._static_matches: dict[str, ResolverMatch] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read the body, call the view, send its answer."""
+        """Look at the head, read the body, call the view, send its answer."""
+        request = ASGIRequest(scope, BytesIO())
+        if (refusal := self._refusal(request)) is not None:
+            await self._send(refusal, send)
+            return
         body = await _read(receive)
         if body is None:
             return
+        request._body = body  # set beforehand, so that DATA_UPLOAD_MAX_MEMORY_SIZE has no say: the edge limits bodies
         task = asyncio.current_task()
         assert task is not None
         watch = _HangUp(task, receive)
         try:
-            await self._send(await self._answer(scope, body), send)
+            await self._send(await self._answer(request), send)
         except asyncio.CancelledError:
             if not watch.heard:
                 raise
@@ -48,17 +53,24 @@ class LeanHandler(ASGIHandler):
         finally:
             watch.stop()
 
-    async def _answer(self, scope: Scope, body: bytes) -> HttpResponseBase:
+    def _refusal(self, request: ASGIRequest) -> HttpResponseBase | None:
+        """The answer to a request that its head already condemns: nobody's body is read for that."""
         try:
-            request = ASGIRequest(scope, BytesIO(body))
-            request._body = body  # set beforehand, so that DATA_UPLOAD_MAX_MEMORY_SIZE has no say: the edge limits bodies
             request.resolver_match = match = self._match(request.path_info)
+            if check_head := getattr(getattr(match.func, "view_class", None), "check_head", None):
+                check_head(request)
+            return None
+        except Exception as exc:
+            return _failed(exc)
+
+    async def _answer(self, request: ASGIRequest) -> HttpResponseBase:
+        try:
+            match = request.resolver_match
+            assert match is not None
             response: HttpResponseBase = await match.func(request, *match.args, **match.kwargs)
             return response
         except Exception as exc:
-            error = as_api_error(exc)
-            log(exc, error)
-            return error_response(error)
+            return _failed(exc)
 
     def _match(self, path: str) -> ResolverMatch:
         """The view of a path. Those without a parameter are as many as the URL patterns, and are remembered."""
@@ -84,6 +96,12 @@ class LeanHandler(ASGIHandler):
                 headers.append((b"Content-Length", b"%d" % len(content)))
             await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
             await send({"type": "http.response.body", "body": content})
+
+
+def _failed(exc: Exception) -> HttpResponseBase:
+    error = as_api_error(exc)
+    log(exc, error)
+    return error_response(error)
 
 
 class _HangUp:

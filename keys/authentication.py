@@ -3,7 +3,8 @@
     no header, or none of the form `Bearer <key>`       401 unauthorized
     not the shape of a key, or its checksum is wrong    401 invalid_api_key    no database call
     no such key, revoked, expired                       401 invalid_api_key
-    its account is suspended or closed                  403 tenant_disabled
+    its account is suspended or closed, or its user     403 tenant_disabled
+    switched off
 
 `ApiKeyAuthentication` serves async views through keys.cache and sync ones from the database. They differ only in how they load the
 row: one statement, one decision.
@@ -31,9 +32,11 @@ _BEARER: Final = re.compile(r"(?i:bearer) +([A-Za-z0-9._~+/-]+=*)")
 _ACTIVE: Final = Account.Status.ACTIVE.value
 
 _LOAD: Final = """
-    select account.id, account.status, wallet.id, key.id, key.prefix, key.name, key.allowed_models, key.expires_at, key.revoked_at
+    select account.id, case when owner.is_active then account.status else 'suspended' end, wallet.id,
+           key.id, key.prefix, key.name, key.allowed_models, key.expires_at, key.revoked_at
     from keys_apikey as key
     join accounts_account as account on account.id = key.account_id
+    join accounts_user as owner on owner.id = account.user_id
     join wallets_wallet as wallet on wallet.account_id = account.id
     where key.digest = %s
 """
@@ -64,6 +67,10 @@ class ApiKeyAuthentication(BaseAuthentication):
         """For async views: a key seen in the last seconds costs no I/O."""
         token = _token(request)
         return _admit(await cache.KEYS.get(tokens.digest(token), _load))
+
+    def check_form(self, request: WithHeaders) -> None:
+        """What can be told before the body is read, and without I/O. Raises ApiError unauthorized or invalid_api_key."""
+        _token(request)
 
     def authenticate_header(self, request: WithHeaders) -> str:
         return "Bearer"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from catalog.models import Model, Price, Route
+from contract.ids import new_id
 from tests.contract.wire import eventually
 from tests.customer import Customer
 

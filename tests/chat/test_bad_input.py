@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import socket
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from django.utils import timezone
 
-from accounts.models import Account
+from accounts.models import Account, User
 from keys import tokens
 from keys.models import ApiKey
 from tests.chat.priced_model import priced_model
@@ -192,3 +194,26 @@ def test_one_customer_never_spends_anothers_credits(customer):
     stranger.chat()
     assert_untouched(owner)
     assert stranger.wallet.balance < 1000
+
+
+def test_a_strangers_body_is_not_read(site):
+    """The answer comes while the body is still to come: nobody without a key makes us keep 30 MB."""
+    origin = urlsplit(site.url)
+    with socket.create_connection((origin.hostname, origin.port), timeout=10) as connection:
+        head = "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 30000000\r\n\r\n"
+        connection.sendall(head.encode())
+        assert connection.recv(65536).startswith(b"HTTP/1.1 401")
+
+
+def test_the_key_of_a_user_who_is_switched_off_is_refused(customer):
+    owner = customer()
+    User.objects.filter(pk=owner.account.user_id).update(is_active=False)
+    assert_refused(owner.chat(), 403, "tenant_disabled")
+    assert_untouched(owner)
+
+
+def test_options_a_model_does_not_list_are_named_by_their_pointer(customer):
+    owner = customer()
+    error = assert_refused(owner.chat(model_options={"api_base": "x"}), 400, "unsupported_option")
+    assert (error["param"], error["details"]["unsupported_fields"]) == ("/model_options/api_base", ["model_options.api_base"])
+    assert_untouched(owner)

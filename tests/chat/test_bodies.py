@@ -239,6 +239,29 @@ def test_more_than_twenty_images_are_refused():
     assert params(refused(body(messages=[{"role": "user", "content": [image] * 21}]))) == ["/messages"]
 
 
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"messages": [0] * 1_000_000}, "/messages"),
+        ({"messages": [{}] * 1_000_000}, "/messages"),
+        ({"messages": [{"role": "user", "content": [0] * 1_000_000}]}, "/messages/0/content"),
+        ({"messages": [{"role": "user", "content": [0] * 999}] * 999}, "/messages"),
+        ({"messages": [{"role": "assistant", "tool_calls": [0] * 1_000_000}]}, "/messages/0/tool_calls"),
+        ({"tools": [0] * 1_000_000}, "/tools"),
+        ({"logit_bias": {str(number): None for number in range(100_000)}}, "/logit_bias"),
+    ],
+)
+def test_what_is_too_much_to_look_at_is_refused_at_once(fields: dict[str, Any], param: str):
+    assert params(refused(body(**fields))) == [param]
+
+
+def test_an_answer_lists_no_more_errors_than_anybody_reads():
+    error = refused(body(messages=[0] * 500))
+    assert len(params(error)) == 20
+    assert refused({**SMALLEST, **{f"x{number}": 1 for number in range(100_000)}}).param == ""
+    assert len(refused(body(model_options={str(number): 1 for number in range(500)}, store=True)).details["unsupported_fields"]) == 1
+
+
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
