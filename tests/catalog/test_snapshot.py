@@ -17,7 +17,7 @@ from catalog import editing, snapshot
 from catalog.models import Model, Route
 from contract.errors import ApiError
 from contract.ids import new_id
-from tests.contract.relay import Relay
+from tests.relay import Relay
 from wallets import pool
 
 PRICES = {"input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06, "litellm_provider": "openai"}

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.conftest import Site
-from tests.contract.relay import Relay
+from tests.relay import Relay
 
 
 @pytest.mark.parametrize("path", ["/v1/health", "/v1/health/", "/livez"])
