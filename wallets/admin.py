@@ -2,6 +2,7 @@
 
 from django.contrib import admin, messages
 from django.db.models import Q
+from django.http import Http404
 from django.shortcuts import redirect
 from django.urls import reverse
 from unfold.admin import ModelAdmin
@@ -9,7 +10,7 @@ from unfold.decorators import action, display
 
 from accounts.look_only_admin import BoundedList, LookOnly
 from wallets import editing, ledger
-from wallets.forms import MoveForm, RateForm
+from wallets.forms import MoveForm, RateForm, WalletSelect
 from wallets.models import CreditsPerUsdRate, LedgerEntry, UsageRecord, Wallet
 
 
@@ -27,6 +28,11 @@ class BooksAdmin(LookOnly, BoundedList, ModelAdmin):
             wallets = Wallet.objects.filter(account__user__email=term.lower())
             return queryset.filter(wallet__in=list(wallets)), False
         return queryset.filter(self.found_by(term)), False
+
+    def formfield_for_foreignkey(self, db_field, request, **kwargs):
+        if db_field.name == "wallet":
+            kwargs["widget"] = WalletSelect(db_field, self.admin_site)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
 @admin.register(Wallet)
@@ -57,15 +63,20 @@ class WalletAdmin(BoundedList, ModelAdmin):
 
     @action(description="Give or take credits", url_path="move", permissions=["move"])
     def move(self, request, object_id):
-        return redirect(f"{reverse('admin:wallets_ledgerentry_add')}?wallet={int(object_id)}")
+        return self._with_wallet(request, object_id, "ledgerentry_add", "wallet")
 
     @action(description="Ledger", url_path="ledger")
     def books(self, request, object_id):
-        return redirect(f"{reverse('admin:wallets_ledgerentry_changelist')}?wallet__id__exact={int(object_id)}")
+        return self._with_wallet(request, object_id, "ledgerentry_changelist", "wallet__id__exact")
 
     @action(description="Usage", url_path="usage")
     def usage(self, request, object_id):
-        return redirect(f"{reverse('admin:wallets_usagerecord_changelist')}?wallet__id__exact={int(object_id)}")
+        return self._with_wallet(request, object_id, "usagerecord_changelist", "wallet__id__exact")
+
+    def _with_wallet(self, request, object_id, page, parameter):
+        if (wallet := self.get_object(request, object_id)) is None:
+            raise Http404
+        return redirect(f"{reverse(f'admin:wallets_{page}')}?{parameter}={wallet.pk}")
 
 
 @admin.register(LedgerEntry)
@@ -147,6 +158,11 @@ class CreditsPerUsdRateAdmin(BooksAdmin):
     list_display = ["value", "whose", "effective_from", "author", "reason"]
     list_select_related = ["wallet__account__user", "author"]
     ordering = ["-effective_from", "-id"]
+    search_fields = ["reason"]  # how it is searched: get_search_results
+    search_help_text = "An account's email address, or the beginning of a reason"
+
+    def found_by(self, term):
+        return Q(reason__istartswith=term)
 
     def save_model(self, request, obj, form, change):
         rate = editing.set_rate(

@@ -2,6 +2,7 @@
 
 import uuid
 from decimal import Decimal
+from urllib.parse import quote
 
 import pytest
 from django.urls import reverse
@@ -43,7 +44,7 @@ def listed(client, model, **query):
     return list(response.context["cl"].result_list)
 
 
-def move(client, wallet, **fields):
+def move(client, wallet, /, **fields):
     given = {"wallet": wallet.pk, "kind": "grant", "amount": "5", "reason": "sorry", "submission": str(uuid.uuid4()), **fields}
     return client.post(ADD_ENTRY, given)
 
@@ -58,6 +59,13 @@ def test_the_books_are_found_by_email_reference_and_ids(staff, wallet):
         assert [record.pk for record in listed(staff, "usagerecord", q=term)] == [f"chatcmpl_{wallet.pk}"]
     assert listed(staff, "usagerecord", wallet__id__exact=other.pk) == []
     assert [entry.wallet for entry in listed(staff, "ledgerentry", wallet__id__exact=other.pk)] == [other]
+
+
+def test_rates_are_found_by_email_and_reason(staff, wallet):
+    rate = CreditsPerUsdRate.objects.create(wallet=wallet, value=800, reason="A deal with them")
+    assert listed(staff, "creditsperusdrate", q=wallet.account.user.email) == [rate]
+    assert listed(staff, "creditsperusdrate", q="a deal with") == [rate]
+    assert listed(staff, "creditsperusdrate", q="x") == []
 
 
 def test_every_page_opens_and_nothing_in_the_books_can_be_edited(staff, wallet):
@@ -75,6 +83,16 @@ def test_the_wallets_page_leads_to_its_books(staff, wallet):
         response = staff.get(f"{reverse('admin:wallets_wallet_changelist')}{wallet.pk}/{action}", follow=True)
         assert response.status_code == 200
         assert str(wallet.pk) in response.request["QUERY_STRING"]
+
+
+@pytest.mark.parametrize("nobody", ["x", "0", "9" * 30, "\x00"])
+def test_addresses_of_no_wallet(staff, nobody):
+    for page in (ADD_ENTRY, ADD_RATE):
+        assert staff.get(page, {"wallet": nobody}).status_code == 200
+    for action in ("move", "ledger", "usage"):
+        assert staff.get(f"{reverse('admin:wallets_wallet_changelist')}{quote(nobody)}/{action}/").status_code == 404
+    given = {"wallet": nobody, "value": "800", "reason": "a deal", "effective_from_0": "", "effective_from_1": ""}
+    assert list(staff.post(ADD_RATE, given).context["adminform"].form.errors) == ["wallet"]
 
 
 def test_changing_the_calls_in_flight_leaves_the_amounts_alone(staff, wallet):
@@ -113,6 +131,10 @@ def test_a_form_sent_twice_is_one_entry(staff, wallet):
         ({"amount": "0"}, "not zero"),
         ({"amount": "-1"}, "above zero"),
         ({"amount": "0.00001"}, "4 decimal places"),
+        ({"amount": "99999999999999"}, "At most 1,000,000,000 credits at once"),
+        ({"amount": "-1000000000.0001", "kind": "adjustment"}, "At most 1,000,000,000 credits at once"),
+        ({"wallet": "x"}, "valid choice"),
+        ({"wallet": "9" * 30}, "valid choice"),
         ({"kind": "welcome"}, "valid choice"),
         ({"reason": " "}, "required"),
         ({"submission": "x"}, "UUID"),
