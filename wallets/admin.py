@@ -5,6 +5,7 @@ from django.db.models import Q
 from django.http import Http404
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.text import Truncator
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
@@ -38,7 +39,6 @@ class BooksAdmin(LookOnly, BoundedList, ModelAdmin):
 @admin.register(Wallet)
 class WalletAdmin(BoundedList, ModelAdmin):
     list_display = ["account", "balance", "held", "in_flight", "max_in_flight", "created_at"]
-    list_select_related = ["account__user"]
     fields = ["account", "balance", "held", "in_flight", "max_in_flight", "entries", "created_at"]
     readonly_fields = ["account", "balance", "held", "in_flight", "entries", "created_at"]
     ordering = ["-id"]
@@ -46,6 +46,10 @@ class WalletAdmin(BoundedList, ModelAdmin):
     search_help_text = "An account's email address or its beginning"
     actions = None
     actions_detail = ["move", "books", "usage"]
+
+    def get_queryset(self, request):
+        """With the address, which is a wallet's name: the lists to choose from know no list_select_related."""
+        return super().get_queryset(request).select_related("account__user")
 
     def has_add_permission(self, request):
         """A wallet is made with its account."""
@@ -86,7 +90,7 @@ class LedgerEntryAdmin(BooksAdmin):
     addable = True
     form = MoveForm
     autocomplete_fields = ["wallet"]
-    list_display = ["created_at", "wallet_of", "kind", "amount", "balance_after", "reference", "actor"]
+    list_display = ["created_at", "wallet_of", "kind", "amount", "balance_after", "reference", "reason_begun", "actor"]
     list_filter = ["kind"]
     list_select_related = ["wallet__account__user", "actor"]
     ordering = ["-id"]
@@ -128,6 +132,10 @@ class LedgerEntryAdmin(BooksAdmin):
     @display(description="wallet")
     def wallet_of(self, entry):
         return entry.wallet.account
+
+    @display(description="reason")
+    def reason_begun(self, entry):
+        return Truncator(entry.reason).chars(60)
 
 
 @admin.register(UsageRecord)

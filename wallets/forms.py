@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from django import forms
 from django.contrib.admin.widgets import AutocompleteSelect
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from wallets.effective_from import EffectiveFromField
 from wallets.models import CreditsPerUsdRate, EntryKind, LedgerEntry
@@ -23,8 +24,12 @@ class WalletSelect(AutocompleteSelect):
 class MoveForm(forms.ModelForm):
     """Credits given to a wallet, or an adjustment either way. `submission` names one rendering: sent twice, it is one entry."""
 
-    kind = forms.ChoiceField(choices=[(kind.value, kind.label) for kind in (EntryKind.GRANT, EntryKind.ADJUSTMENT)])
-    reason = forms.CharField(widget=forms.Textarea(attrs={"rows": 3}), max_length=1000, help_text="Stands in the ledger for good.")
+    kind = forms.ChoiceField(
+        choices=[(kind.value, kind.label) for kind in (EntryKind.GRANT, EntryKind.ADJUSTMENT)], widget=UnfoldAdminSelectWidget
+    )
+    reason = forms.CharField(
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}), max_length=1000, help_text="Stands in the ledger for good."
+    )
     submission = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
 
     class Meta:

@@ -78,6 +78,28 @@ def test_every_page_opens_and_nothing_in_the_books_can_be_edited(staff, wallet):
     assert staff.get(ADD_ENTRY).status_code == staff.get(ADD_RATE).status_code == 200
 
 
+def test_a_wallet_goes_by_its_accounts_address(staff, wallet):
+    email = wallet.account.user.email
+    for page in (ADD_ENTRY, ADD_RATE):
+        assert email in staff.get(page, {"wallet": wallet.pk}).content.decode()
+    for model, row in [("ledgerentry", wallet.ledger.first()), ("usagerecord", wallet.usage.get())]:
+        assert email in staff.get(reverse(f"admin:wallets_{model}_change", args=[row.pk])).content.decode()
+    named = {"app_label": "wallets", "model_name": "ledgerentry", "field_name": "wallet", "term": email}
+    assert staff.get(reverse("admin:autocomplete"), named).json()["results"] == [{"id": str(wallet.pk), "text": email}]
+
+
+def test_the_ledger_shows_reasons(staff, wallet):
+    move(staff, wallet, reason="an outage on Monday")
+    page = staff.get(reverse("admin:wallets_ledgerentry_changelist"), {"wallet__id__exact": wallet.pk}).content.decode()
+    assert "an outage on Monday" in page
+
+
+def test_the_form_of_a_move_looks_like_the_others(staff):
+    form = staff.get(ADD_ENTRY).context["adminform"].form
+    for name in ("kind", "reason", "amount"):
+        assert "border" in form.fields[name].widget.attrs["class"].split(), name
+
+
 def test_the_wallets_page_leads_to_its_books(staff, wallet):
     for action in ("move", "ledger", "usage"):
         response = staff.get(f"{reverse('admin:wallets_wallet_changelist')}{wallet.pk}/{action}", follow=True)
