@@ -2,10 +2,11 @@
 
 import json
 import os
+from typing import ClassVar
 
 from django.conf import settings
 from django.contrib import admin, messages
-from django.db.models import Count, Q
+from django.db.models import Count, JSONField, Q
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
@@ -13,6 +14,7 @@ from unfold.decorators import action, display
 from accounts.look_only_admin import BoundedList, LookOnly
 from catalog import editing
 from catalog.forms import PriceForm
+from catalog.json_field import StrictJSONField
 from catalog.models import Model, Price, Route
 from catalog.price_list import PriceEntryError
 
@@ -38,6 +40,7 @@ class PriceInline(LookOnly, TabularInline):
 
 @admin.register(Model)
 class CatalogModelAdmin(ModelAdmin):
+    formfield_overrides: ClassVar = {JSONField: {"form_class": StrictJSONField}}
     list_display = ["id", "display_name", "capability", "state", "auto_rank", "markup", "context_window", "max_output_tokens"]
     list_filter = ["capability", "enabled"]
     search_fields = ["id__istartswith", "display_name__istartswith"]
@@ -82,6 +85,7 @@ class CatalogModelAdmin(ModelAdmin):
 
 @admin.register(Route)
 class RouteAdmin(ModelAdmin):
+    formfield_overrides: ClassVar = {JSONField: {"form_class": StrictJSONField}}
     list_display = ["model", "rank", "name", "state", "litellm_model", "cost_method", "cost_source", "cost_version"]
     list_display_links = ["name"]
     list_filter = ["enabled", "sandbox", "cost_method", "model"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
@@ -15,6 +17,7 @@ from catalog.price_list import PriceEntryError
 Problems = dict[str, list[str]]
 """By the field they belong to."""
 
+_SPACE = re.compile(r"[\s\x00-\x1f\\]")
 _OPTION_NAME = re.compile(r"\A[a-z][a-z0-9_]{0,63}\Z")
 _OPTION_TYPES = ("string", "boolean", "integer", "number")
 # What would change the price, the output limit or the destination is no option
@@ -45,11 +48,41 @@ def route_problems(route: Route) -> Problems:
         except PriceEntryError as error:
             field = "cost_key" if route.cost_override is None else "cost_override"
             problems[field] = [f"These prices can't be sold from: {problem}." for problem in error.problems]
+    if route.base_url and (problem := _address_problem(route.base_url)):
+        problems["base_url"] = [problem]
     if route.sandbox and route.enabled and not settings.SANDBOX:
         problems["sandbox"] = ["The sandbox is off (SANDBOX=1 is not set): this route can't be enabled."]
     if route.transport == Transport.NATIVE and not route.sandbox and not (route.base_url or route.base_url_env):
         problems["base_url"] = ["The native transport needs the provider's address."]
     return problems
+
+
+def _address_problem(url: str) -> str:
+    """Why the API key and the prompts must not go there, empty if they may."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        return "This is no address."
+    if (
+        parts.scheme not in ("https", "http")
+        or not host
+        or parts.username is not None
+        or parts.query
+        or parts.fragment
+        or _SPACE.search(url)
+    ):
+        return "Give an address as https://api.example.com/v1."
+    if parts.scheme == "http" and not settings.SANDBOX and not _is_loopback(host):
+        return "Give an https address: an API key and prompts go there."
+    return ""
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _add_missing(problems: Problems, model: Model) -> None:

@@ -19,7 +19,13 @@ from django.db.models.functions import Lower, Now
 from django.utils import timezone
 
 MODEL_ID = RegexValidator(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z", "Letters, digits, dots, dashes and underscores, at most 100.")
-ENVIRONMENT_NAME = RegexValidator(r"\A[A-Z][A-Z0-9_]{0,99}\Z", "An environment variable's name: capitals, digits, underscores.")
+# What these variables hold is sent to an upstream: no name but such as are set for that, never SECRET_KEY or DATABASE_URL
+CREDENTIAL_NAME = RegexValidator(
+    r"\A[A-Z][A-Z0-9_]{0,91}_API_KEY\Z", "Capitals, digits and underscores with _API_KEY at the end, as OPENAI_API_KEY."
+)
+ADDRESS_NAME = RegexValidator(
+    r"\A[A-Z][A-Z0-9_]{0,90}_API_BASE\Z", "Capitals, digits and underscores with _API_BASE at the end, as OPENAI_API_BASE."
+)
 
 
 class Capability(models.TextChoices):
@@ -121,14 +127,14 @@ class Route(models.Model):
         "base URL variable",
         max_length=100,
         blank=True,
-        validators=[ENVIRONMENT_NAME],
+        validators=[ADDRESS_NAME],
         help_text="An environment variable that wins over it.",
     )
     credential_env = models.CharField(
         "credential variable",
         max_length=100,
         blank=True,
-        validators=[ENVIRONMENT_NAME],
+        validators=[CREDENTIAL_NAME],
         help_text="The environment variable with the API key.",
     )
     sandbox = models.BooleanField(default=False, help_text="Answers come from the sandbox provider, not from the model.")

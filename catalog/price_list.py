@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, TypeGuard
 
 INPUT = "input_cost_per_token"
 OUTPUT = "output_cost_per_token"
@@ -31,7 +31,7 @@ OFF_PEAK = "off_peak_pricing"
 
 _FLAT = frozenset({INPUT, OUTPUT, CACHED, CACHE_WRITE, REASONING, AUDIO_INPUT, AUDIO_OUTPUT})
 _TIER = frozenset({INPUT, OUTPUT, CACHED, CACHE_WRITE, REASONING, "range"})
-_THRESHOLD = re.compile(rf"\A({INPUT}|{OUTPUT}|{CACHED}|{CACHE_WRITE})_above_(\d+)(k?)_tokens\Z")
+_THRESHOLD = re.compile(rf"\A({INPUT}|{OUTPUT}|{CACHED}|{CACHE_WRITE})_above_(\d{{1,9}})(k?)_tokens\Z")
 _MOVES_THE_PRICE = re.compile(r"cost|pric|multiplier|uplift|(?:\A|_)fees?(?:_|\Z)|per_query|provider_specific_entry")
 _NEVER_APPLIES = re.compile(
     r"""
@@ -53,6 +53,10 @@ _NEVER_APPLIES = re.compile(
 _INCLUSIVE_PROVIDERS = frozenset({"xai"})
 # Their own calculators know neither thresholds in keys nor audio
 _RANGES_ONLY_PROVIDERS = frozenset({"dashscope", "qwencloud", "qwen_ai_platform"})
+
+# Nothing real comes near it, and the cost of the biggest call at this price still has its place in the books
+_MOST_USD = 1000
+_MOST_TOKENS = 10**12
 
 
 class PriceEntryError(ValueError):
@@ -108,7 +112,12 @@ class PriceList:
 
 
 def with_provider(entry: Mapping[str, Any], litellm_model: str) -> dict[str, Any]:
-    """The entry with its provider named: by itself, else by LiteLLM's name of the model ("minimax/MiniMax-M2.7")."""
+    """The entry with its provider named: by itself, else by LiteLLM's name of the model ("minimax/MiniMax-M2.7").
+
+    Raises PriceEntryError for anything but a mapping, which staff's JSON may be.
+    """
+    if not isinstance(entry, Mapping):
+        raise PriceEntryError(["give a mapping of LiteLLM's names to prices"])
     provider, slash, _ = litellm_model.partition("/")
     return {"litellm_provider": provider if slash else "openai", **entry}
 
@@ -170,8 +179,8 @@ def _rate(entry: Mapping[str, Any], key: str) -> Decimal | None:
         rate = Decimal(str(value))
     except InvalidOperation:
         raise PriceEntryError([f"{key} is no number"]) from None
-    if not rate.is_finite() or rate < 0:
-        raise PriceEntryError([f"{key} must be a number of at least 0"])
+    if not rate.is_finite() or not 0 <= rate <= _MOST_USD:
+        raise PriceEntryError([f"{key} must be a number from 0 to {_MOST_USD} USD"])
     return rate
 
 
@@ -220,10 +229,10 @@ def _ranges(table: object, flat: Mapping[str, Decimal | None]) -> list[tuple[int
     if not isinstance(table, list) or not all(isinstance(row, Mapping) for row in table):
         raise PriceEntryError([f"{TIERED} is no list of tiers"])
     steps: list[tuple[int, Rates]] = []
-    end = 0
+    end: float = 0
     for row in table:
         limits = row.get("range")
-        if not isinstance(limits, list) or len(limits) != 2 or limits[0] != end or limits[1] <= end:
+        if not _is_range(limits) or limits[0] != end or limits[1] <= end:
             raise PriceEntryError([f"the ranges of {TIERED} do not follow each other"])
         if row.get(INPUT) is None or set(row) - _TIER:
             raise PriceEntryError([f"a tier of {TIERED} has no input price or keys that are not understood"])
@@ -233,6 +242,10 @@ def _ranges(table: object, flat: Mapping[str, Decimal | None]) -> list[tuple[int
         steps.append((int(end), _complete(own)))
         end = limits[1]
     return steps
+
+
+def _is_range(limits: Any) -> TypeGuard[list[float]]:
+    return isinstance(limits, list) and len(limits) == 2 and all(type(end) in (int, float) and 0 <= end <= _MOST_TOKENS for end in limits)
 
 
 def _as_provider_bills(provider: str, rates: Rates) -> Rates:

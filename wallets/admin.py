@@ -2,14 +2,16 @@
 
 from django.contrib import admin, messages
 from django.db.models import Q
+from django.http import Http404
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.text import Truncator
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
 from accounts.look_only_admin import BoundedList, LookOnly
 from wallets import editing, ledger
-from wallets.forms import MoveForm, RateForm
+from wallets.forms import MoveForm, RateForm, WalletSelect
 from wallets.models import CreditsPerUsdRate, LedgerEntry, UsageRecord, Wallet
 
 
@@ -28,11 +30,15 @@ class BooksAdmin(LookOnly, BoundedList, ModelAdmin):
             return queryset.filter(wallet__in=list(wallets)), False
         return queryset.filter(self.found_by(term)), False
 
+    def formfield_for_foreignkey(self, db_field, request, **kwargs):
+        if db_field.name == "wallet":
+            kwargs["widget"] = WalletSelect(db_field, self.admin_site)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
 
 @admin.register(Wallet)
 class WalletAdmin(BoundedList, ModelAdmin):
     list_display = ["account", "balance", "held", "in_flight", "max_in_flight", "created_at"]
-    list_select_related = ["account__user"]
     fields = ["account", "balance", "held", "in_flight", "max_in_flight", "entries", "created_at"]
     readonly_fields = ["account", "balance", "held", "in_flight", "entries", "created_at"]
     ordering = ["-id"]
@@ -40,6 +46,10 @@ class WalletAdmin(BoundedList, ModelAdmin):
     search_help_text = "An account's email address or its beginning"
     actions = None
     actions_detail = ["move", "books", "usage"]
+
+    def get_queryset(self, request):
+        """With the address, which is a wallet's name: the lists to choose from know no list_select_related."""
+        return super().get_queryset(request).select_related("account__user")
 
     def has_add_permission(self, request):
         """A wallet is made with its account."""
@@ -57,15 +67,20 @@ class WalletAdmin(BoundedList, ModelAdmin):
 
     @action(description="Give or take credits", url_path="move", permissions=["move"])
     def move(self, request, object_id):
-        return redirect(f"{reverse('admin:wallets_ledgerentry_add')}?wallet={int(object_id)}")
+        return self._with_wallet(request, object_id, "ledgerentry_add", "wallet")
 
     @action(description="Ledger", url_path="ledger")
     def books(self, request, object_id):
-        return redirect(f"{reverse('admin:wallets_ledgerentry_changelist')}?wallet__id__exact={int(object_id)}")
+        return self._with_wallet(request, object_id, "ledgerentry_changelist", "wallet__id__exact")
 
     @action(description="Usage", url_path="usage")
     def usage(self, request, object_id):
-        return redirect(f"{reverse('admin:wallets_usagerecord_changelist')}?wallet__id__exact={int(object_id)}")
+        return self._with_wallet(request, object_id, "usagerecord_changelist", "wallet__id__exact")
+
+    def _with_wallet(self, request, object_id, page, parameter):
+        if (wallet := self.get_object(request, object_id)) is None:
+            raise Http404
+        return redirect(f"{reverse(f'admin:wallets_{page}')}?{parameter}={wallet.pk}")
 
 
 @admin.register(LedgerEntry)
@@ -75,7 +90,7 @@ class LedgerEntryAdmin(BooksAdmin):
     addable = True
     form = MoveForm
     autocomplete_fields = ["wallet"]
-    list_display = ["created_at", "wallet_of", "kind", "amount", "balance_after", "reference", "actor"]
+    list_display = ["created_at", "wallet_of", "kind", "amount", "balance_after", "reference", "reason_begun", "actor"]
     list_filter = ["kind"]
     list_select_related = ["wallet__account__user", "actor"]
     ordering = ["-id"]
@@ -118,6 +133,10 @@ class LedgerEntryAdmin(BooksAdmin):
     def wallet_of(self, entry):
         return entry.wallet.account
 
+    @display(description="reason")
+    def reason_begun(self, entry):
+        return Truncator(entry.reason).chars(60)
+
 
 @admin.register(UsageRecord)
 class UsageRecordAdmin(BooksAdmin):
@@ -147,6 +166,11 @@ class CreditsPerUsdRateAdmin(BooksAdmin):
     list_display = ["value", "whose", "effective_from", "author", "reason"]
     list_select_related = ["wallet__account__user", "author"]
     ordering = ["-effective_from", "-id"]
+    search_fields = ["reason"]  # how it is searched: get_search_results
+    search_help_text = "An account's email address, or the beginning of a reason"
+
+    def found_by(self, term):
+        return Q(reason__istartswith=term)
 
     def save_model(self, request, obj, form, change):
         rate = editing.set_rate(

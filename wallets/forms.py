@@ -1,18 +1,35 @@
 """Staff's two forms about money: credits given or taken, and a new credits-per-USD rate."""
 
 import uuid
+from decimal import Decimal
 
 from django import forms
+from django.contrib.admin.widgets import AutocompleteSelect
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from wallets.effective_from import EffectiveFromField
 from wallets.models import CreditsPerUsdRate, EntryKind, LedgerEntry
+
+# At once, by hand: a slip of the keyboard, not yet the end of the column
+_MOST_CREDITS = Decimal(1_000_000_000)
+
+
+class WalletSelect(AutocompleteSelect):
+    """Finds a wallet by its account's email address. What an address or a form names may be anything, though."""
+
+    def optgroups(self, name, value, attr=None):
+        return super().optgroups(name, [pk for pk in value if pk.isascii() and pk.isdecimal() and len(pk) < 20], attr)
 
 
 class MoveForm(forms.ModelForm):
     """Credits given to a wallet, or an adjustment either way. `submission` names one rendering: sent twice, it is one entry."""
 
-    kind = forms.ChoiceField(choices=[(kind.value, kind.label) for kind in (EntryKind.GRANT, EntryKind.ADJUSTMENT)])
-    reason = forms.CharField(widget=forms.Textarea(attrs={"rows": 3}), max_length=1000, help_text="Stands in the ledger for good.")
+    kind = forms.ChoiceField(
+        choices=[(kind.value, kind.label) for kind in (EntryKind.GRANT, EntryKind.ADJUSTMENT)], widget=UnfoldAdminSelectWidget
+    )
+    reason = forms.CharField(
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}), max_length=1000, help_text="Stands in the ledger for good."
+    )
     submission = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
 
     class Meta:
@@ -24,6 +41,8 @@ class MoveForm(forms.ModelForm):
         kind, amount = self.cleaned_data.get("kind"), self.cleaned_data.get("amount")
         if amount == 0 or (amount is not None and amount < 0 and kind == EntryKind.GRANT):
             self.add_error("amount", "A grant is above zero; an adjustment may be negative, but not zero.")
+        if amount is not None and abs(amount) > _MOST_CREDITS:
+            self.add_error("amount", f"At most {_MOST_CREDITS:,} credits at once.")
         return self.cleaned_data
 
 

@@ -1,8 +1,7 @@
 """The account in the admin: its actions reach into apps that accounts/ may not know."""
 
 from django.contrib import admin, messages
-from django.http import HttpResponseRedirect
-from django.shortcuts import get_object_or_404
+from django.http import Http404, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
@@ -53,14 +52,20 @@ class AccountAdmin(BoundedList, ModelAdmin):
             '<a href="{}?account__id__exact={}">Everything done to this account</a>', reverse("admin:accounts_event_changelist"), account.pk
         )
 
-    def _is(self, object_id, status):
-        return object_id is not None and Account.objects.filter(pk=object_id, status=status).exists()
+    def _is(self, request, object_id, status):
+        return object_id is not None and self._found(request, object_id).status == status
+
+    def _found(self, request, object_id):
+        """The account of an address, which may end in anything."""
+        if (account := self.get_object(request, object_id)) is None:
+            raise Http404
+        return account
 
     def has_suspend_permission(self, request, object_id=None):
-        return self.has_change_permission(request) and self._is(object_id, Account.Status.ACTIVE)
+        return self.has_change_permission(request) and self._is(request, object_id, Account.Status.ACTIVE)
 
     def has_reopen_permission(self, request, object_id=None):
-        return self.has_change_permission(request) and self._is(object_id, Account.Status.SUSPENDED)
+        return self.has_change_permission(request) and self._is(request, object_id, Account.Status.SUSPENDED)
 
     @action(description="Suspend", url_path="suspend", permissions=["suspend"])
     def suspend(self, request, object_id):
@@ -80,7 +85,7 @@ class AccountAdmin(BoundedList, ModelAdmin):
         )
 
     def _with_reason(self, request, object_id, change, *, verb, then, done):
-        account = get_object_or_404(Account.objects.select_related("user"), pk=object_id)
+        account = self._found(request, object_id)
         form = ReasonForm(request.POST or None)
         page = reverse("admin:accounts_account_change", args=[account.pk])
         if request.method == "POST" and form.is_valid():

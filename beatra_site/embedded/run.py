@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import environ
@@ -25,6 +26,7 @@ from beatra_site.embedded.supervisor import Supervisor
 from beatra_site.embedded.valkey import Valkey
 
 _READY_SECONDS = 120
+_MOST_WEB_PROCESSES = 100
 _LOG_BYTES = 10_000_000
 # A supervisor that was killed a moment ago may have left its port taken for as long
 _PORT_PATIENCE_SECONDS = 2
@@ -51,17 +53,16 @@ class Run:
 
     def up(self) -> None:
         """Start everything and mind it until a signal raises KeyboardInterrupt. Raises ProgramError."""
+        self.web_processes = self._number("WEB_PROCESSES", "1", least=1, most=_MOST_WEB_PROCESSES, what="number of processes")
+        port = self._number("PORT", "8000", least=0, most=65535, what="port number")
         os.umask(0o077)
-        if not self.var.exists():
-            self.var.mkdir(parents=True)
-            self.var.chmod(0o711)  # the database's user may have to pass through
-        (self.var / "static").mkdir(exist_ok=True)  # STATIC_ROOT: empty unless somebody runs collectstatic
+        fresh = self._make_folder()
         try:
             lock = FolderLock(self.var)
         except AlreadyRunningError as error:
             raise ProgramError(f"beatra already runs on {self.var}: {error}. For another beside it: make run VAR=var2 PORT=8001") from error
         try:
-            with self._listen() as listener:
+            with self._listen(port, fresh=fresh) as listener:
                 self.url = self.given.get("SITE_URL") or f"http://{LOOPBACK}:{listener.getsockname()[1]}"
                 lock.describe(f"process {os.getpid()}, {self.url}")
                 self.demo.withdraw()
@@ -71,6 +72,31 @@ class Run:
             self.demo.withdraw()
             self.supervisor.stop()
             lock.release()
+
+    def _number(self, name: str, default: str, *, least: int, most: int, what: str) -> int:
+        text = self.given.get(name, default)
+        if not text.isdecimal() or len(text) > 9 or not least <= int(text) <= most:
+            raise ProgramError(f"{name}={text} is no {what} from {least} to {most}")
+        return int(text)
+
+    def _make_folder(self) -> bool:
+        """The data folder. Whether it is new."""
+        try:
+            fresh = not self.var.exists()
+            if fresh:
+                self.var.mkdir(parents=True)
+                self.var.chmod(0o711)  # the database's user may have to pass through
+            (self.var / "static").mkdir(exist_ok=True)  # STATIC_ROOT: empty unless somebody runs collectstatic
+        except OSError as error:
+            raise ProgramError(f"VAR={self.var} can't be the data folder: {error.strerror}") from error
+        return fresh
+
+    def _take_back_folder(self) -> None:
+        """Remove a data folder in which nothing was started."""
+        with suppress(OSError):
+            (self.var / "lock").unlink()
+            (self.var / "static").rmdir()
+            self.var.rmdir()
 
     def _start(self, listener: socket.socket) -> None:
         self._start_servers()
@@ -120,7 +146,7 @@ class Run:
     def _start_web(self, listener: socket.socket) -> None:
         """The web processes share one listening socket, ours, so that callers queue while one of them restarts."""
         command = [*web.arguments(drain_seconds=self.drain_seconds), "--fd", str(listener.fileno())]
-        for number in range(1, int(self.given.get("WEB_PROCESSES", "1")) + 1):
+        for number in range(1, self.web_processes + 1):
             name = "web" if number == 1 else f"web-{number}"
             program = self._python(name, *command, pass_fds=(listener.fileno(),), stop_seconds=self.drain_seconds + 10, stop_order=3)
             alive = self.supervisor.start(program)
@@ -163,18 +189,17 @@ class Run:
             log.replace(log.with_suffix(".log.old"))
         return log
 
-    def _listen(self) -> socket.socket:
-        text = self.given.get("PORT", "8000")
-        if not text.isdecimal() or int(text) > 65535:
-            raise ProgramError(f"PORT={text} is no port number")
+    def _listen(self, port: int, *, fresh: bool) -> socket.socket:
         deadline = time.monotonic() + _PORT_PATIENCE_SECONDS
         while True:
             try:
-                return listen(int(text))
+                return listen(port)
             except PortTakenError as error:
                 if time.monotonic() > deadline:
-                    other = int(text) + 1 if int(text) < 65535 else 8000
-                    raise ProgramError(f"Port {text} can't be used ({error}). Choose another one: make run PORT={other}") from error
+                    other = port + 1 if port < 65535 else 8000
+                    if fresh:
+                        self._take_back_folder()
+                    raise ProgramError(f"Port {port} can't be used ({error}). Choose another one: make run PORT={other}") from error
             time.sleep(0.1)
 
 

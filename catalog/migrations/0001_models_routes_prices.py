@@ -196,7 +196,8 @@ class Migration(migrations.Migration):
                         max_length=100,
                         validators=[
                             django.core.validators.RegexValidator(
-                                "\\A[A-Z][A-Z0-9_]{0,99}\\Z", "An environment variable's name: capitals, digits, underscores."
+                                "\\A[A-Z][A-Z0-9_]{0,90}_API_BASE\\Z",
+                                "Capitals, digits and underscores with _API_BASE at the end, as OPENAI_API_BASE.",
                             )
                         ],
                         verbose_name="base URL variable",
@@ -210,7 +211,8 @@ class Migration(migrations.Migration):
                         max_length=100,
                         validators=[
                             django.core.validators.RegexValidator(
-                                "\\A[A-Z][A-Z0-9_]{0,99}\\Z", "An environment variable's name: capitals, digits, underscores."
+                                "\\A[A-Z][A-Z0-9_]{0,91}_API_KEY\\Z",
+                                "Capitals, digits and underscores with _API_KEY at the end, as OPENAI_API_KEY.",
                             )
                         ],
                         verbose_name="credential variable",

@@ -82,6 +82,12 @@ def test_every_page_of_the_admin_opens():
         assert client.get(path, follow=True).status_code == 200, path
 
 
+@pytest.mark.parametrize("nobody", ["x", "0", "9" * 30])
+@pytest.mark.parametrize("page", ["change", "suspend", "reopen"])
+def test_a_page_of_no_account_is_not_found(nobody, page):
+    assert superuser().get(f"/admin/accounts/account/{nobody}/{page}/").status_code == 404
+
+
 def test_suspending_refuses_the_keys_at_once_and_says_why():
     key = ApiKeyFactory()
     client = superuser()

@@ -163,3 +163,33 @@ def test_nothing_of_the_catalog_is_deleted(admin, model):
 def test_customers_do_not_see_the_catalog_of_staff(client, django_user_model, model):
     client.force_login(django_user_model.objects.create_user("customer@example.com", "secret"))
     assert client.get(reverse("admin:catalog_model_changelist")).status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("[]", "give a mapping"),
+        ('"x"', "give a mapping"),
+        ("1", "give a mapping"),
+        (PRICES.replace("}", ', "tiered_pricing": [{"range": [0, "x"], "input_cost_per_token": 1}]}'), "do not follow each other"),
+        (PRICES.replace("1e-06", "1e300"), "must be a number from 0 to 1000 USD"),
+        (PRICES.replace("}", ', "max_tokens": NaN}'), "valid JSON"),
+        (PRICES.replace("}", r', "max_tokens": "\u0000"}'), "valid JSON"),
+        (PRICES.replace("}", r', "max_tokens": "\ud800"}'), "valid JSON"),
+        (PRICES.replace("}", ', "max_tokens": ' + "1" * 5000 + "}"), "valid JSON"),
+        (PRICES.replace("}", ', "input_cost_per_token_above_' + "9" * 5000 + '_tokens": 1}'), "is not understood"),
+        ("[" * 2000, "valid JSON"),
+        ("[" * 500 + "]" * 500, "valid JSON"),
+    ],
+)
+def test_a_price_list_that_is_none_is_an_error_on_the_form(admin, model, override, said):
+    response = admin.post(reverse("admin:catalog_route_add"), route_form(model=model.pk, name="way", cost_override=override))
+    assert said in errors(response)
+    assert not Route.objects.filter(model=model).exists()
+
+
+def test_a_nul_in_a_field_is_an_error_on_the_form(admin, model):
+    for field in ("model", "name", "litellm_model", "base_url", "credential_env", "cost_key"):
+        form = {**route_form(model=model.pk, name="way"), field: "x\x00"}
+        assert field in admin.post(reverse("admin:catalog_route_add"), form).context["adminform"].form.errors, field
+    assert "model" in admin.post(reverse("admin:catalog_price_add"), price_form(model="x\x00")).context["adminform"].form.errors

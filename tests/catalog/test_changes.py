@@ -199,6 +199,46 @@ def test_a_route_is_not_enabled_without_prices_it_can_be_sold_from(model, fields
     assert said in refused(new_route(model, enabled=True, **fields))[field][0]
 
 
+@pytest.mark.parametrize("name", ["SECRET_KEY", "KEY_PEPPER", "DATABASE_URL", "_API_KEY", "X_API_KEY\n", "x_API_KEY"])
+def test_only_variables_of_their_kind_are_sent_to_an_upstream(model, name):
+    assert set(refused(new_route(model, credential_env=name, base_url_env=name))) == {"credential_env", "base_url_env"}
+    assert set(refused(new_route(model, credential_env="X_API_BASE", base_url_env="X_API_KEY"))) == {"credential_env", "base_url_env"}
+    new_route(model, credential_env="MINIMAX_API_KEY", base_url_env="MINIMAX_API_BASE").full_clean()
+
+
+@pytest.mark.parametrize(
+    ("url", "taken"),
+    [
+        ("https://api.example.com/v1", True),
+        ("http://127.0.0.1:9/v1", True),
+        ("http://[::1]:9/v1", True),
+        ("http://localhost/v1", True),
+        ("http://api.example.com/v1", False),
+        ("http://127.0.0.1.example.com/v1", False),
+        ("ftp://api.example.com", False),
+        ("https://", False),
+        ("https://user:secret@api.example.com", False),
+        ("https://api.example.com/v1?key=x", False),
+        ("https://api.example.com:99999", False),
+        ("https://api example.com", False),
+        ("https://[::1", False),
+        ("api.example.com", False),
+    ],
+)
+def test_keys_and_prompts_go_over_https(model, settings, url, taken):
+    settings.SANDBOX = False
+    route = new_route(model, base_url=url)
+    if taken:
+        route.full_clean()
+    else:
+        assert set(refused(route)) == {"base_url"}
+
+
+def test_a_sandbox_may_speak_plain_http(model, settings):
+    settings.SANDBOX = True
+    new_route(model, base_url="http://provider.test/v1").full_clean()
+
+
 def test_a_sandbox_route_is_enabled_only_in_a_sandbox(model, settings):
     settings.SANDBOX = False
     assert "sandbox" in refused(new_route(model, enabled=True, cost_key="gpt-4o-mini", sandbox=True))

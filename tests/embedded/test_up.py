@@ -165,7 +165,27 @@ def test_a_taken_port_is_named_with_a_way_out(running: Up, start_up: StartUp, fo
     assert len(lines) == 1
     assert f"Port {port}" in lines[0]
     assert "PORT=" in lines[0]
-    assert not (folder / "var" / "postgres").exists()
+    assert not (folder / "var").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("WEB_PROCESSES", "0"), ("WEB_PROCESSES", "-1"), ("WEB_PROCESSES", "abc"), ("PORT", "http"), ("PORT", "65536")]
+)
+def test_a_number_that_is_none_is_said_in_one_line(name: str, value: str, start_up: StartUp, folder: Path) -> None:
+    up = start_up(folder / "var", {name: value})
+    assert up.process.wait(60) == 1
+    (line,) = up.output.read_text().strip().splitlines()
+    assert f"{name}={value} is no " in line
+    assert not (folder / "var").exists()
+
+
+def test_a_file_in_place_of_the_data_folder_is_said_in_one_line(start_up: StartUp, folder: Path) -> None:
+    (folder / "var").write_text("precious")
+    up = start_up(folder / "var")
+    assert up.process.wait(60) == 1
+    (line,) = up.output.read_text().strip().splitlines()
+    assert f"VAR={folder}/var can't be the data folder: Not a directory" in line
+    assert (folder / "var").read_text() == "precious"
 
 
 def test_it_listens_on_the_loopback_address_only(running: Up) -> None:

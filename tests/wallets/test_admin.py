@@ -2,6 +2,7 @@
 
 import uuid
 from decimal import Decimal
+from urllib.parse import quote
 
 import pytest
 from django.urls import reverse
@@ -43,7 +44,7 @@ def listed(client, model, **query):
     return list(response.context["cl"].result_list)
 
 
-def move(client, wallet, **fields):
+def move(client, wallet, /, **fields):
     given = {"wallet": wallet.pk, "kind": "grant", "amount": "5", "reason": "sorry", "submission": str(uuid.uuid4()), **fields}
     return client.post(ADD_ENTRY, given)
 
@@ -60,6 +61,13 @@ def test_the_books_are_found_by_email_reference_and_ids(staff, wallet):
     assert [entry.wallet for entry in listed(staff, "ledgerentry", wallet__id__exact=other.pk)] == [other]
 
 
+def test_rates_are_found_by_email_and_reason(staff, wallet):
+    rate = CreditsPerUsdRate.objects.create(wallet=wallet, value=800, reason="A deal with them")
+    assert listed(staff, "creditsperusdrate", q=wallet.account.user.email) == [rate]
+    assert listed(staff, "creditsperusdrate", q="a deal with") == [rate]
+    assert listed(staff, "creditsperusdrate", q="x") == []
+
+
 def test_every_page_opens_and_nothing_in_the_books_can_be_edited(staff, wallet):
     for model, row in [("wallet", wallet), ("ledgerentry", wallet.ledger.first()), ("usagerecord", wallet.usage.get())]:
         page = reverse(f"admin:wallets_{model}_change", args=[row.pk])
@@ -70,11 +78,43 @@ def test_every_page_opens_and_nothing_in_the_books_can_be_edited(staff, wallet):
     assert staff.get(ADD_ENTRY).status_code == staff.get(ADD_RATE).status_code == 200
 
 
+def test_a_wallet_goes_by_its_accounts_address(staff, wallet):
+    email = wallet.account.user.email
+    for page in (ADD_ENTRY, ADD_RATE):
+        assert email in staff.get(page, {"wallet": wallet.pk}).content.decode()
+    for model, row in [("ledgerentry", wallet.ledger.first()), ("usagerecord", wallet.usage.get())]:
+        assert email in staff.get(reverse(f"admin:wallets_{model}_change", args=[row.pk])).content.decode()
+    named = {"app_label": "wallets", "model_name": "ledgerentry", "field_name": "wallet", "term": email}
+    assert staff.get(reverse("admin:autocomplete"), named).json()["results"] == [{"id": str(wallet.pk), "text": email}]
+
+
+def test_the_ledger_shows_reasons(staff, wallet):
+    move(staff, wallet, reason="an outage on Monday")
+    page = staff.get(reverse("admin:wallets_ledgerentry_changelist"), {"wallet__id__exact": wallet.pk}).content.decode()
+    assert "an outage on Monday" in page
+
+
+def test_the_form_of_a_move_looks_like_the_others(staff):
+    form = staff.get(ADD_ENTRY).context["adminform"].form
+    for name in ("kind", "reason", "amount"):
+        assert "border" in form.fields[name].widget.attrs["class"].split(), name
+
+
 def test_the_wallets_page_leads_to_its_books(staff, wallet):
     for action in ("move", "ledger", "usage"):
         response = staff.get(f"{reverse('admin:wallets_wallet_changelist')}{wallet.pk}/{action}", follow=True)
         assert response.status_code == 200
         assert str(wallet.pk) in response.request["QUERY_STRING"]
+
+
+@pytest.mark.parametrize("nobody", ["x", "0", "9" * 30, "\x00"])
+def test_addresses_of_no_wallet(staff, nobody):
+    for page in (ADD_ENTRY, ADD_RATE):
+        assert staff.get(page, {"wallet": nobody}).status_code == 200
+    for action in ("move", "ledger", "usage"):
+        assert staff.get(f"{reverse('admin:wallets_wallet_changelist')}{quote(nobody)}/{action}/").status_code == 404
+    given = {"wallet": nobody, "value": "800", "reason": "a deal", "effective_from_0": "", "effective_from_1": ""}
+    assert list(staff.post(ADD_RATE, given).context["adminform"].form.errors) == ["wallet"]
 
 
 def test_changing_the_calls_in_flight_leaves_the_amounts_alone(staff, wallet):
@@ -113,6 +153,10 @@ def test_a_form_sent_twice_is_one_entry(staff, wallet):
         ({"amount": "0"}, "not zero"),
         ({"amount": "-1"}, "above zero"),
         ({"amount": "0.00001"}, "4 decimal places"),
+        ({"amount": "99999999999999"}, "At most 1,000,000,000 credits at once"),
+        ({"amount": "-1000000000.0001", "kind": "adjustment"}, "At most 1,000,000,000 credits at once"),
+        ({"wallet": "x"}, "valid choice"),
+        ({"wallet": "9" * 30}, "valid choice"),
         ({"kind": "welcome"}, "valid choice"),
         ({"reason": " "}, "required"),
         ({"submission": "x"}, "UUID"),

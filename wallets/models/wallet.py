@@ -75,7 +75,7 @@ class Wallet(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Wallet {self.pk}"
+        return str(self.account)  # staff know a wallet by its account's email address
 
     @property
     def available(self) -> Any:
