@@ -191,6 +191,8 @@ def test_a_new_rate_is_a_new_version(staff, wallet):
     assert staff.post(reverse("admin:wallets_creditsperusdrate_change", args=[rate.pk]), given).status_code == 403
     past = {**given, "effective_from_0": "2020-01-01", "effective_from_1": "00:00:00"}
     assert "is over" in staff.post(ADD_RATE, past).content.decode()
+    far = {**given, "effective_from_0": "9999-12-31", "effective_from_1": "23:59:59"}
+    assert "a year ahead at most" in staff.post(ADD_RATE, far).content.decode()
     for bad in ({"value": "0"}, {"reason": ""}):
         assert staff.post(ADD_RATE, {**given, **bad}).status_code == 200
     assert CreditsPerUsdRate.objects.filter(wallet=wallet).count() == 1
