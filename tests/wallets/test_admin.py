@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 
 from accounts.models import Event
-from tests.browsing import signed_in
+from tests.browsing import signed_in, text
 from tests.factories import StaffFactory, WalletFactory
 from tests.wallets.calls import charge, hold, now, rate_in_force
 from wallets import holds
@@ -86,6 +86,13 @@ def test_a_wallet_goes_by_its_accounts_address(staff, wallet):
         assert email in staff.get(reverse(f"admin:wallets_{model}_change", args=[row.pk])).content.decode()
     named = {"app_label": "wallets", "model_name": "ledgerentry", "field_name": "wallet", "term": email}
     assert staff.get(reverse("admin:autocomplete"), named).json()["results"] == [{"id": str(wallet.pk), "text": email}]
+
+
+def test_an_id_in_a_title_stays_as_it_is_written(staff, wallet):
+    page = text(staff.get(reverse("admin:wallets_usagerecord_change", args=[wallet.usage.get().pk])))
+    assert f"chatcmpl_{wallet.pk}" in page
+    assert "Chatcmpl_" not in page
+    assert "Usage records" in page
 
 
 def test_the_ledger_shows_reasons(staff, wallet):
