@@ -21,6 +21,10 @@ class EffectiveFromField(forms.SplitDateTimeField):
         super().__init__(**{**kwargs, "required": False, "help_text": f"UTC. Empty: from now on. {help_text}"})
         self.what = what
 
+    def prepare_value(self, value: Any) -> Any:
+        """What to show: a form sends a list of two, a text comes from the page's address and is no time."""
+        return None if isinstance(value, str) else super().prepare_value(value)
+
     def clean(self, value: Any) -> datetime:
         """Raises ValidationError for a time that is over, and for one so far off that it must be a slip: no version is ever changed."""
         moment: datetime | None = super().clean(value)

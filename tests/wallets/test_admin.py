@@ -188,6 +188,10 @@ def test_only_those_who_may_move_credits(wallet):
     assert LedgerEntry.objects.filter(wallet=wallet).count() == 2
 
 
+def test_a_time_in_the_address_of_the_form_does_no_harm(staff):
+    assert staff.get(ADD_RATE, {"effective_from": "x"}).status_code == 200
+
+
 def test_a_new_rate_is_a_new_version(staff, wallet):
     given = {"wallet": wallet.pk, "value": "800", "reason": "a deal", "effective_from_0": "", "effective_from_1": ""}
     assert staff.post(ADD_RATE, given).status_code == 302
