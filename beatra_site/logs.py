@@ -53,6 +53,8 @@ def logging_config(*, level: str) -> dict[str, Any]:
             "uvicorn.access": {"handlers": [], "propagate": False},
             # they write URLs, bodies or arguments at INFO
             **{name: {**through_root, "level": "WARNING"} for name in ("httpx", "openai", "asyncio", "celery.app.trace")},
+            # two lines for every job of the clock, several of them a minute
+            **{name: {**through_root, "level": "WARNING"} for name in ("celery.beat", "celery.worker.strategy")},
             # with prompts, at any level
             **dict.fromkeys(("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"), nowhere),
         },

@@ -97,6 +97,7 @@ def test_a_price_is_added_with_its_author(admin, staff, model):
         ({"credits_per_litellm_usd": "1", "credits_per_task": "1"}, "not priced by it"),
         ({"credits_per_litellm_usd": "1", "reason": ""}, "required"),
         ({"credits_per_litellm_usd": "1", "effective_from_0": "2020-01-01", "effective_from_1": "00:00"}, "a time that is over"),
+        ({"credits_per_litellm_usd": "1", "effective_from_0": "9999-12-31", "effective_from_1": "23:59:59"}, "a year ahead at most"),
     ],
 )
 def test_a_price_that_makes_no_sense_is_refused(admin, model, fields, said):

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import subprocess
 import sys
 from typing import Any
 
@@ -11,6 +12,7 @@ from beatra_site.logs import JsonLines
 from contract import request_id
 from tests.contract.conftest import EdgeServer
 from tests.contract.wire import SECRET, connect, eventually, head
+from tests.servers import ROOT
 
 KEY = "sk-bt-0123456789abcdefghijABCDEFGHIJ01234567"
 
@@ -30,6 +32,20 @@ def lines_of(edge: EdgeServer, own_id: str, *, requests: int = 1) -> list[dict[s
         lambda: sum(f'"request_id":"{own_id}"' in line and '"duration_ms"' in line for line in edge.log.splitlines()) == requests
     )
     return [json.loads(line) for line in edge.log.splitlines() if f'"request_id":"{own_id}"' in line]
+
+
+def test_jobs_that_come_and_go_leave_no_lines():
+    script = """
+import logging, logging.config
+from beatra_site.logs import logging_config
+logging.config.dictConfig(logging_config(level="INFO"))
+logging.getLogger("celery.beat").info("Scheduler: Sending due task %s", "sweep")
+logging.getLogger("celery.worker.strategy").info("Task %s received", "sweep")
+logging.getLogger("celery.beat").error("beat: Connection error")
+logging.getLogger("celery.apps.worker").info("ready")
+"""
+    process = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert [json.loads(line)["event"] for line in process.stderr.splitlines()] == ["beat: Connection error", "ready"]
 
 
 def test_a_request_of_v1_is_one_line(edge: EdgeServer):

@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 
 from accounts.models import Event
-from tests.browsing import signed_in
+from tests.browsing import signed_in, text
 from tests.factories import StaffFactory, WalletFactory
 from tests.wallets.calls import charge, hold, now, rate_in_force
 from wallets import holds
@@ -86,6 +86,13 @@ def test_a_wallet_goes_by_its_accounts_address(staff, wallet):
         assert email in staff.get(reverse(f"admin:wallets_{model}_change", args=[row.pk])).content.decode()
     named = {"app_label": "wallets", "model_name": "ledgerentry", "field_name": "wallet", "term": email}
     assert staff.get(reverse("admin:autocomplete"), named).json()["results"] == [{"id": str(wallet.pk), "text": email}]
+
+
+def test_an_id_in_a_title_stays_as_it_is_written(staff, wallet):
+    page = text(staff.get(reverse("admin:wallets_usagerecord_change", args=[wallet.usage.get().pk])))
+    assert f"chatcmpl_{wallet.pk}" in page
+    assert "Chatcmpl_" not in page
+    assert "Usage records" in page
 
 
 def test_the_ledger_shows_reasons(staff, wallet):
@@ -181,6 +188,10 @@ def test_only_those_who_may_move_credits(wallet):
     assert LedgerEntry.objects.filter(wallet=wallet).count() == 2
 
 
+def test_a_time_in_the_address_of_the_form_does_no_harm(staff):
+    assert staff.get(ADD_RATE, {"effective_from": "x"}).status_code == 200
+
+
 def test_a_new_rate_is_a_new_version(staff, wallet):
     given = {"wallet": wallet.pk, "value": "800", "reason": "a deal", "effective_from_0": "", "effective_from_1": ""}
     assert staff.post(ADD_RATE, given).status_code == 302
@@ -191,6 +202,8 @@ def test_a_new_rate_is_a_new_version(staff, wallet):
     assert staff.post(reverse("admin:wallets_creditsperusdrate_change", args=[rate.pk]), given).status_code == 403
     past = {**given, "effective_from_0": "2020-01-01", "effective_from_1": "00:00:00"}
     assert "is over" in staff.post(ADD_RATE, past).content.decode()
+    far = {**given, "effective_from_0": "9999-12-31", "effective_from_1": "23:59:59"}
+    assert "a year ahead at most" in staff.post(ADD_RATE, far).content.decode()
     for bad in ({"value": "0"}, {"reason": ""}):
         assert staff.post(ADD_RATE, {**given, **bad}).status_code == 200
     assert CreditsPerUsdRate.objects.filter(wallet=wallet).count() == 1
