@@ -126,6 +126,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         remove(var)
 
 
+def test_a_visitor_of_the_demo_who_signs_up_gets_credits(running: Up) -> None:
+    assert running.settings["WELCOME_CREDITS"] == "1000"
+
+
 def test_demo_json_holds_what_a_newcomer_needs(running: Up) -> None:
     assert set(running.demo) == {"base_url", "api_key", "email", "password", "staff_email", "staff_password"}
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/v1", running.demo["base_url"])
