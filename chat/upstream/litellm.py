@@ -104,10 +104,10 @@ def _choice(choice: Any) -> dict[str, Any]:
 
 
 def _usage(usage: Any) -> dict[str, Any]:
-    """The provider's counts. LiteLLM fills what was not sent with 0: a prompt of 0 tokens, or an output of 0 beside a total of 0,
-    was never counted by anybody."""
+    """The provider's counts. LiteLLM fills what was not sent with 0: a prompt of 0 tokens, or an output of 0 beside a total that is
+    not the prompt's, was never counted by anybody."""
     prompt = usage.prompt_tokens or None
-    completion = None if not usage.completion_tokens and not usage.total_tokens else usage.completion_tokens
+    completion = None if not usage.completion_tokens and usage.total_tokens != prompt else usage.completion_tokens
     prompt_details, completion_details = getattr(usage, "prompt_tokens_details", None), getattr(usage, "completion_tokens_details", None)
     return {
         "prompt_tokens": prompt,

@@ -109,10 +109,12 @@ def test_a_provider_that_counts_no_output_charges_none_and_raises_an_alert(custo
     assert (owner.record.clause, bool(owner.record.alert)) == ("empty", True)
 
 
-@pytest.mark.parametrize("usage", ["missing", "null", "negative", "huge", "cached", "over_limit"])
+@pytest.mark.parametrize(
+    "usage", ["=missing", "=null", "=negative", "=huge", "=cached", "=over_limit", ".completion_tokens=null", ".prompt_tokens=null"]
+)
 def test_usage_that_cannot_be_true_is_estimated_and_flagged(customer, usage: str):
     owner = customer()
-    response = owner.chat(f"[[usage={usage}]] Say hi in five words.", max_tokens=50)
+    response = owner.chat(f"[[usage{usage}]] Say hi in five words.", max_tokens=50)
     assert response.status_code == 200
     record = owner.record
     assert record.estimated

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from collections import Counter
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 import httpx
@@ -33,14 +34,21 @@ def worst_case(directives: str) -> tuple[str, Decimal]:
     raise AssertionError("no such text")
 
 
-async def call_all(owner: Any, text: str, model: str, verdicts: Any = None) -> list[tuple[int, dict[str, Any], str | None]]:
+class Answer(NamedTuple):
+    status: int
+    body: dict[str, Any]
+    retry_after: str | None
+    at: dt.datetime
+
+
+async def call_all(owner: Any, text: str, model: str, verdicts: Any = None) -> list[Answer]:
     body = {"model": model, "max_tokens": LIMIT, "messages": [{"role": "user", "content": text}]}
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, headers=owner.headers, timeout=aiohttp.ClientTimeout(120)) as session:
 
-        async def one() -> tuple[int, dict[str, Any], str | None]:
+        async def one() -> Answer:
             async with session.post(f"{owner.v1}/chat/completions", json=body) as response:
-                answer = response.status, await response.json(), response.headers.get("Retry-After")
+                answer = Answer(response.status, await response.json(), response.headers.get("Retry-After"), dt.datetime.now(dt.UTC))
             if verdicts is not None and response.status != 200:
                 verdicts.release()
             return answer
@@ -54,7 +62,7 @@ def test_a_wallet_for_exactly_100_admits_exactly_100(site, customer):
     text, hold = worst_case(f"gate={name}")
     owner = customer(balance=hold * ADMITTED, max_in_flight=CALLS * 2)
 
-    async def flow() -> list[tuple[int, dict[str, Any], str | None]]:
+    async def flow() -> list[Answer]:
         refused = asyncio.Semaphore(0)
         calls = asyncio.create_task(call_all(owner, text, model, refused))
         for _ in range(CALLS - ADMITTED):
@@ -66,8 +74,8 @@ def test_a_wallet_for_exactly_100_admits_exactly_100(site, customer):
         return await calls
 
     answers = asyncio.run(flow())
-    assert Counter(status for status, _, _ in answers) == {200: ADMITTED, 429: CALLS - ADMITTED}
-    assert {(body["error"]["code"], wait) for status, body, wait in answers if status == 429} == {("rate_limited", "2")}
+    assert Counter(answer.status for answer in answers) == {200: ADMITTED, 429: CALLS - ADMITTED}
+    assert {(answer.body["error"]["code"], answer.retry_after) for answer in answers if answer.status == 429} == {("rate_limited", "2")}
     wallet = owner.wallet
     assert (wallet.balance, wallet.held, wallet.in_flight) == (0, 0, 0)
     assert {record.charged_credits for record in owner.records} == {hold}
@@ -86,12 +94,13 @@ def test_without_a_barrier_the_wallet_never_goes_below_zero(site, customer):
     text, hold = worst_case("latency_ms=5")
     owner = customer(balance=hold * ADMITTED, max_in_flight=CALLS * 2)
     answers = asyncio.run(call_all(owner, text, model))
-    counts = Counter(status for status, _, _ in answers)
+    counts = Counter(answer.status for answer in answers)
     assert set(counts) <= {200, 429, 402}
     assert counts[200] == ADMITTED
     wallet = owner.wallet
     assert (wallet.balance, wallet.held, wallet.in_flight) == (0, 0, 0)
-    # A 402 is only right once the balance itself, not what is held of it, is below the hold.
+    # A 402 is right only once the balance itself is below the hold: after the last of the charges.
+    assert all(answer.at >= owner.entries[-1].created_at for answer in answers if answer.status == 402)
     spent = Decimal(0)
     for entry in owner.entries:
         spent -= entry.amount
