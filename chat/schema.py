@@ -37,6 +37,9 @@ NOT_OFFERED: Final = frozenset(
 # Fields that are beatra's own business: never forwarded as given, so no model can refuse them.
 OURS: Final = frozenset({"metadata", "prompt_cache_key", "safety_identifier", "service_tier", "store", "user"})
 MAX_IMAGES: Final = 20
+MAX_TOOLS: Final = 128
+MAX_STOPS: Final = 4
+MAX_METADATA: Final = 16
 # More of these no honest request has; a body of millions of small values must not cost seconds or gigabytes to refuse.
 MAX_MESSAGES: Final = 10_000
 MAX_INNER: Final = 1_000
@@ -77,7 +80,7 @@ def _string_or_strings(value: Any) -> str | None:
 
 
 Stop = Annotated[
-    Annotated[Text, Tag("string")] | Annotated[Annotated[list[Text], Field(max_length=4)], Tag("strings")],
+    Annotated[Text, Tag("string")] | Annotated[Annotated[list[Text], Field(max_length=MAX_STOPS)], Tag("strings")],
     Discriminator(
         _string_or_strings, custom_error_type="stop_choice", custom_error_message="must be a string or a list of up to 4 strings"
     ),
@@ -108,14 +111,14 @@ class ChatRequest(BaseModel):
     logit_bias: dict[str, Annotated[Number, Field(ge=-100, le=100)]] | None = None
     logprobs: Flag | None = None
     top_logprobs: Annotated[Integer, Field(ge=0, le=20)] | None = None
-    tools: Annotated[list[Tool], Field(max_length=128)] | None = None
+    tools: Annotated[list[Tool], Field(max_length=MAX_TOOLS)] | None = None
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: Flag | None = None
     response_format: ResponseFormat | None = None
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
     verbosity: Literal["low", "medium", "high"] | None = None
     modalities: Annotated[list[Literal["text"]], Field(min_length=1)] | None = None
-    metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=16)] | None = None
+    metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=MAX_METADATA)] | None = None
     store: Flag | None = None
     service_tier: Literal["auto", "default", "flex", "priority", "scale"] | None = None
     safety_identifier: Text | None = None
@@ -203,7 +206,7 @@ def _check_size(body: Mapping[str, Any]) -> None:
             errors.append({"param": param, "message": f"must have at most {most} items"})
 
     check("", body, MAX_INNER)
-    for name, most in (("tools", 128), ("stop", 4), ("logit_bias", MAX_INNER), ("metadata", 16), ("modalities", 1)):
+    for name, most in (("tools", MAX_TOOLS), ("stop", MAX_STOPS), ("logit_bias", MAX_INNER), ("metadata", MAX_METADATA), ("modalities", 1)):
         check(f"/{name}", body.get(name), most)
     messages = body.get("messages")
     check("/messages", messages, MAX_MESSAGES)

@@ -30,12 +30,9 @@ class AsyncAPIView(APIView):
 
         Raises ApiError method_not_allowed, or what the authentication class's own `check_form(request)` raises.
         """
-        name = (request.method or "").lower()
         view = cls()
         view.setup(request)  # a GET answers HEAD too
-        # OPTIONS is the edge's; DRF's own handler of it is sync
-        if name not in cls.http_method_names or name == "options" or not hasattr(view, name):
-            raise ApiError("method_not_allowed", allow=view.allowed_methods)
+        view._handler_of(request)
         for authentication in cls.authentication_classes[:1]:
             if check_form := getattr(authentication, "check_form", None):
                 check_form(authentication(), request)
@@ -44,14 +41,20 @@ class AsyncAPIView(APIView):
         """Refuse an unknown method, authenticate, call the handler, turn any exception into the envelope."""
         self.request, self.args, self.kwargs = request, args, kwargs
         try:
-            self.check_head(request)
-            handler = getattr(self, (request.method or "").lower())
+            handler = self._handler_of(request)
             for authentication in self.authentication_classes[:1]:
                 request.auth = request.user = await authentication().authenticate_async(request)  # type: ignore[attr-defined]  # DRF's names, and a method of ours
             answer: HttpResponseBase = await handler(request, *args, **kwargs)
         except Exception as exc:
             answer = self.get_exception_handler()(exc, self.get_exception_handler_context())
         return answer
+
+    def _handler_of(self, request: HttpRequest) -> Any:
+        name = (request.method or "").lower()
+        # OPTIONS is the edge's; DRF's own handler of it is sync
+        if name not in self.http_method_names or name == "options" or not hasattr(self, name):
+            raise ApiError("method_not_allowed", allow=self.allowed_methods)
+        return getattr(self, name)
 
     @staticmethod
     async def json(request: HttpRequest) -> dict[str, Any]:

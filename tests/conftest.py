@@ -18,6 +18,7 @@ from django.test.utils import setup_databases, teardown_databases
 from pytest_django import DjangoDbBlocker
 
 from tests.customer import Customer
+from tests.gate import Gate
 from tests.servers import SERVERS, Web
 
 
@@ -112,3 +113,9 @@ def customer(site: Site, committed: None) -> Callable[..., Customer]:
         return Customer(site.v1, **fields)
 
     return make
+
+
+@pytest.fixture
+def gate(sandbox: str) -> Gate:
+    """Holds calls that name it back at the sandbox."""
+    return Gate(sandbox)

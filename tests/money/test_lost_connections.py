@@ -11,19 +11,14 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from tests.chat.test_interrupted_calls import Gate, assert_nothing_held, calling, closed
 from tests.customer import Customer
+from tests.gate import Gate, assert_nothing_held, calling, closed
 from tests.relay import Relay
 
 WAITING = """
     select count(*) from pg_stat_activity
      where datname = current_database() and wait_event_type = 'Lock' and query like 'with r as materialized%'"""
 CUT = WAITING.replace("count(*)", "pg_terminate_backend(pid)")
-
-
-@pytest.fixture
-def gate(sandbox: str) -> Gate:
-    return Gate(sandbox)
 
 
 def cut_while_it_waits(lock: psycopg.Connection[Any], watcher: psycopg.Connection[Any]) -> None:
