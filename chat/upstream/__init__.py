@@ -6,21 +6,30 @@ provider name, id, header or cost of theirs goes through. It makes one request a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from catalog.snapshot import RouteInfo
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamCall:
-    """One request to a provider. `fields` is OpenAI's JSON without model and limit; `limit` is output tokens per choice."""
+    """One request to a provider. `fields` is OpenAI's JSON without model and limit; `limit` is output tokens per choice.
+
+    `options` are the model's own (`model_options`), checked against its catalog entry. `end_user` and `cache_key` stand for what the
+    caller named as `user` and `prompt_cache_key`: digests, sent where a provider has a field for them. A transport keeps to
+    `connect_seconds` itself; `total_seconds` is chat's, and given for libraries that want a limit of their own.
+    """
 
     route: RouteInfo
     fields: dict[str, Any]
     limit: int
     connect_seconds: float
     total_seconds: float
+    options: Mapping[str, Any] = field(default_factory=dict)
+    end_user: str | None = None
+    cache_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +44,25 @@ class Answer:
     usage: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A part of a streamed answer, as it arrived.
+
+    `choices` are OpenAI's `{"index", "delta", "logprobs"?, "finish_reason"}`, rebuilt from a whitelist; a delta has any of `content`,
+    `refusal`, `reasoning_content` and `tool_calls`, never a `role`. `usage` as in `Answer`, on the chunk that carried it.
+    """
+
+    choices: list[dict[str, Any]]
+    usage: dict[str, Any] | None = None
+
+
 class Upstream(Protocol):
-    """A transport. `complete` raises `chat.upstream.errors.UpstreamError` and nothing else that a provider can cause."""
+    """A transport. Both raise `chat.upstream.errors.UpstreamError` and nothing else that a provider can cause.
+
+    `complete` raises Failed for an answer without a finish reason. `stream` yields what the provider really sent: a stream that it
+    cut off ends, or raises, without a finish reason. Closing the iterator closes the connection to the provider.
+    """
 
     async def complete(self, call: UpstreamCall) -> Answer: ...
+
+    def stream(self, call: UpstreamCall) -> AsyncIterator[Chunk]: ...
