@@ -20,9 +20,8 @@ from catalog import pricing
 from catalog.cost import cost_usd
 from chat import usage
 from chat.admission import Call, give_back, hold
-from chat.upstream import Answer, Upstream, UpstreamCall
-from chat.upstream.errors import ContextTooLong, UpstreamError
-from chat.upstream.litellm import LiteLLMTransport
+from chat.upstream import Answer, UpstreamCall, transports
+from chat.upstream.errors import ContextTooLong, TimedOut, UpstreamError
 from contract.errors import ApiError
 from wallets import committer
 from wallets.holds import Settled, Settlement
@@ -30,7 +29,6 @@ from wallets.money import as_text
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
-_upstream: Upstream = LiteLLMTransport()
 
 
 async def run(call: Call) -> dict[str, Any]:
@@ -59,7 +57,7 @@ async def _ask(call: Call) -> Answer:
     began = time.monotonic()
     attempt: dict[str, Any] = {"model": call.model.id, "route": call.route.name, "outcome": "answered"}
     try:
-        return await _upstream.complete(
+        return await _answer(
             UpstreamCall(
                 route=call.route,
                 fields=call.fields,
@@ -75,6 +73,15 @@ async def _ask(call: Call) -> Answer:
     finally:
         attempt["ms"] = round((time.monotonic() - began) * 1000)
         call.attempts.append(attempt)
+
+
+async def _answer(call: UpstreamCall) -> Answer:
+    """The provider's answer. Raises `UpstreamError`, `TimedOut` after the call's time is up."""
+    try:
+        async with asyncio.timeout(call.total_seconds):
+            return await transports.of(call.route).complete(call)
+    except TimeoutError:
+        raise TimedOut("no answer in time") from None
 
 
 def _work_out(call: Call, answer: Answer) -> Settlement:
