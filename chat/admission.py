@@ -52,6 +52,7 @@ class Call:
     created: int = field(default_factory=lambda: int(time.time()))
     started: float = field(default_factory=time.monotonic)
     attempts: list[dict[str, Any]] = field(default_factory=list)
+    first_output_ms: int | None = None
     caller_left: bool = False
 
     @property
@@ -138,6 +139,7 @@ async def hold(call: Call) -> None:
                 route=call.route.name,
                 credits_per_litellm_usd=call.model.price.credits_per_litellm_usd,
                 price_version=call.model.price.version,
+                stream=bool(call.request.stream),
                 metadata=call.request.metadata or {},
             )
         )
@@ -158,8 +160,11 @@ async def hold(call: Call) -> None:
     raise ApiError("rate_limited", message, retry_after_seconds=2)
 
 
-async def give_back(call: Call, *, clause: str, error_code: str) -> Released | None:
-    """End the call's hold with nothing charged. None if the database can't say: then it is asked until it can."""
+async def give_back(call: Call, *, clause: str, error_code: str, absorbed_cost_usd: Decimal = Decimal(0)) -> Released | None:
+    """End the call's hold with nothing charged. None if the database can't say: then it is asked until it can.
+
+    `absorbed_cost_usd` is what the provider may bill us for all the same.
+    """
     release = Release(
         usage_id=call.id,
         wallet_id=call.caller.wallet_id,
@@ -167,6 +172,7 @@ async def give_back(call: Call, *, clause: str, error_code: str) -> Released | N
         outcome="failed",
         error_code=error_code,
         attempts=call.attempts,
+        absorbed_cost_usd=absorbed_cost_usd,
         latency_ms=call.latency_ms,
     )
     try:
