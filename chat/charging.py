@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import psycopg
 
 from catalog import pricing
-from catalog.cost import cost_usd
+from catalog.cost import cost_lines, cost_usd
 from chat import usage
 from chat.admission import Call, give_back
 from contract.errors import ApiError
@@ -52,6 +52,7 @@ async def work_out(call: Call, *, texts: Sequence[str], counts: dict[str, Any], 
         cost_usd=cost,
         absorbed_cost_usd=absorbed,
         cost_source=call.route.cost.source,
+        cost_lines=cost_lines(call.route.cost, counted) if cost else [],
         clause=clause,
         outcome="answered",
         model=call.model.id,
