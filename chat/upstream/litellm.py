@@ -7,7 +7,7 @@ own retries would hide attempts from the receipt; its cost is never read (see ca
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import httpx
@@ -54,7 +54,7 @@ class LiteLLMTransport:
         whole = answer(sent)
         return Answer(choices=whole.choices, usage=_usage(response.usage))
 
-    async def stream(self, call: UpstreamCall) -> AsyncIterator[Chunk]:
+    async def stream(self, call: UpstreamCall) -> AsyncGenerator[Chunk]:
         """The answer as it comes. Raises `UpstreamError`, before or between the chunks.
 
         LiteLLM ends a stream that was cut off with a finish reason and a count of its own. Both are therefore held back, and given at
