@@ -28,6 +28,9 @@ def attempt(call: Call) -> Iterator[UpstreamCall]:
             route=call.route,
             fields=call.fields,
             limit=call.limit,
+            options=call.options,
+            end_user=call.end_user,
+            cache_key=call.cache_key,
             connect_seconds=settings.CHAT_CONNECT_SECONDS,
             total_seconds=settings.CHAT_TOTAL_SECONDS,
         )

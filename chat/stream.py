@@ -24,7 +24,7 @@ from typing import Any, Literal
 import orjson
 from django.conf import settings
 
-from chat import charging, usage
+from chat import charging, images, usage
 from chat.admission import Call, give_back, hold
 from chat.attempts import as_api_error, attempt
 from chat.outbox import Outbox
@@ -81,12 +81,16 @@ class Stream:
     async def _run(self) -> None:
         await hold(self.call)
         try:
+            self.call.fields = await images.inlined(self.call.fields, route=self.call.route)
             cut = await self._pass_on()
             settlement = await charging.work_out(self.call, texts=self._texts, counts=self._counts, cut=cut is not None)
         except UpstreamError as error:
             absorbed = await charging.cost_of_output(self.call, self._texts)
             await give_back(self.call, clause="upstream_failed", error_code=error.code, absorbed_cost_usd=absorbed)
             raise as_api_error(self.call, error) from None
+        except ApiError as error:  # an image that can't be had
+            await give_back(self.call, clause="not_sent", error_code=error.code)
+            raise
         except BaseException:
             await give_back(self.call, clause="lost", error_code="internal_error")
             raise
