@@ -11,7 +11,24 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 IMAGES = "image_url"
+MAX_IMAGES = 20
 OPTION_PREFIX = "model_options."
+
+EVERY_MODEL = (
+    "stream",
+    "stream_options",
+    "max_tokens",
+    "max_completion_tokens",
+    "seed",
+    "modalities",
+    "metadata",
+    "store",
+    "service_tier",
+    "safety_identifier",
+    "prompt_cache_key",
+    "user",
+)
+"""The optional fields that no model refuses."""
 
 FIELDS: Mapping[str, str] = MappingProxyType(
     {

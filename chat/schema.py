@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
-from catalog.fields import pointer
+from catalog.fields import MAX_IMAGES, pointer
 from chat.messages import (
     AssistantMessage,
     Flag,
@@ -36,7 +36,6 @@ NOT_OFFERED: Final = frozenset(
 )
 # Fields that are beatra's own business: never forwarded as given, so no model can refuse them.
 OURS: Final = frozenset({"metadata", "prompt_cache_key", "safety_identifier", "service_tier", "store", "user"})
-MAX_IMAGES: Final = 20
 MAX_TOOLS: Final = 128
 MAX_STOPS: Final = 4
 MAX_METADATA: Final = 16
