@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -36,7 +37,8 @@ ASK_AGAIN_SECONDS = 2.0
 class Call:
     """A call under way: who asks for what, where it goes, and what it may cost. The prices of its hold count to its end.
 
-    `fields` is OpenAI's JSON for the provider, `limit` output tokens per choice, `prompt_tokens` our estimate.
+    `fields` is OpenAI's JSON for the provider, `limit` output tokens per choice, `prompt_tokens` our estimate for `model`, `text_tokens`
+    the part of it that is the same for every model. `candidates` are all pairs that may answer, `model` and `route` the one at hand.
     """
 
     caller: Caller
@@ -45,6 +47,8 @@ class Call:
     model: ModelInfo
     route: RouteInfo
     fields: dict[str, Any]
+    candidates: Sequence[tuple[ModelInfo, RouteInfo]]
+    text_tokens: int
     prompt_tokens: int
     limit: int
     hold_credits: Decimal
@@ -72,23 +76,51 @@ async def prepare(caller: Caller, request: ChatRequest, *, request_id: str, long
     """
     catalog = await snapshot.current()
     fields = await asyncio.to_thread(request.wire) if long else request.wire()
-    model, route = routing.candidates(
+    candidates = routing.candidates(
         catalog, request.model, fields=_asked(request, fields), allowed=caller.models, temperature=request.temperature
-    )[0]
-    _fit(fields, request, model)
-    prompt_tokens = await _estimate(fields, model, long=long)
-    limit = pricing.output_limit(model, asked=request.output_limit, prompt_tokens=prompt_tokens)
+    )
+    text_tokens = await _count(fields, ceiling=max(model.context_window for model, _ in candidates), long=long)
+    offer = next(offers(request, candidates, text_tokens=text_tokens))
+    _fit(fields, request, offer.model)
     return Call(
         caller=caller,
         request=request,
         request_id=request_id,
-        model=model,
-        route=route,
+        model=offer.model,
+        route=offer.route,
         fields=fields,
-        prompt_tokens=prompt_tokens,
-        limit=limit,
-        hold_credits=pricing.hold_credits(model, route, prompt_tokens=prompt_tokens, limit=limit, n=request.choices),
+        candidates=candidates,
+        text_tokens=text_tokens,
+        prompt_tokens=offer.prompt_tokens,
+        limit=offer.limit,
+        hold_credits=offer.hold_credits,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a call would hold with one of its candidates. `limit` is output tokens per choice."""
+
+    model: ModelInfo
+    route: RouteInfo
+    prompt_tokens: int
+    limit: int
+    hold_credits: Decimal
+
+
+def offers(request: ChatRequest, candidates: Sequence[tuple[ModelInfo, RouteInfo]], *, text_tokens: int) -> Iterator[Offer]:
+    """The offers of the candidates whose context the prompt fits, in their order.
+
+    The one place where a hold is worked out: for the first try, for a hold that is moved, for a quote. `text_tokens` are the prompt's
+    without images. Raises `ApiError` context_length_exceeded, of the widest model, if the prompt fits none.
+    """
+    images = request.images
+    fits = [pair for pair in candidates if text_tokens + images * pair[0].tokens_per_image < pair[0].context_window]
+    for model, route in fits or [max(candidates, key=lambda pair: pair[0].context_window)]:
+        prompt_tokens = text_tokens + images * model.tokens_per_image
+        limit = pricing.output_limit(model, asked=request.output_limit, prompt_tokens=prompt_tokens)
+        credits = pricing.hold_credits(model, route, prompt_tokens=prompt_tokens, limit=limit, n=request.choices)
+        yield Offer(model, route, prompt_tokens, limit, credits)
 
 
 def _asked(request: ChatRequest, fields: dict[str, Any]) -> frozenset[str]:
@@ -106,15 +138,14 @@ def _fit(fields: dict[str, Any], request: ChatRequest, model: ModelInfo) -> None
         fields.pop("seed", None)
 
 
-async def _estimate(fields: dict[str, Any], model: ModelInfo, *, long: bool) -> int:
-    """The prompt in tokens, by our own count."""
+async def _count(fields: dict[str, Any], *, ceiling: int, long: bool) -> int:
+    """The prompt in tokens without its images, by our own count, which ends above `ceiling`."""
     estimate = partial(
         tokens.estimate_prompt,
         fields["messages"],
         tools=fields.get("tools"),
         response_format=fields.get("response_format"),
-        tokens_per_image=model.tokens_per_image,
-        ceiling=model.context_window,
+        ceiling=ceiling,
     )
     return await asyncio.to_thread(estimate) if long else estimate()
 
