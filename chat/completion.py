@@ -17,7 +17,7 @@ import psycopg
 from django.conf import settings
 
 from catalog import pricing
-from catalog.cost import cost_usd
+from catalog.cost import cost_lines, cost_usd
 from chat import usage
 from chat.admission import Call, give_back, hold
 from chat.upstream import Answer, Upstream, UpstreamCall
@@ -102,6 +102,7 @@ def _work_out(call: Call, answer: Answer) -> Settlement:
         cost_usd=cost,
         absorbed_cost_usd=absorbed,
         cost_source=call.route.cost.source,
+        cost_lines=cost_lines(call.route.cost, counted) if cost else [],
         clause=clause,
         outcome="answered",
         model=call.model.id,
