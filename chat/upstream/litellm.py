@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from functools import cache
 from typing import Any
 
@@ -69,7 +69,7 @@ class LiteLLMTransport:
                 message.setdefault(name, extra.get(name))
         return Answer(choices=answer(sent).choices, usage=_usage(getattr(response, "usage", None)))
 
-    async def stream(self, call: UpstreamCall) -> AsyncIterator[Chunk]:
+    async def stream(self, call: UpstreamCall) -> AsyncGenerator[Chunk]:
         """The answer as it comes. Raises `UpstreamError`, before or between the chunks.
 
         LiteLLM ends a stream that was cut off with a finish reason and a count of its own. Both are therefore held back, and given at

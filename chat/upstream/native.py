@@ -7,7 +7,7 @@ have begun to answer, and bill, what it never answered. Connections are pooled f
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
@@ -63,7 +63,7 @@ class NativeTransport:
         finally:
             response.close()
 
-    async def stream(self, call: UpstreamCall) -> AsyncIterator[Chunk]:
+    async def stream(self, call: UpstreamCall) -> AsyncGenerator[Chunk]:
         """The answer as it comes. Raises `UpstreamError`, before or between the chunks."""
         response = await self._post(call, body_of(call, stream=True))
         try:

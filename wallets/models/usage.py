@@ -42,7 +42,9 @@ class UsageRecord(models.Model):
 
     Amounts: `*_credits` in credits, `cost_usd` what LiteLLM says the charged usage cost in USD, `absorbed_cost_usd` what tries
     that nobody pays for cost us, `credits_per_litellm_usd` the model's markup, `credits_per_usd_rate` and
-    `credits_usd_reference` the display rate at the time of the response and the charge in USD at that rate.
+    `credits_usd_reference` the display rate at the time of the response and the charge in USD at that rate. `cost_lines` are the
+    sum behind `cost_usd`, one `{"class", "tokens", "usd_per_token", "usd"}` for each class of tokens (catalog.cost.cost_lines);
+    empty where LiteLLM gave its sum as a whole and where nothing was charged.
     """
 
     id = models.CharField(primary_key=True, max_length=40, db_collation="C", help_text="chatcmpl_… or tsk_…, as the caller sees it.")
@@ -73,7 +75,7 @@ class UsageRecord(models.Model):
     absorbed_cost_usd = UsdField(db_default=0)
     credits_per_litellm_usd = models.DecimalField(max_digits=18, decimal_places=6, null=True, blank=True)
     price_version = models.IntegerField(null=True, blank=True)
-    cost_source = models.CharField(max_length=32, db_default="", blank=True)
+    cost_source = models.CharField(max_length=240, db_default="", blank=True)
     credits_per_usd_rate = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True)
     credits_usd_reference = models.DecimalField(max_digits=24, decimal_places=4, null=True, blank=True)
 
@@ -83,6 +85,7 @@ class UsageRecord(models.Model):
     completion_tokens = models.BigIntegerField(db_default=0)
     reasoning_tokens = models.BigIntegerField(db_default=0)
 
+    cost_lines = models.JSONField(db_default=[], blank=True)
     attempts = models.JSONField(db_default=[])
     metadata = models.JSONField(db_default={})
     latency_ms = models.IntegerField(null=True, blank=True)
