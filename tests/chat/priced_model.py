@@ -10,10 +10,12 @@ from tests.contract.wire import eventually
 from tests.customer import Customer
 
 
-def priced_model(v1: str, *, input_usd: str, output_usd: str, markup: str, enabled: bool = True, base_url: str = "") -> str:
+def priced_model(
+    v1: str, *, input_usd: str, output_usd: str, markup: str, enabled: bool = True, base_url: str = "", transport: str = "native"
+) -> str:
     """The id of a new model, `input_usd` and `output_usd` a token and `markup` credits per USD, which the site at `v1` has seen.
 
-    It goes over the sandbox, or to `base_url`.
+    It goes over the sandbox, or to `base_url`, by `transport`.
     """
     id = new_id("test")
     model = Model.objects.create(
@@ -30,6 +32,7 @@ def priced_model(v1: str, *, input_usd: str, output_usd: str, markup: str, enabl
         enabled=True,
         sandbox=not base_url,
         base_url=base_url,
+        transport=transport,
         litellm_model="openai/MiniMax-M2.7",
         upstream_model="MiniMax-M2.7",
         cost_override={
