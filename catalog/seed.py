@@ -48,6 +48,7 @@ class _Seed:
     prices: dict[str, Any] | None = None
     cost_key: str = ""
     environment: str
+    transport: Transport = Transport.NATIVE
 
     @property
     def credential_env(self) -> str:
@@ -143,6 +144,7 @@ SEEDS = (
         provider="anthropic",
         environment="ANTHROPIC",
         cost_key="claude-sonnet-5-5",
+        transport=Transport.LITELLM,
     ),
 )
 
@@ -177,18 +179,27 @@ def seed() -> None:
 
 
 def _add_routes(model: Model, one: _Seed) -> None:
-    shared: dict[str, Any] = {"model": model, "cost_key": one.cost_key, "cost_override": one.prices, "transport": Transport.LITELLM}
+    shared: dict[str, Any] = {"model": model, "cost_key": one.cost_key, "cost_override": one.prices}
     real = Route(
         **shared,
         name=one.provider,
         rank=10,
+        transport=one.transport,
         litellm_model=f"{one.provider}/{one.id}",
         upstream_model=one.id,
         base_url=one.base_url,
         base_url_env=f"{one.environment}_API_BASE",
         credential_env=one.credential_env,
     )
-    sandbox = Route(**shared, name=SANDBOX_ROUTE, rank=1000, litellm_model=f"openai/{one.id}", upstream_model=one.id, sandbox=True)
+    sandbox = Route(
+        **shared,
+        name=SANDBOX_ROUTE,
+        rank=1000,
+        transport=Transport.NATIVE,
+        litellm_model=f"openai/{one.id}",
+        upstream_model=one.id,
+        sandbox=True,
+    )
     for route, reason in ((real, _unset(one.credential_env)), (sandbox, _OFF)):
         costing.bring_up_to_date(route, method=DECIMAL)
         editing.save_route(route, actor=None, disabled_reason=reason)
