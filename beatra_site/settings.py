@@ -229,10 +229,16 @@ WELCOME_CREDITS = Decimal(env.str("WELCOME_CREDITS", "0"))
 # Where an answer of insufficient_balance sends its reader
 TOPUP_URL = env.str("TOPUP_URL", f"{SITE_URL}/")
 
-# Chat: how long connecting to a provider and a whole call may take, in seconds
+# Chat: how long a provider may take, in seconds: to connect, until the first output of a stream, between two chunks, and in all
 
 CHAT_CONNECT_SECONDS = env.float("CHAT_CONNECT_SECONDS", 5)
+CHAT_FIRST_OUTPUT_SECONDS = env.float("CHAT_FIRST_OUTPUT_SECONDS", 120)
+CHAT_SILENCE_SECONDS = env.float("CHAT_SILENCE_SECONDS", 60)
 CHAT_TOTAL_SECONDS = env.float("CHAT_TOTAL_SECONDS", 600)
+# A stream is begun after this long without output, and then kept alive by a comment as often
+CHAT_KEEP_ALIVE_SECONDS = env.float("CHAT_KEEP_ALIVE_SECONDS", 15)
+# A stream that nobody reads is ended after this long
+CHAT_UNREAD_SECONDS = env.float("CHAT_UNREAD_SECONDS", 60)
 # At shutdown, calls in flight get this long to end
 DRAIN_SECONDS = env.float("DRAIN_SECONDS", 30)
 

@@ -13,15 +13,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import psycopg
 from django.conf import settings
 
 from catalog import pricing, routing, snapshot, tokens
+from catalog.options import as_sent
 from catalog.snapshot import ModelInfo, RouteInfo
 from chat import lifetime
-from chat.schema import ChatRequest, unsupported
+from chat.schema import ChatRequest
+from chat.stand_ins import stand_in
 from contract.errors import ApiError
 from contract.ids import new_id
 from keys.caller import Caller
@@ -31,14 +33,17 @@ from wallets.money import as_text
 
 logger = logging.getLogger(__name__)
 ASK_AGAIN_SECONDS = 2.0
+# Providers differ in how large a seed may be; all take one of 31 bits, and the same stays the same
+MOST_SEED = 2**31
 
 
 @dataclass(slots=True, kw_only=True)
 class Call:
     """A call under way: who asks for what, where it goes, and what it may cost. The prices of its hold count to its end.
 
-    `fields` is OpenAI's JSON for the provider, `limit` output tokens per choice, `prompt_tokens` our estimate for `model`, `text_tokens`
-    the part of it that is the same for every model. `candidates` are all pairs that may answer, `model` and `route` the one at hand.
+    `fields` is OpenAI's JSON for the provider, `options` the model's own beside it, `limit` output tokens per choice, `prompt_tokens`
+    our estimate. `end_user` and `cache_key` stand for what the caller named (`chat.stand_ins`). `candidates` are the pairs that may
+    answer, `model` and `route` the one at hand; `text_tokens` is what of the estimate is the same for all of them.
     """
 
     caller: Caller
@@ -52,10 +57,14 @@ class Call:
     prompt_tokens: int
     limit: int
     hold_credits: Decimal
+    options: dict[str, Any] = field(default_factory=dict)
+    end_user: str | None = None
+    cache_key: str | None = None
     id: str = field(default_factory=lambda: new_id("chatcmpl"))
     created: int = field(default_factory=lambda: int(time.time()))
     started: float = field(default_factory=time.monotonic)
     attempts: list[dict[str, Any]] = field(default_factory=list)
+    first_output_ms: int | None = None
     caller_left: bool = False
 
     @property
@@ -72,23 +81,27 @@ async def prepare(caller: Caller, request: ChatRequest, *, request_id: str, long
 
     A `long` body is worked on in a thread: the loop has other callers.
 
-    Raises `ApiError` unsupported_model, unsupported_option or context_length_exceeded.
+    Raises `ApiError` unsupported_model, unsupported_option, invalid_request (an option's value), context_length_exceeded or
+    model_unavailable.
     """
     catalog = await snapshot.current()
     fields = await asyncio.to_thread(request.wire) if long else request.wire()
+    options = request.model_options or {}
     candidates = routing.candidates(
-        catalog, request.model, fields=_asked(request, fields), allowed=caller.models, temperature=request.temperature
+        catalog, request.model, fields=_asked(request, fields), allowed=caller.models, temperature=request.temperature, options=options
     )
     text_tokens = await _count(fields, ceiling=max(model.context_window for model, _ in candidates), long=long)
     offer = next(offers(request, candidates, text_tokens=text_tokens))
-    _fit(fields, request, offer.model)
     return Call(
         caller=caller,
         request=request,
         request_id=request_id,
         model=offer.model,
         route=offer.route,
-        fields=fields,
+        fields=_fitted(fields, offer.model),
+        options=as_sent(options, offer.model.model_options),
+        end_user=_stand_in(caller, request.safety_identifier or request.user, purpose="end_user"),
+        cache_key=_stand_in(caller, request.prompt_cache_key, purpose="cache_key"),
         candidates=candidates,
         text_tokens=text_tokens,
         prompt_tokens=offer.prompt_tokens,
@@ -112,7 +125,7 @@ def offers(request: ChatRequest, candidates: Sequence[tuple[ModelInfo, RouteInfo
     """The offers of the candidates whose context the prompt fits, in their order.
 
     The one place where a hold is worked out: for the first try, for a hold that is moved, for a quote. `text_tokens` are the prompt's
-    without images. Raises `ApiError` context_length_exceeded, of the widest model, if the prompt fits none.
+    without images. Raises `ApiError` context_length_exceeded, about the largest of the models, if the prompt fits none.
     """
     images = request.images
     fits = [pair for pair in candidates if text_tokens + images * pair[0].tokens_per_image < pair[0].context_window]
@@ -128,14 +141,21 @@ def _asked(request: ChatRequest, fields: dict[str, Any]) -> frozenset[str]:
     return frozenset(fields) - {"messages", "seed"} | ({"image_url"} if request.images else set())
 
 
-def _fit(fields: dict[str, Any], request: ChatRequest, model: ModelInfo) -> None:
-    """Bring `fields` within what `model` takes: a temperature below its minimum is raised to it, a seed may be dropped."""
-    if request.model_options:
-        raise unsupported([f"model_options.{name}" for name in request.model_options], model=model.id)
-    if "temperature" in fields:
-        fields["temperature"] = max(fields["temperature"], float(model.temperature_min))
-    if "seed" not in model.supported_fields:
-        fields.pop("seed", None)
+def _fitted(fields: dict[str, Any], model: ModelInfo) -> dict[str, Any]:
+    """`fields` within what `model` takes: a temperature below its least is raised to it, a seed is sent to a model that knows seeds."""
+    fitted = dict(fields)
+    if "temperature" in fitted:
+        fitted["temperature"] = max(fitted["temperature"], float(model.temperature_min))
+    if "seed" in fitted:
+        if "seed" in model.supported_fields:
+            fitted["seed"] %= MOST_SEED
+        else:
+            del fitted["seed"]
+    return fitted
+
+
+def _stand_in(caller: Caller, name: str | None, *, purpose: Literal["end_user", "cache_key"]) -> str | None:
+    return stand_in(name, account_id=caller.account_id, purpose=purpose) if name else None
 
 
 async def _count(fields: dict[str, Any], *, ceiling: int, long: bool) -> int:
@@ -169,6 +189,7 @@ async def hold(call: Call) -> None:
                 route=call.route.name,
                 credits_per_litellm_usd=call.model.price.credits_per_litellm_usd,
                 price_version=call.model.price.version,
+                stream=bool(call.request.stream),
                 metadata=call.request.metadata or {},
             )
         )
@@ -189,8 +210,11 @@ async def hold(call: Call) -> None:
     raise ApiError("rate_limited", message, retry_after_seconds=2)
 
 
-async def give_back(call: Call, *, clause: str, error_code: str) -> Released | None:
-    """End the call's hold with nothing charged. None if the database can't say: then it is asked until it can."""
+async def give_back(call: Call, *, clause: str, error_code: str, absorbed_cost_usd: Decimal = Decimal(0)) -> Released | None:
+    """End the call's hold with nothing charged. None if the database can't say: then it is asked until it can.
+
+    `absorbed_cost_usd` is what the provider may bill us for all the same.
+    """
     release = Release(
         usage_id=call.id,
         wallet_id=call.caller.wallet_id,
@@ -198,6 +222,7 @@ async def give_back(call: Call, *, clause: str, error_code: str) -> Released | N
         outcome="failed",
         error_code=error_code,
         attempts=call.attempts,
+        absorbed_cost_usd=absorbed_cost_usd,
         latency_ms=call.latency_ms,
     )
     try:

@@ -7,13 +7,15 @@ own retries would hide attempts from the receipt; its cost is never read (see ca
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import httpx
 
 from catalog.cost import load_litellm
-from chat.upstream import Answer, UpstreamCall
+from chat.upstream import Answer, Chunk, UpstreamCall
 from chat.upstream.errors import Failed, TimedOut, UpstreamError, of_status
+from chat.upstream.whitelist import StreamWhitelist, answer, finish_reason
 
 # Everything of an OpenAI body that may be handed to LiteLLM.
 FIELDS = frozenset(
@@ -41,29 +43,64 @@ FIELDS = frozenset(
 
 class LiteLLMTransport:
     async def complete(self, call: UpstreamCall) -> Answer:
+        """The whole answer. Raises `UpstreamError`."""
         litellm = await _ready()
-        timeout = httpx.Timeout(call.total_seconds, connect=call.connect_seconds)
         try:
-            async with asyncio.timeout(call.total_seconds):
-                response = await litellm.acompletion(
-                    model=call.route.litellm_model,
-                    api_base=call.route.base_url or None,
-                    api_key=call.route.api_key() or "none",  # the sandbox asks for none, LiteLLM for any
-                    max_tokens=call.limit,
-                    timeout=timeout,
-                    max_retries=0,
-                    num_retries=0,
-                    **{name: value for name, value in call.fields.items() if name in FIELDS},
-                )
-        except TimeoutError:
-            raise TimedOut("no answer in time") from None
+            response = await litellm.acompletion(**_arguments(call))
+            sent = response.model_dump()
         except Exception as error:
             # `from None`: the text of LiteLLM's errors is the provider's, and a chained one would reach a log.
             raise _error(error, litellm) from None
-        choices = [_choice(choice) for choice in response.choices]
-        if not choices:
-            raise Failed("the answer has no choices")
-        return Answer(choices=choices, usage=_usage(response.usage))
+        whole = answer(sent)
+        return Answer(choices=whole.choices, usage=_usage(response.usage))
+
+    async def stream(self, call: UpstreamCall) -> AsyncGenerator[Chunk]:
+        """The answer as it comes. Raises `UpstreamError`, before or between the chunks.
+
+        LiteLLM ends a stream that was cut off with a finish reason and a count of its own. Both are therefore held back, and given at
+        the end only if it received them.
+        """
+        litellm = await _ready()
+        stream = None
+        try:
+            stream = await litellm.acompletion(**_arguments(call), stream=True, stream_options={"include_usage": True})
+            whitelist, finish = StreamWhitelist(), None
+            async for part in stream:
+                sent = part.model_dump()
+                for choice in sent["choices"]:
+                    finish = choice.pop("finish_reason", None) or finish
+                sent.pop("usage", None)
+                if chunk := whitelist.chunk(sent):
+                    yield chunk
+            counted = next((part.usage for part in reversed(stream.chunks) if getattr(part, "usage", None)), None)
+            ended = (stream.received_finish_reason or stream.intermittent_finish_reason) is not None
+            if ended or counted:
+                # It tells one reason for all choices
+                each = range(call.fields.get("n", 1)) if ended else ()
+                yield Chunk(
+                    [{"index": index, "delta": {}, "finish_reason": finish_reason(finish)} for index in each],
+                    _usage(counted) if counted else None,
+                )
+        except UpstreamError:
+            raise
+        except Exception as error:
+            raise _error(error, litellm) from None
+        finally:
+            if stream is not None:
+                await stream.aclose()
+
+
+def _arguments(call: UpstreamCall) -> dict[str, Any]:
+    return {
+        "model": call.route.litellm_model,
+        "api_base": call.route.base_url or None,
+        "api_key": call.route.api_key() or "none",  # the sandbox asks for none, LiteLLM for any
+        "max_tokens": call.limit,
+        "timeout": httpx.Timeout(call.total_seconds, connect=call.connect_seconds),
+        "max_retries": 0,
+        "num_retries": 0,
+        **{name: value for name, value in call.fields.items() if name in FIELDS},
+    }
 
 
 async def _ready() -> Any:
@@ -80,27 +117,6 @@ def _error(error: Exception, litellm: Any) -> UpstreamError:
         return Failed(f"{type(error).__name__} in the litellm transport")
     headers = getattr(error, "litellm_response_headers", None) or {}
     return of_status(status, str(error), retry_after=headers.get("retry-after"))
-
-
-def _choice(choice: Any) -> dict[str, Any]:
-    message = choice.message
-    answer: dict[str, Any] = {"role": "assistant", "content": message.content}
-    extra = getattr(message, "provider_specific_fields", None) or {}
-    answer["refusal"] = getattr(message, "refusal", None) or extra.get("refusal")
-    if reasoning := getattr(message, "reasoning_content", None):
-        answer["reasoning_content"] = reasoning
-    if message.tool_calls:
-        answer["tool_calls"] = [
-            {"id": tool.id, "type": "function", "function": {"name": tool.function.name, "arguments": tool.function.arguments}}
-            for tool in message.tool_calls
-        ]
-    logprobs = getattr(choice, "logprobs", None)
-    return {
-        "index": choice.index,
-        "message": answer,
-        "logprobs": logprobs.model_dump(mode="json", include={"content", "refusal"}) if logprobs else None,
-        "finish_reason": choice.finish_reason,
-    }
 
 
 def _usage(usage: Any) -> dict[str, Any]:
