@@ -54,6 +54,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "django_htmx",
     "rest_framework",
+    "drf_spectacular",
     "accounts",
     "wallets",
     "catalog",
@@ -220,6 +221,15 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["contract.json_only.StrictJSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "contract.json_only.JsonOnly",
     "EXCEPTION_HANDLER": "contract.exceptions.exception_handler",
+    "DEFAULT_SCHEMA_CLASS": "contract.openapi.AutoSchema",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "beatra",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.0",
+    "SORT_OPERATIONS": False,
+    "PREPROCESSING_HOOKS": ["contract.openapi.only_v1"],
+    "POSTPROCESSING_HOOKS": ["contract.openapi.complete"],
 }
 
 # Money

@@ -5,12 +5,15 @@ from django.urls import include, path
 
 from beatra_site import demo_inbox
 from beatra_site.health import Health, Readiness
+from beatra_site.openapi import OpenApiDocument
 
 handler404 = "beatra_site.not_found.not_found"
 
 urlpatterns = [
     path("livez", Health.as_view()),
     path("readyz", Readiness.as_view()),
+    path("openapi.json", OpenApiDocument.as_view(file="openapi.json")),
+    path("openapi.yaml", OpenApiDocument.as_view(file="openapi.yaml")),
     path("v1/health", Health.as_view()),
     path("v1/", include("catalog.urls")),
     path("v1/chat/", include("chat.urls")),

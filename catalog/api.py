@@ -9,27 +9,31 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from catalog import listing, routing, snapshot
+from catalog import document, listing, routing, snapshot
 from catalog.capabilities import CAPABILITIES
 from catalog.snapshot import Catalog
 from contract.async_view import AsyncAPIView
 from contract.errors import ApiError
 from contract.json_answer import JsonAnswer
+from contract.operation import documented
 from wallets import standing
 
 
 class Models(AsyncAPIView):
-    """List the chat models of this key, `auto` first."""
-
+    @documented(document.LIST_MODELS)
     async def get(self, request: HttpRequest) -> JsonAnswer:
+        """List the chat models.
+
+        Those that this key may use now, in OpenAI's shape, `auto` first.
+        """
         catalog = await snapshot.current()
         return JsonAnswer({"object": "list", "data": list(_models(catalog, request).values())})
 
 
 class OneModel(AsyncAPIView):
-    """One of them."""
-
+    @documented(document.GET_MODEL)
     async def get(self, request: HttpRequest, id: str) -> JsonAnswer:
+        """Look up a chat model."""
         if (model := _models(await snapshot.current(), request).get(id)) is None:
             raise ApiError("not_found", "There is no such model for this key.")
         return JsonAnswer(model)

@@ -42,8 +42,8 @@ class Call:
     """A call under way: who asks for what, where it goes, and what it may cost. The prices of its hold count to its end.
 
     `fields` is OpenAI's JSON for the provider, `options` the model's own beside it, `limit` output tokens per choice, `prompt_tokens`
-    our estimate. `end_user` and `cache_key` stand for what the caller named (`chat.stand_ins`). `candidates` are the pairs that may
-    answer, `model` and `route` the one at hand; `text_tokens` is what of the estimate is the same for all of them.
+    our estimate for `model`, `text_tokens` the part of it that is the same for every model. `candidates` are all pairs that may answer,
+    `model` and `route` the one at hand. `end_user` and `cache_key` stand for what the caller named (`chat.stand_ins`).
     """
 
     caller: Caller
@@ -125,7 +125,7 @@ def offers(request: ChatRequest, candidates: Sequence[tuple[ModelInfo, RouteInfo
     """The offers of the candidates whose context the prompt fits, in their order.
 
     The one place where a hold is worked out: for the first try, for a hold that is moved, for a quote. `text_tokens` are the prompt's
-    without images. Raises `ApiError` context_length_exceeded, about the largest of the models, if the prompt fits none.
+    without images. Raises `ApiError` context_length_exceeded, of the widest model, if the prompt fits none.
     """
     images = request.images
     fits = [pair for pair in candidates if text_tokens + images * pair[0].tokens_per_image < pair[0].context_window]

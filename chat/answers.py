@@ -71,7 +71,7 @@ class CalledFunction(BaseModel):
     arguments: str = Field(description="JSON as the model wrote it: it may be invalid, check it before use.")
 
 
-class ToolCall(BaseModel):
+class CalledTool(BaseModel):
     """A function that the model wants called. Its result goes back in a message of role `tool` with this `id`."""
 
     id: str
@@ -86,7 +86,7 @@ class AnswerMessage(BaseModel):
     content: str | None = Field(description="Null where the model calls tools or refuses.")
     refusal: str | None = Field(None, description="The model's words where it declines.")
     reasoning_content: str | None = Field(None, description="The model's thinking, where it shows it.")
-    tool_calls: list[ToolCall] | None = None
+    tool_calls: list[CalledTool] | None = None
 
 
 class Choice(BaseModel):
@@ -115,7 +115,7 @@ class CalledFunctionPart(BaseModel):
     arguments: str | None = Field(None, description="The next piece of the JSON.")
 
 
-class ToolCallPart(BaseModel):
+class CalledToolPart(BaseModel):
     """A piece of a tool call. Pieces with one `index` belong together; the first has the `id` and the name."""
 
     index: Count
@@ -131,7 +131,7 @@ class Delta(BaseModel):
     content: str | None = None
     refusal: str | None = None
     reasoning_content: str | None = None
-    tool_calls: list[ToolCallPart] | None = None
+    tool_calls: list[CalledToolPart] | None = None
 
 
 class ChunkChoice(BaseModel):

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
-from chat import admission, completion, lifetime
+from chat import admission, completion, document, lifetime
 from chat.admission import Call
 from chat.schema import parse
 from chat.stream import Events, Stream
@@ -16,6 +16,7 @@ from contract import idempotency_key, request_id
 from contract.async_view import AsyncAPIView
 from contract.errors import ApiError
 from contract.json_answer import JsonAnswer
+from contract.operation import documented
 from contract.strict_json import INLINE_BYTES
 
 # `X-Accel-Buffering` keeps nginx from collecting the events
@@ -25,7 +26,17 @@ STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 class ChatCompletions(AsyncAPIView):
     """Answer a conversation, as OpenAI's chat completions do. Held before the provider is asked, charged before the answer."""
 
+    @documented(document.CREATE_CHAT_COMPLETION)
     async def post(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer a conversation.
+
+        As OpenAI's chat completions do, with the price in `usage`. The most it may cost is held before a provider is asked, and the
+        charge takes its place before the answer is sent; a call that fails costs nothing.
+
+        With `stream: true` the answer is `text/event-stream`: each event is `data: ` and one chunk, the last is `data: [DONE]`; lines
+        that begin with `:` keep the connection alive. A failure before the first output is an ordinary error with its own status; a later
+        one is an event `data: {"error": {...}}` and the end of the stream, without `[DONE]`.
+        """
         idempotency_key.given(request)
         body = await self.json(request)
         long = len(request.body) > INLINE_BYTES
