@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from chat.answers import ChatCompletion, ChatCompletionChunk
+from chat.answers import ChatCompletion, ChatCompletionChunk, Quote
 from chat.schema import ChatRequest
 from contract.operation import Example, Operation
 
@@ -156,4 +156,26 @@ CREATE_CHAT_COMPLETION: Final = Operation(
         "upstream_error",
         "upstream_timeout",
     ),
+)
+
+_QUOTE: Final = {
+    "object": "quote",
+    "model": "MiniMax-M2.7",
+    "hold_credits": "7.3894",
+    "most_credits": "79.8878",
+    "available_credits": "1000.0000",
+    "affordable": True,
+    "affordable_output_tokens": 131_072,
+}
+QUOTE_CHAT_COMPLETION: Final = Operation(
+    id="quoteChatCompletion",
+    tag="Chat",
+    status="Preview",
+    body=ChatRequest,
+    body_words=_WORDS,
+    body_examples={"text": Example("A question", _HI)},
+    answer=Quote,
+    answer_words="The quote.",
+    answer_examples={"quote": Example("A call that the wallet carries", _QUOTE)},
+    errors=("context_length_exceeded", "unsupported_model", "unsupported_option", "unsupported_capability", "model_unavailable"),
 )
