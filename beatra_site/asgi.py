@@ -25,8 +25,8 @@ from contract.lifespan import Lifespan, heed_sigterm
 from keys import forgetting, last_use
 from wallets import heartbeat, pool
 
-LEAN_PATHS = frozenset({"/v1/health", "/livez", "/readyz", "/openapi.json", "/openapi.yaml"})
-LEAN_PREFIXES = ("/v1/chat/", "/v1/models")
+LEAN_PATHS = frozenset({"/v1/health", "/v1/wallet", "/livez", "/readyz", "/openapi.json", "/openapi.yaml"})
+LEAN_PREFIXES = ("/v1/chat/", "/v1/models", "/v1/catalog/")
 
 lean = LeanHandler()
 lifespan = Lifespan(

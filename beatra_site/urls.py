@@ -1,4 +1,4 @@
-"""Every path of the site. `/v1/chat/...` is answered by the lean handler, see beatra_site/asgi.py."""
+"""Every path of the site. Much of `/v1` is answered by the lean handler, see beatra_site/asgi.py."""
 
 from django.contrib import admin
 from django.urls import include, path
@@ -17,6 +17,7 @@ urlpatterns = [
     path("v1/health", Health.as_view()),
     path("v1/", include("catalog.urls")),
     path("v1/chat/", include("chat.urls")),
+    path("v1/", include("wallets.urls")),
     path("", include("beatra_site.dashboard.urls")),
     path("account/", include("accounts.urls")),
     path("accounts/", include("allauth.account.urls")),

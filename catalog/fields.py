@@ -14,7 +14,24 @@ from types import MappingProxyType
 from contract.json_pointer import pointer as json_pointer
 
 IMAGES = "image_url"
+MAX_IMAGES = 20
 OPTION_PREFIX = "model_options."
+
+EVERY_MODEL = (
+    "stream",
+    "stream_options",
+    "max_tokens",
+    "max_completion_tokens",
+    "seed",
+    "modalities",
+    "metadata",
+    "store",
+    "service_tier",
+    "safety_identifier",
+    "prompt_cache_key",
+    "user",
+)
+"""The optional fields that no model refuses."""
 
 FIELDS: Mapping[str, str] = MappingProxyType(
     {

@@ -60,8 +60,13 @@ def candidates(
 
 
 def callable_models(catalog: Catalog, *, allowed: frozenset[str] | None = None) -> list[ModelInfo]:
-    """The chat models that a key may use now: allowed and with a route, in the order of `auto`."""
-    return [model for model in catalog.models.values() if model.capability == "chat" and model.routes and _permitted(model, allowed)]
+    """The chat models that a key may use now, in the order of `auto`."""
+    return [model for model in usable_models(catalog, allowed=allowed) if model.capability == "chat"]
+
+
+def usable_models(catalog: Catalog, *, allowed: frozenset[str] | None = None) -> list[ModelInfo]:
+    """The models of every capability that a key may use now: allowed, and where it is a chat model with a route. In the order of `auto`."""
+    return [model for model in catalog.models.values() if _permitted(model, allowed) and (model.routes or model.capability != "chat")]
 
 
 def _permitted(model: ModelInfo, allowed: frozenset[str] | None) -> bool:

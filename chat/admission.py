@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -41,7 +42,8 @@ class Call:
     """A call under way: who asks for what, where it goes, and what it may cost. The prices of its hold count to its end.
 
     `fields` is OpenAI's JSON for the provider, `options` the model's own beside it, `limit` output tokens per choice, `prompt_tokens`
-    our estimate. `end_user` and `cache_key` stand for what the caller named (`chat.stand_ins`).
+    our estimate for `model`, `text_tokens` the part of it that is the same for every model. `candidates` are all pairs that may answer,
+    `model` and `route` the one at hand. `end_user` and `cache_key` stand for what the caller named (`chat.stand_ins`).
     """
 
     caller: Caller
@@ -50,6 +52,8 @@ class Call:
     model: ModelInfo
     route: RouteInfo
     fields: dict[str, Any]
+    candidates: Sequence[tuple[ModelInfo, RouteInfo]]
+    text_tokens: int
     prompt_tokens: int
     limit: int
     hold_credits: Decimal
@@ -83,50 +87,58 @@ async def prepare(caller: Caller, request: ChatRequest, *, request_id: str, long
     catalog = await snapshot.current()
     fields = await asyncio.to_thread(request.wire) if long else request.wire()
     options = request.model_options or {}
-    pairs = routing.candidates(
+    candidates = routing.candidates(
         catalog, request.model, fields=_asked(request, fields), allowed=caller.models, temperature=request.temperature, options=options
     )
-    model, route, prompt_tokens, limit = await _first_that_holds(pairs, fields, request, long=long)
+    text_tokens = await _count(fields, ceiling=max(model.context_window for model, _ in candidates), long=long)
+    offer = next(offers(request, candidates, text_tokens=text_tokens))
     return Call(
         caller=caller,
         request=request,
         request_id=request_id,
-        model=model,
-        route=route,
-        fields=_fitted(fields, model),
-        options=as_sent(options, model.model_options),
+        model=offer.model,
+        route=offer.route,
+        fields=_fitted(fields, offer.model),
+        options=as_sent(options, offer.model.model_options),
         end_user=_stand_in(caller, request.safety_identifier or request.user, purpose="end_user"),
         cache_key=_stand_in(caller, request.prompt_cache_key, purpose="cache_key"),
-        prompt_tokens=prompt_tokens,
-        limit=limit,
-        hold_credits=pricing.hold_credits(model, route, prompt_tokens=prompt_tokens, limit=limit, n=request.choices),
+        candidates=candidates,
+        text_tokens=text_tokens,
+        prompt_tokens=offer.prompt_tokens,
+        limit=offer.limit,
+        hold_credits=offer.hold_credits,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a call would hold with one of its candidates. `limit` is output tokens per choice."""
+
+    model: ModelInfo
+    route: RouteInfo
+    prompt_tokens: int
+    limit: int
+    hold_credits: Decimal
+
+
+def offers(request: ChatRequest, candidates: Sequence[tuple[ModelInfo, RouteInfo]], *, text_tokens: int) -> Iterator[Offer]:
+    """The offers of the candidates whose context the prompt fits, in their order.
+
+    The one place where a hold is worked out: for the first try, for a hold that is moved, for a quote. `text_tokens` are the prompt's
+    without images. Raises `ApiError` context_length_exceeded, of the widest model, if the prompt fits none.
+    """
+    images = request.images
+    fits = [pair for pair in candidates if text_tokens + images * pair[0].tokens_per_image < pair[0].context_window]
+    for model, route in fits or [max(candidates, key=lambda pair: pair[0].context_window)]:
+        prompt_tokens = text_tokens + images * model.tokens_per_image
+        limit = pricing.output_limit(model, asked=request.output_limit, prompt_tokens=prompt_tokens)
+        credits = pricing.hold_credits(model, route, prompt_tokens=prompt_tokens, limit=limit, n=request.choices)
+        yield Offer(model, route, prompt_tokens, limit, credits)
 
 
 def _asked(request: ChatRequest, fields: dict[str, Any]) -> frozenset[str]:
     """What a model must be able to take: the fields given, and `image_url` for a message with an image. A seed is but a hint."""
     return frozenset(fields) - {"messages", "seed"} | ({"image_url"} if request.images else set())
-
-
-async def _first_that_holds(
-    pairs: list[tuple[ModelInfo, RouteInfo]], fields: dict[str, Any], request: ChatRequest, *, long: bool
-) -> tuple[ModelInfo, RouteInfo, int, int]:
-    """The first model and route whose context the messages fit into, with the estimate of the prompt and the output limit.
-
-    Raises `ApiError` context_length_exceeded, about the largest of them, if there is none.
-    """
-    too_long: dict[int, ApiError] = {}
-    tried = None
-    for model, route in pairs:
-        if model is tried:  # another route has the same context
-            continue
-        tried = model
-        prompt_tokens = await _estimate(fields, model, long=long)
-        try:
-            return model, route, prompt_tokens, pricing.output_limit(model, asked=request.output_limit, prompt_tokens=prompt_tokens)
-        except ApiError as error:
-            too_long[model.context_window] = error
-    raise too_long[max(too_long)]
 
 
 def _fitted(fields: dict[str, Any], model: ModelInfo) -> dict[str, Any]:
@@ -146,15 +158,14 @@ def _stand_in(caller: Caller, name: str | None, *, purpose: Literal["end_user", 
     return stand_in(name, account_id=caller.account_id, purpose=purpose) if name else None
 
 
-async def _estimate(fields: dict[str, Any], model: ModelInfo, *, long: bool) -> int:
-    """The prompt in tokens, by our own count."""
+async def _count(fields: dict[str, Any], *, ceiling: int, long: bool) -> int:
+    """The prompt in tokens without its images, by our own count, which ends above `ceiling`."""
     estimate = partial(
         tokens.estimate_prompt,
         fields["messages"],
         tools=fields.get("tools"),
         response_format=fields.get("response_format"),
-        tokens_per_image=model.tokens_per_image,
-        ceiling=model.context_window,
+        ceiling=ceiling,
     )
     return await asyncio.to_thread(estimate) if long else estimate()
 

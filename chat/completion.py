@@ -23,7 +23,8 @@ async def run(call: Call) -> dict[str, Any]:
     """Hold, ask, settle; the answer's body. Runs in a task of its own (`chat.lifetime.spawn`).
 
     Raises `ApiError`: insufficient_balance or rate_limited when the hold is refused, invalid_request when an image can't be had, the
-    provider's failure by its own code, billing_failed when the charge could not be recorded. Whatever it raises, nothing is charged and nothing stays held.
+    provider's failure by its own code, billing_failed when the charge could not be recorded. Whatever it raises, nothing is charged
+    and nothing stays held.
     """
     await hold(call)
     try:

@@ -20,7 +20,6 @@ from contract.fetching import INTERNET, FetchError, Network, fetch
 from contract.invalid import invalid_fields
 from contract.json_pointer import pointer
 
-MAX_IMAGES = 20
 MAX_BYTES = 8 * limits.MIB
 # What a call may hold of fetched images altogether: as many characters as a body may have
 MAX_BYTES_FETCHED = limits.CHAT_BODY

@@ -12,10 +12,9 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
-from catalog.fields import pointer
+from catalog.fields import MAX_IMAGES, pointer
 from chat.answer_format import ResponseFormat
 from chat.body_size import MAX_METADATA, MAX_OPTIONS, MAX_STOPS, MAX_TOOLS, check_size
-from chat.images import MAX_IMAGES
 from chat.messages import AssistantMessage, ImagePart, Message, UserMessage
 from chat.strict_types import WITHOUT_NULLS, Flag, Inner, Integer, Number, PlainNumber, Text, not_offered
 from chat.tools import NamedTool, Tool, ToolChoice

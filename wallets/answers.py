@@ -14,6 +14,10 @@ Clause = Annotated[
 ]
 
 
+ExactUsd = Annotated[str, Field(pattern=r"^\d+(\.\d+)?$", examples=["0.0000003"])]
+"""USD with as many places as there are."""
+
+
 class WalletAnswer(BaseModel):
     """The credits of the key's account."""
 
@@ -25,12 +29,12 @@ class WalletAnswer(BaseModel):
 
 
 class CostLine(BaseModel):
-    """One class of tokens in the cost of a call."""
+    """One class of tokens in the cost of a call. Each token is in one class."""
 
-    token_class: str = Field(alias="class", examples=["input"])
+    token_class: Literal["input", "cached", "cache_write", "audio_input", "output", "reasoning", "audio_output"] = Field(alias="class")
     tokens: Count
-    usd_per_token: str = Field(examples=["0.0000003"])
-    usd: str = Field(examples=["0.0003"])
+    usd_per_token: ExactUsd
+    usd: ExactUsd = Field(description="`tokens x usd_per_token`. The lines' sum, rounded half up to twelve places, is `cost_usd`.")
 
 
 class UsageReceipt(BaseModel):
