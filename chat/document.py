@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from chat.answers import ChatCompletion, ChatCompletionChunk
+from chat.answers import ChatCompletion, ChatCompletionChunk, Quote
 from chat.schema import ChatRequest
 from contract.operation import Example, Operation
 
@@ -84,6 +84,9 @@ def _chunk(delta: dict[str, Any], *, finish_reason: str | None = None, **more: A
 
 _CALL: Final = {"id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "Oslo"}'}}
 
+# What the body alone can be refused for, by the call and by its quote
+_REFUSALS: Final = ("context_length_exceeded", "unsupported_model", "unsupported_option", "unsupported_capability")
+
 CREATE_CHAT_COMPLETION: Final = Operation(
     id="createChatCompletion",
     tag="Chat",
@@ -109,16 +112,37 @@ CREATE_CHAT_COMPLETION: Final = Operation(
     },
     idempotent=True,
     errors=(
+        *_REFUSALS,
+        "safety_rejected",
         "insufficient_balance",
         "spend_limit_reached",
         "billing_failed",
-        "context_length_exceeded",
-        "unsupported_model",
-        "unsupported_option",
-        "unsupported_capability",
-        "safety_rejected",
         "model_unavailable",
         "upstream_error",
         "upstream_timeout",
     ),
+)
+QUOTE_CHAT_COMPLETION: Final = Operation(
+    id="quoteChatCompletion",
+    tag="Chat",
+    status="Preview",
+    body=ChatRequest,
+    body_examples={"text": Example("A question", _HI)},
+    answer=Quote,
+    answer_words="What the call would hold.",
+    answer_examples={
+        "quote": Example(
+            "A call that the wallet carries",
+            {
+                "object": "quote",
+                "model": "MiniMax-M2.7",
+                "hold_credits": "7.3920",
+                "most_credits": "18.4320",
+                "available_credits": "987.5000",
+                "affordable": True,
+                "affordable_output_tokens": 131072,
+            },
+        )
+    },
+    errors=_REFUSALS,
 )
