@@ -42,9 +42,10 @@ class OneModel(AsyncAPIView):
 class CatalogModels(AsyncAPIView):
     @documented(document.LIST_CATALOG_MODELS)
     async def get(self, request: HttpRequest) -> JsonAnswer:
-        """List every model with its limits and its price.
+        """List all models with their prices.
 
-        Those that this key may use, of every capability, in the order of `auto`, which is no model of its own and so not among them.
+        Every model of this key, of every capability: what it takes, its limits, and its price. In the order of `auto`, which is no model
+        of its own and so not among them, and then of ids.
         """
         caller = request.auth  # type: ignore[attr-defined]  # set by the view
         models = routing.usable_models(await snapshot.current(), allowed=caller.models)
@@ -58,7 +59,7 @@ class Capabilities(AsyncAPIView):
     async def get(self, request: HttpRequest) -> JsonAnswer:
         """List what can be done.
 
-        Where each capability is called, and with which of this key's models.
+        Where it is done, and with which of this key's models.
         """
         catalog = await snapshot.current()
         offered = {model.capability for model in catalog.models.values()}

@@ -1,4 +1,4 @@
-"""What the API document says of the models."""
+"""What the API document says of the models and the catalog."""
 
 from __future__ import annotations
 
@@ -28,40 +28,27 @@ GET_MODEL: Final = Operation(
     path_parameters={"id": PathParameter("The model's id, or `auto`.", "MiniMax-M2.7")},
 )
 
-_CATALOG_MODEL: Final = _MINIMAX | {
+_PRICES: Final = {"input": "450.0000", "cached": "90.0000", "cache_write": "562.5000", "output": "1800.0000", "reasoning": "1800.0000"}
+_ENTRY: Final = _MINIMAX | {
     "display_name": "MiniMax M2.7",
     "capabilities": ["chat"],
     "status": "Available",
     "input_modalities": ["text"],
     "output_modalities": ["text"],
-    "context_window": 204_800,
-    "max_output_tokens": 131_072,
+    "context_window": 204800,
+    "max_output_tokens": 131072,
     "default_output_tokens": 4096,
-    "supported_fields": ["stream", "max_completion_tokens", "temperature", "tools"],
+    "supported_fields": ["stream", "stream_options", "max_tokens", "max_completion_tokens", "n", "temperature", "top_p", "tools"],
     "supported_options": {},
     "pricing": {
         "basis": "litellm_cost",
         "credits_per_litellm_usd": "1500.0000",
-        "credits_per_million_tokens": {
-            "input": "450.0000",
-            "cached": "90.0000",
-            "cache_write": "562.5000",
-            "output": "1800.0000",
-            "reasoning": "1800.0000",
-        },
+        "credits_per_million_tokens": _PRICES,
         "tiers": [],
         "peak_prices": False,
     },
-    "auto_rank": 10,
+    "auto_rank": 1,
     "limits": {"temperature": {"minimum": 0.01, "maximum": 1.0}},
-}
-_CHAT: Final = {
-    "id": "chat",
-    "object": "capability",
-    "display_name": "Chat completions",
-    "label": "Available",
-    "endpoint": "/v1/chat/completions",
-    "models": ["MiniMax-M2.7"],
 }
 
 LIST_CATALOG_MODELS: Final = Operation(
@@ -70,7 +57,7 @@ LIST_CATALOG_MODELS: Final = Operation(
     status="Preview",
     answer=CatalogModelList,
     answer_words="The models.",
-    answer_examples={"models": Example("A model", {"object": "list", "data": [_CATALOG_MODEL]})},
+    answer_examples={"models": Example("One model", {"object": "list", "data": [_ENTRY]})},
 )
 LIST_CAPABILITIES: Final = Operation(
     id="listCapabilities",
@@ -78,5 +65,22 @@ LIST_CAPABILITIES: Final = Operation(
     status="Preview",
     answer=CapabilityList,
     answer_words="The capabilities.",
-    answer_examples={"capabilities": Example("One capability", {"object": "list", "data": [_CHAT]})},
+    answer_examples={
+        "capabilities": Example(
+            "One capability",
+            {
+                "object": "list",
+                "data": [
+                    {
+                        "id": "chat",
+                        "object": "capability",
+                        "display_name": "Chat completions",
+                        "label": "Available",
+                        "endpoint": "/v1/chat/completions",
+                        "models": ["MiniMax-M2.7"],
+                    }
+                ],
+            },
+        )
+    },
 )

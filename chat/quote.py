@@ -28,9 +28,10 @@ from wallets.standing import Standing
 class ChatQuote(AsyncAPIView):
     @documented(document.QUOTE_CHAT_COMPLETION)
     async def post(self, request: HttpRequest) -> JsonAnswer:
-        """Quote a chat completion.
+        """Ask what a chat call would hold.
 
-        What a call with this body would hold, and whether the wallet carries it now. It is free: no provider is asked, nothing is held.
+        And whether the wallet carries that now. The body is a chat completion's, streamed or not. Free: no provider is asked and nothing
+        is held. What the call would be refused for, the quote is refused for too, but for want of credits, which is its answer.
         """
         body = await self.json(request)
         long = len(request.body) > INLINE_BYTES

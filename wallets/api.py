@@ -28,7 +28,7 @@ class WalletView(AsyncAPIView):
     async def get(self, request: HttpRequest) -> JsonAnswer:
         """Look up the wallet.
 
-        The credits of this key's account.
+        The credits of this key's account, and what calls in flight hold of them.
         """
         wallet = await standing.of(request.auth.wallet_id)  # type: ignore[attr-defined]  # set by the view
         return JsonAnswer(
@@ -47,7 +47,7 @@ class UsageView(APIView):
     def get(self, request: Request, id: str) -> Response:
         """Look up the receipt of a call.
 
-        Of any call of this key's account, also while it runs. Another account's is as unknown as one that never was.
+        Of any key of this account. Another account's is as unknown as one that never was.
         """
         record = UsageRecord.objects.filter(wallet=request.auth.wallet_id, pk=id).first() if _ID.fullmatch(id) else None
         if record is None:

@@ -22,15 +22,15 @@ SCHEMAS = DOCUMENT["components"]["schemas"]
 
 # The first table of the contract; whoever adds a path says here what it is
 LABELS = {
-    "/v1/catalog/capabilities": "Preview",
-    "/v1/catalog/models": "Preview",
     "/v1/chat/completions": "Available",
-    "/v1/chat/completions/quote": "Preview",
     "/v1/health": "Available",
+    "/v1/chat/completions/quote": "Preview",
     "/v1/models": "Preview",
     "/v1/models/{id}": "Preview",
-    "/v1/usage/{id}": "Preview",
+    "/v1/catalog/models": "Preview",
+    "/v1/catalog/capabilities": "Preview",
     "/v1/wallet": "Preview",
+    "/v1/usage/{id}": "Preview",
 }
 
 
