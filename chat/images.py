@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from catalog.snapshot import RouteInfo
+from chat.upstream import dialects
 from contract import limits
 from contract.errors import FieldError
 from contract.fetching import INTERNET, FetchError, Network, fetch
@@ -115,7 +116,7 @@ async def inlined(fields: dict[str, Any], *, route: RouteInfo, network: Network 
 
 def _fetches_itself(route: RouteInfo) -> bool:
     """litellm would fetch some URLs from inside our network, and never sees any."""
-    return route.transport != "litellm"
+    return route.transport == "native" and dialects.of(route).fetches_images
 
 
 def _addresses(messages: list[dict[str, Any]]) -> Iterator[tuple[str, tuple[str | int, ...]]]:

@@ -51,6 +51,8 @@ DIALECTS: Mapping[str, Dialect] = {
     # platform.minimax.io/docs/api-reference/text-openai-api: without reasoning_split the thinking stands in the content, in <think> tags,
     # and must come back with the message for the model to go on thinking
     "minimax": Dialect(always={"reasoning_split": True}, reasoning_field="reasoning_details"),
+    # docs.anthropic.com/en/api/messages: metadata.user_id, which LiteLLM makes of `user`; spoken over the litellm transport only
+    "anthropic": Dialect(end_user_field="user"),
     # help.aliyun.com, OpenAI compatible mode of Model Studio
     "dashscope": Dialect(fetches_images=True),
 }
