@@ -20,7 +20,7 @@ urlpatterns = [
     path("v1/", include("wallets.urls")),
     path("", include("beatra_site.dashboard.urls")),
     path("account/", include("accounts.urls")),
-    path("accounts/", include("allauth.account.urls")),
+    path("accounts/", include("accounts.sign_in_urls")),
     path("admin/", admin.site.urls),
     path("demo/inbox", demo_inbox.inbox, name="demo_inbox"),
     path("keys/", include("keys.urls")),

@@ -90,6 +90,7 @@ class ModelOption(BaseModel):
     minimum: float | None = None
     maximum: float | None = None
     choices: list[str | int | float] | None = None
+    description: str | None = None
 
 
 class Limits(BaseModel):

@@ -40,12 +40,13 @@ class OneModel(AsyncAPIView):
 
 
 class CatalogModels(AsyncAPIView):
-    """Every model of this key, of every capability: what it takes, its limits, and its price.
-
-    In the order of `auto`, which is no model of its own and so not among them, and then of ids.
-    """
-
+    @documented(document.LIST_CATALOG_MODELS)
     async def get(self, request: HttpRequest) -> JsonAnswer:
+        """List all models with their prices.
+
+        Every model of this key, of every capability: what it takes, its limits, and its price. In the order of `auto`, which is no model
+        of its own and so not among them, and then of ids.
+        """
         caller = request.auth  # type: ignore[attr-defined]  # set by the view
         models = routing.usable_models(await snapshot.current(), allowed=caller.models)
         # Asked for only where a price shows it: a catalog of chat models costs no I/O
@@ -54,9 +55,12 @@ class CatalogModels(AsyncAPIView):
 
 
 class Capabilities(AsyncAPIView):
-    """What can be done here, where, and with which of this key's models."""
-
+    @documented(document.LIST_CAPABILITIES)
     async def get(self, request: HttpRequest) -> JsonAnswer:
+        """List what can be done.
+
+        Where it is done, and with which of this key's models.
+        """
         catalog = await snapshot.current()
         offered = {model.capability for model in catalog.models.values()}
         models = routing.usable_models(catalog, allowed=request.auth.models)  # type: ignore[attr-defined]  # set by the view

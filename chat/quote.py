@@ -12,12 +12,13 @@ from typing import Any
 from django.http import HttpRequest
 
 from catalog import pricing
-from chat import admission
+from chat import admission, document
 from chat.admission import Call
 from chat.schema import parse
 from contract import request_id
 from contract.async_view import AsyncAPIView
 from contract.json_answer import JsonAnswer
+from contract.operation import documented
 from contract.strict_json import INLINE_BYTES
 from wallets import standing
 from wallets.money import as_text
@@ -25,9 +26,13 @@ from wallets.standing import Standing
 
 
 class ChatQuote(AsyncAPIView):
-    """The hold of a chat call, and whether the wallet carries it now. The body is a chat completion's, streamed or not."""
-
+    @documented(document.QUOTE_CHAT_COMPLETION)
     async def post(self, request: HttpRequest) -> JsonAnswer:
+        """Ask what a chat call would hold.
+
+        And whether the wallet carries that now. The body is a chat completion's, streamed or not. Free: no provider is asked and nothing
+        is held. What the call would be refused for, the quote is refused for too, but for want of credits, which is its answer.
+        """
         body = await self.json(request)
         long = len(request.body) > INLINE_BYTES
         asked = await asyncio.to_thread(parse, body) if long else parse(body)

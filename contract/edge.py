@@ -207,9 +207,14 @@ class _Exchange:
                 return None
             code = "not_found" if status < 400 else _CODE_OF_STATUS.get(status, "invalid_request" if status < 500 else "internal_error")
             return ApiError(code, right_path(self.path) if code == "not_found" else None)
-        if status == 404 and not self.wants_a_page() and (message := right_path(self.path)) is not None:
+        # Some pages are called as paths of the API are: who brings a key means the API, and would be sent to sign in
+        is_missed = status == 404 or self.brings_a_key()
+        if is_missed and not self.wants_a_page() and (message := right_path(self.path)) is not None:
             return ApiError("not_found", message)
         return None
+
+    def brings_a_key(self) -> bool:
+        return any(name == b"authorization" and value[:7].lower() == b"bearer " for name, value in self.scope["headers"])
 
     def wants_a_page(self) -> bool:
         return any(name == b"accept" and b"text/html" in value for name, value in self.scope["headers"])

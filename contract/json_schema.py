@@ -21,17 +21,37 @@ def schemas(model: type[BaseModel], *, mode: JsonSchemaMode) -> dict[str, JsonSc
     for name, each in found.items():
         if each.get("title") == name:  # the name says it already
             del each["title"]
-    return {name: _translated(each) for name, each in found.items()}
+    return {name: _in_order(each) for name, each in found.items()}
+
+
+def flowing(text: str) -> str:
+    """A docstring as Markdown: a paragraph is one line, however it was broken in the code. Lists stay as they are."""
+    paragraphs = "\n".join(line.strip() for line in text.strip().split("\n")).split("\n\n")
+    return "\n\n".join(each if each.startswith(("- ", "|")) else each.replace("\n", " ") for each in paragraphs)
 
 
 # A bound after a validator of our own comes out under pydantic's name for it
 _BOUNDS = {"ge": "minimum", "le": "maximum", "gt": "exclusiveMinimum", "lt": "exclusiveMaximum"}
+# What a reader wants to know first; the rest as it comes
+_FIRST = ("description", "type", "required", "properties")
 
 
-def _translated(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {_BOUNDS.get(name, name) if isinstance(each, int | float) else name: _translated(each) for name, each in value.items()}
-    return [_translated(each) for each in value] if isinstance(value, list) else value
+def _in_order(schema: Any) -> Any:
+    """A schema and those inside it, keywords by the names and in the order in which they are read best."""
+    if isinstance(schema, list):
+        return [_in_order(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    names = sorted(schema, key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
+    return {_BOUNDS.get(name, name): _inside(name, schema[name]) for name in names}
+
+
+def _inside(keyword: str, value: Any) -> Any:
+    if keyword == "properties":
+        return {name: _in_order(each) for name, each in value.items()}
+    if keyword == "description":
+        return flowing(value)
+    return value if keyword in ("default", "examples", "enum", "const") else _in_order(value)
 
 
 class _Tidy(GenerateJsonSchema):
@@ -44,6 +64,13 @@ class _Tidy(GenerateJsonSchema):
         tidy = super().default_schema(schema)
         if tidy.get("default", ...) is None:
             del tidy["default"]
+        return tidy
+
+    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+        tidy = super().dict_schema(schema)
+        for pattern, values in tidy.pop("patternProperties", {}).items():
+            # says too that other names are refused, and generators know a map by it
+            tidy |= {"propertyNames": {"pattern": pattern}, "additionalProperties": values}
         return tidy
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:

@@ -17,6 +17,7 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema as SpectacularSchema
 from drf_spectacular.plumbing import ResolvedComponent
 from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode
 
 from contract import json_schema, openapi_errors
 from contract.operation import ORIGIN, Example, Operation
@@ -64,7 +65,7 @@ class AutoSchema(SpectacularSchema):
         self.path, self.path_regex, self.path_prefix, self.method, self.registry = path, path_regex, path_prefix, method.upper(), registry
         handler = getattr(self.view, method.lower())
         operation: Operation | None = getattr(handler, "operation", None)
-        summary, _, description = _plain(handler.__doc__).partition("\n\n")
+        summary, _, description = json_schema.flowing(handler.__doc__ or "").partition("\n\n")
         if operation is None or not summary:
             raise ImproperlyConfigured(f"{method} {path} needs @documented(Operation(...)) and a docstring")
         has_key = any(each().authenticate_header(None) == "Bearer" for each in self.view.authentication_classes)
@@ -101,7 +102,7 @@ class AutoSchema(SpectacularSchema):
 
     def _body_of(self, operation: Operation) -> Json:
         assert operation.body is not None
-        media: Json = {"schema": self._ref(operation.body, mode="validation", words=operation.body_words)}
+        media: Json = {"schema": self._ref(operation.body, mode="validation")}
         return {"required": True, "content": {"application/json": {**media, **_examples(operation.body_examples)}}}
 
     def _answer_of(self, operation: Operation) -> Json:
@@ -112,12 +113,9 @@ class AutoSchema(SpectacularSchema):
         headers = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
         return {"description": operation.answer_words, "headers": headers, "content": content}
 
-    def _ref(self, model: type[BaseModel], *, mode: Any = "serialization", words: Any = None) -> Json:
+    def _ref(self, model: type[BaseModel], *, mode: JsonSchemaMode = "serialization") -> Json:
         """A reference to `model`, which is among the components with all it is made of from now on."""
-        found = json_schema.schemas(model, mode=mode)
-        for name, description in (words or {}).items():
-            found[model.__name__]["properties"][name]["description"] = description
-        for name, schema in found.items():
+        for name, schema in json_schema.schemas(model, mode=mode).items():
             self._share("schemas", name, schema)
         return {"$ref": json_schema.REF.format(model=model.__name__)}
 
@@ -180,13 +178,6 @@ _HEADERS: dict[str, Json] = {
 
 def _names_in(path: str) -> list[str]:
     return [part[1:-1] for part in path.split("/") if part.startswith("{")]
-
-
-def _plain(docstring: str | None) -> str:
-    """A docstring with its paragraphs as one line each; what is indented stays as it is."""
-    lines = (docstring or "").strip().split("\n")
-    paragraphs = "\n".join(line.strip() for line in lines).split("\n\n")
-    return "\n\n".join(paragraph if paragraph.startswith(("- ", "|", "```")) else paragraph.replace("\n", " ") for paragraph in paragraphs)
 
 
 def _examples(named: Any) -> Json:

@@ -51,7 +51,7 @@ class Operation:
     `id` is what SDK generators name their method. `status` is the contract's label: Available or Preview. `answer` is the shape of
     the 200, `stream` of one event of a 200 that is `text/event-stream`. `errors` are the codes of this operation alone: those
     that every operation, every key, every body and every id bring with them are added by `codes`.
-    `body_words` and `body_examples` say what the fields of `body` mean and how it looks.
+    What the fields mean is said by the shapes themselves.
     """
 
     id: str
@@ -61,7 +61,6 @@ class Operation:
     answer_words: str = "The answer."
     answer_examples: Mapping[str, Example] = field(default_factory=dict)
     body: type[BaseModel] | None = None
-    body_words: Mapping[str, str] = field(default_factory=dict)
     body_examples: Mapping[str, Example] = field(default_factory=dict)
     stream: type[BaseModel] | None = None
     stream_examples: Mapping[str, Example] = field(default_factory=dict)

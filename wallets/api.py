@@ -12,7 +12,8 @@ from rest_framework.views import APIView
 from contract.async_view import AsyncAPIView
 from contract.errors import ApiError
 from contract.json_answer import JsonAnswer
-from wallets import standing
+from contract.operation import documented
+from wallets import document, standing
 from wallets.models import UsageRecord
 from wallets.money import as_text
 from wallets.receipts import receipt
@@ -21,9 +22,14 @@ _ID = re.compile(r"(?:chatcmpl|tsk)_[0-9A-HJKMNP-TV-Z]{26}")
 
 
 class WalletView(AsyncAPIView):
-    """The credits of this key's account. On the event loop: callers poll it."""
+    """On the event loop: callers poll it."""
 
+    @documented(document.GET_WALLET)
     async def get(self, request: HttpRequest) -> JsonAnswer:
+        """Look up the wallet.
+
+        The credits of this key's account, and what calls in flight hold of them.
+        """
         wallet = await standing.of(request.auth.wallet_id)  # type: ignore[attr-defined]  # set by the view
         return JsonAnswer(
             {
@@ -37,9 +43,12 @@ class WalletView(AsyncAPIView):
 
 
 class UsageView(APIView):
-    """The receipt of one call of this key's account, by any of its keys. Another account's is as unknown as one that never was."""
-
+    @documented(document.GET_USAGE)
     def get(self, request: Request, id: str) -> Response:
+        """Look up the receipt of a call.
+
+        Of any key of this account. Another account's is as unknown as one that never was.
+        """
         record = UsageRecord.objects.filter(wallet=request.auth.wallet_id, pk=id).first() if _ID.fullmatch(id) else None
         if record is None:
             raise ApiError("not_found", "There is no such usage record.")

@@ -20,33 +20,9 @@ import orjson
 
 from catalog.cost import load_litellm
 from chat.upstream import Answer, Chunk, UpstreamCall, dialects
+from chat.upstream.body import digests_of, extras_of, fields_of
 from chat.upstream.errors import Failed, Misconfigured, TimedOut, UpstreamError, of_status
 from chat.upstream.whitelist import StreamWhitelist, answer, finish_reason
-
-# Everything of an OpenAI body that may be handed to LiteLLM.
-FIELDS = frozenset(
-    {
-        "frequency_penalty",
-        "logit_bias",
-        "logprobs",
-        "messages",
-        "n",
-        "parallel_tool_calls",
-        "presence_penalty",
-        "reasoning_effort",
-        "response_format",
-        "seed",
-        "stop",
-        "temperature",
-        "tool_choice",
-        "tools",
-        "top_logprobs",
-        "top_p",
-        "verbosity",
-    }
-)
-# What no option of a model may replace.
-OURS = FIELDS | {"max_completion_tokens", "max_tokens", "model", "stream", "stream_options"}
 
 
 class LiteLLMTransport:
@@ -136,6 +112,8 @@ def _arguments(call: UpstreamCall, litellm: Any) -> dict[str, Any]:
 
     route, dialect = call.route, dialects.of(call.route)
     arguments = {
+        **fields_of(call, dialect),
+        **digests_of(call, dialect),
         "model": route.litellm_model,
         "api_base": route.base_url or None,
         "api_key": route.api_key() or "none",  # the sandbox asks for none, LiteLLM for any
@@ -143,22 +121,17 @@ def _arguments(call: UpstreamCall, litellm: Any) -> dict[str, Any]:
         "timeout": httpx.Timeout(call.total_seconds, connect=call.connect_seconds),
         "max_retries": 0,
         "num_retries": 0,
-        **{name: value for name, value in call.fields.items() if name in FIELDS},
     }
-    if call.end_user and dialect.end_user_field:
-        arguments[dialect.end_user_field] = call.end_user
-    if call.cache_key and dialect.cache_key_field:
-        arguments[dialect.cache_key_field] = call.cache_key
-    own = {**{name: value for name, value in call.options.items() if name not in OURS}, **dialect.always}
-    if not own:
+    extras = extras_of(call, dialect)
+    if not extras:
         return arguments
     provider = route.litellm_model.partition("/")[0]
     if provider == "openai" or provider in litellm.openai_compatible_providers:
-        return {**arguments, "extra_body": own}
+        return {**arguments, "extra_body": extras}
     # Other dialects have no extra_body: LiteLLM sends on what it does not know, and acts on what it does
-    if taken := own.keys() & _own_names():
+    if taken := extras.keys() & _own_names():
         raise Misconfigured(f"LiteLLM takes the option {min(taken)} for its own")
-    return {**arguments, **own}
+    return {**arguments, **extras}
 
 
 @cache

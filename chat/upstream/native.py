@@ -16,8 +16,8 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from chat.upstream import Answer, Chunk, UpstreamCall, dialects
-from chat.upstream.dialects import Dialect
+from chat.upstream import Answer, Chunk, UpstreamCall
+from chat.upstream.body import body_of
 from chat.upstream.errors import Failed, Misconfigured, TimedOut, UpstreamError, of_status
 from chat.upstream.events import Events
 from chat.upstream.refusals import raise_refusal
@@ -116,46 +116,6 @@ class NativeTransport:
         if response.status == 200:
             return response
         raise await _refused(response)
-
-
-def body_of(call: UpstreamCall, *, stream: bool = False) -> bytes:
-    """`call` as the provider's request body. The model's options never stand over a field of ours."""
-    dialect = dialects.of(call.route)
-    body: dict[str, Any] = {
-        **call.options,
-        **dialect.always,
-        **call.fields,
-        "model": call.route.upstream_model,
-        "messages": messages_for(call.fields["messages"], dialect),
-        dialect.limit_field: call.limit,
-    }
-    if call.end_user and dialect.end_user_field:
-        body[dialect.end_user_field] = call.end_user
-    if call.cache_key and dialect.cache_key_field:
-        body[dialect.cache_key_field] = call.cache_key
-    if stream:
-        body["stream"] = True
-        body["stream_options"] = {"include_usage": True}
-    return orjson.dumps(body)
-
-
-def messages_for(messages: list[dict[str, Any]], dialect: Dialect) -> list[dict[str, Any]]:
-    """`messages` with what `dialect` says otherwise."""
-    return [
-        _message(message, dialect) if message["role"] == "developer" or "reasoning_content" in message else message for message in messages
-    ]
-
-
-def _message(message: dict[str, Any], dialect: Dialect) -> dict[str, Any]:
-    said = dict(message)
-    if said["role"] == "developer" and not dialect.developer_role:
-        said["role"] = "system"
-    reasoning = said.pop("reasoning_content", None)
-    if reasoning and dialect.reasoning_field:
-        said[dialect.reasoning_field] = (
-            [{"type": "reasoning.text", "text": reasoning}] if dialect.reasoning_field == "reasoning_details" else reasoning
-        )
-    return said
 
 
 async def _refused(response: aiohttp.ClientResponse) -> UpstreamError:

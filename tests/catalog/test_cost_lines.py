@@ -6,24 +6,14 @@ import pytest
 
 from catalog import price_list, price_map
 from catalog.cost import TokenUsage, cost_lines, cost_row, cost_usd, generated_usages
+from tests.catalog.catalog_objects import MINIMAX, TIERED
 from wallets import money
 
 EVERY_CLASS = {
-    "litellm_provider": "openai",
-    "input_cost_per_token": 3e-07,
-    "output_cost_per_token": 1.2e-06,
-    "cache_read_input_token_cost": 6e-08,
-    "cache_creation_input_token_cost": 3.75e-07,
+    **MINIMAX,
     "output_cost_per_reasoning_token": 2e-06,
     "input_cost_per_audio_token": 4e-06,
     "output_cost_per_audio_token": 8e-06,
-}
-TIERED = {
-    "litellm_provider": "openai",
-    "input_cost_per_token": 1e-06,
-    "output_cost_per_token": 2e-06,
-    "input_cost_per_token_above_200k_tokens": 1.5e-06,
-    "output_cost_per_token_above_200k_tokens": 3e-06,
 }
 # Its products have more places than a cost keeps
 FINE = {**EVERY_CLASS, "input_cost_per_token": "0.00000012345678901234567", "cache_read_input_token_cost": "0.000000000000333333333"}

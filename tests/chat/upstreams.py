@@ -71,15 +71,13 @@ class Provider:
         self.upstream = transports.of(self.route)
 
     def call(self, text: str, *, limit: int = 500, options: Any = None, **fields: Any) -> UpstreamCall:
-        own = {name: fields.pop(name) for name in ("end_user", "cache_key") if name in fields}
+        own = {name: fields.pop(name) for name in ("end_user", "cache_key", "connect_seconds") if name in fields}
         return UpstreamCall(
             route=self.route,
             fields={"messages": [{"role": "user", "content": text}], **fields},
             limit=limit,
-            connect_seconds=2,
-            total_seconds=20,
             options=options or {},
-            **own,
+            **{"connect_seconds": 2, "total_seconds": 20, **own},
         )
 
     def complete(self, text: str, **fields: Any) -> Answer:

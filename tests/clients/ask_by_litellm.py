@@ -40,6 +40,13 @@ async def main(base_url: str, key: str) -> dict[str, Any]:
     came["sync"] = whole(litellm.completion(**us, messages=hi()))
     came["async"] = [whole(one) for one in await asyncio.gather(*(litellm.acompletion(**us, messages=hi()) for _ in range(4)))]
 
+    parts = list(litellm.completion(**us, messages=hi(), stream=True))
+    came["stream"] = ["".join(part.choices[0].delta.content or "" for part in parts), parts[-1].choices[0].finish_reason]
+    with_usage: dict[str, Any] = {**us, "messages": hi(), "stream": True, "stream_options": {"include_usage": True}}
+    parts = [part async for part in await litellm.acompletion(**with_usage)]
+    rebuilt = litellm.stream_chunk_builder(parts)
+    came["async stream"] = [rebuilt.choices[0].message.content, rebuilt.usage.prompt_tokens, rebuilt.usage.completion_tokens]
+
     question = hi("What is the weather in Riga?")
     message = litellm.completion(**us, messages=question, tools=[WEATHER]).choices[0].message
     (call,) = message.tool_calls

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.customer import Customer
+from tests.gate import Gate
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
 QUICKSTART = """
@@ -25,7 +26,7 @@ curl --silent --show-error "$BEATRA_BASE_URL/chat/completions" \\
     "messages": [{"role": "user", "content": "Say hi in five words."}]
   }'
 """
-README_CURL = re.search(r"^curl .*?\n```", README, re.MULTILINE | re.DOTALL)
+README_CURLS = re.findall(r"^curl .*?(?=\n```)", README, re.MULTILINE | re.DOTALL)
 COMMAND = (
     'curl -sS "$BEATRA_BASE_URL/chat/completions" -H "Authorization: Bearer $BEATRA_API_KEY" -H "Content-Type: application/json" {data}'
 )
@@ -42,6 +43,7 @@ class Transfer(NamedTuple):
 
     status: int
     uploaded: int
+    type: str
     heads: str
     answer: str
 
@@ -49,22 +51,27 @@ class Transfer(NamedTuple):
 def curl(owner: Customer, *options: str, body: bytes) -> Transfer:
     """A chat call whose body comes from a pipe."""
     command = ["curl", "-sS", "-D", "-", "-H", f"Authorization: Bearer {owner.token}", "-H", "Content-Type: application/json"]
-    command += ["--data-binary", "@-", *options, "-w", r"\n%{http_code} %{size_upload}", f"{owner.v1}/chat/completions"]
+    command += ["--data-binary", "@-", *options, "-w", r"\n%{http_code} %{size_upload} %{content_type}", f"{owner.v1}/chat/completions"]
     text = subprocess.run(command, input=body, stdout=subprocess.PIPE, check=True).stdout.decode()
     text, _, figures = text.rpartition("\n")
     heads, _, answer = text.rpartition("\r\n\r\n")
-    return Transfer(*map(int, figures.split()), heads, answer)
+    status, uploaded, type = figures.split(maxsplit=2)
+    return Transfer(int(status), int(uploaded), type.partition(";")[0], heads, answer)
 
 
 def chat(text: str = "Say hi in five words.", **fields: Any) -> bytes:
     return json.dumps({"model": "auto", "messages": [{"role": "user", "content": text}], **fields}).encode()
 
 
-@pytest.mark.parametrize("command", [QUICKSTART, README_CURL.group().removesuffix("```") if README_CURL else ""], ids=["docs", "readme"])
+@pytest.mark.parametrize("command", [QUICKSTART, *README_CURLS], ids=["docs", *(f"readme {n}" for n, _ in enumerate(README_CURLS, 1))])
 def test_the_command_of_the_documents_works_as_it_stands(owner: Customer, command: str):
     answer = json.loads(shell(owner, command))
     assert len(answer["choices"][0]["message"]["content"].split()) == 5
     assert answer["usage"]["credits"] == str(owner.record.charged_credits)
+
+
+def test_the_readme_has_a_command():
+    assert README_CURLS
 
 
 @pytest.mark.parametrize(
@@ -84,6 +91,35 @@ def test_it_may_send_as_it_likes(owner: Customer, options: tuple[str, ...]):
     done = curl(owner, *options, body=chat())
     assert (done.status, len(owner.entries)) == (200, 1)
     assert len(json.loads(done.answer)["choices"][0]["message"]["content"].split()) == 5
+
+
+@pytest.mark.parametrize("options", [(), ("--http1.0",), ("--compressed",)], ids=" ".join)
+def test_it_reads_a_stream_to_the_done(owner: Customer, options: tuple[str, ...]):
+    done = curl(owner, "-N", *options, body=chat(stream=True))
+    assert (done.status, done.type) == (200, "text/event-stream")
+    *events, last = done.answer.strip().split("\n\n")
+    assert last == "data: [DONE]"
+    chunks = [json.loads(event.removeprefix("data: ")) for event in events]
+    assert len("".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks).split()) == 5
+    assert chunks[-1]["usage"]["credits"] == str(owner.record.charged_credits)
+
+
+def test_it_shows_events_while_they_come(owner: Customer, gate: Gate):
+    command = COMMAND.format(data="-N -d @-")
+    environment = {**os.environ, "BEATRA_BASE_URL": owner.v1, "BEATRA_API_KEY": owner.token}
+    with subprocess.Popen(["sh", "-c", command], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(chat(f"[[gate={gate.name} gate_at=2 chunks=4]]", stream=True))
+        process.stdin.close()
+        seen = b""
+        while b'"1,"' not in seen:
+            line = process.stdout.readline()
+            assert line, "it ended before the gate was opened"
+            seen += line
+        assert b'"2,"' not in seen
+        gate.open()
+        assert process.stdout.read().endswith(b"data: [DONE]\n\n")
 
 
 @pytest.mark.parametrize("newline", [b"\n", b"\r\n", b""], ids=["LF", "CRLF", "none"])

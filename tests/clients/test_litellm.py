@@ -36,6 +36,14 @@ def test_it_gets_an_answer_with_its_price(owner: Customer, came: Any):
         assert answer["credits"] == charged[answer["id"]]
 
 
+def test_it_reads_our_streams(owner: Customer, came: Any):
+    text, finish_reason = came["stream"]
+    assert (len(text.split()), finish_reason) == (5, "stop")
+    record = [record for record in owner.records if record.stream][1]
+    assert came["async stream"] == [text, record.prompt_tokens, record.completion_tokens]
+    assert record.status == "charged"
+
+
 def test_its_tools_loop_comes_to_an_answer(came: Any):
     arguments, text = came["tools"]
     assert json.loads(arguments) == {"city": "Riga"}

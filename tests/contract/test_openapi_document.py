@@ -24,8 +24,13 @@ SCHEMAS = DOCUMENT["components"]["schemas"]
 LABELS = {
     "/v1/chat/completions": "Available",
     "/v1/health": "Available",
+    "/v1/chat/completions/quote": "Preview",
     "/v1/models": "Preview",
     "/v1/models/{id}": "Preview",
+    "/v1/catalog/models": "Preview",
+    "/v1/catalog/capabilities": "Preview",
+    "/v1/wallet": "Preview",
+    "/v1/usage/{id}": "Preview",
 }
 
 
