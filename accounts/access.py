@@ -7,8 +7,9 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import redirect, render
+from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.models import Account, User
 
@@ -19,7 +20,6 @@ def account_required(view: Callable[..., HttpResponseBase]) -> Callable[..., Htt
     Strangers are sent to sign in. Staff have no account and are sent to `/admin/`.
     """
 
-    @wraps(view)
     @login_required
     def with_account(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         assert isinstance(request.user, User)
@@ -29,4 +29,11 @@ def account_required(view: Callable[..., HttpResponseBase]) -> Callable[..., Htt
         request.account = account  # type: ignore[attr-defined]  # ours, beside Django's own
         return view(request, *args, **kwargs)
 
-    return with_account
+    @wraps(view)
+    def with_account_or_elsewhere(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        response = with_account(request, *args, **kwargs)
+        if isinstance(response, HttpResponseRedirect) and request.headers.get("HX-Request"):
+            return HttpResponseClientRedirect(response.url)  # else the page to sign in would stand inside of this one
+        return response
+
+    return with_account_or_elsewhere

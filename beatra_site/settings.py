@@ -54,6 +54,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "django_htmx",
     "rest_framework",
+    "drf_spectacular",
     "accounts",
     "wallets",
     "catalog",
@@ -250,6 +251,15 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["contract.json_only.StrictJSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "contract.json_only.JsonOnly",
     "EXCEPTION_HANDLER": "contract.exceptions.exception_handler",
+    "DEFAULT_SCHEMA_CLASS": "contract.openapi.AutoSchema",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "beatra",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.0",
+    "SORT_OPERATIONS": False,
+    "PREPROCESSING_HOOKS": ["contract.openapi.only_v1"],
+    "POSTPROCESSING_HOOKS": ["contract.openapi.complete"],
 }
 
 # Money
@@ -259,10 +269,16 @@ WELCOME_CREDITS = Decimal(env.str("WELCOME_CREDITS", "0"))
 # Where an answer of insufficient_balance sends its reader
 TOPUP_URL = env.str("TOPUP_URL", f"{SITE_URL}/")
 
-# Chat: how long connecting to a provider and a whole call may take, in seconds
+# Chat: how long a provider may take, in seconds: to connect, until the first output of a stream, between two chunks, and in all
 
 CHAT_CONNECT_SECONDS = env.float("CHAT_CONNECT_SECONDS", 5)
+CHAT_FIRST_OUTPUT_SECONDS = env.float("CHAT_FIRST_OUTPUT_SECONDS", 120)
+CHAT_SILENCE_SECONDS = env.float("CHAT_SILENCE_SECONDS", 60)
 CHAT_TOTAL_SECONDS = env.float("CHAT_TOTAL_SECONDS", 600)
+# A stream is begun after this long without output, and then kept alive by a comment as often
+CHAT_KEEP_ALIVE_SECONDS = env.float("CHAT_KEEP_ALIVE_SECONDS", 15)
+# A stream that nobody reads is ended after this long
+CHAT_UNREAD_SECONDS = env.float("CHAT_UNREAD_SECONDS", 60)
 # At shutdown, calls in flight get this long to end
 DRAIN_SECONDS = env.float("DRAIN_SECONDS", 30)
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -86,21 +87,48 @@ def cost_usd(row: CostRow, usage: TokenUsage) -> Decimal:
     """
     if row.method == LITELLM:
         return litellm_cost_usd(row, usage)
-    rate = row.prices.tier(usage.prompt_tokens).rates
+    cost = Decimal(0)
+    for _, tokens, rate in _by_class(row, usage):
+        cost = money.EXACT.fma(rate, tokens, cost)
+    return money.usd(cost)
+
+
+def cost_lines(row: CostRow, usage: TokenUsage) -> list[dict[str, Any]]:
+    """The sum behind `cost_usd`, as the usage record keeps it: one line for each class of tokens that there are.
+
+    A line is `{"class", "tokens", "usd_per_token", "usd"}`: class is input, cached, cache_write, audio_input, output, reasoning or
+    audio_output, each token in one of them; amounts are exact decimal texts in USD, at the rates of the prompt's tier. Their sum,
+    rounded once to twelve places, is `cost_usd`. Empty for a `litellm` row: LiteLLM gives its sum as a whole.
+    """
+    if row.method == LITELLM:
+        return []
+    return [
+        {"class": name, "tokens": tokens, "usd_per_token": _plain(rate), "usd": _plain(money.EXACT.multiply(rate, tokens))}
+        for name, tokens, rate in _by_class(row, usage)
+    ]
+
+
+def _by_class(row: CostRow, usage: TokenUsage) -> list[tuple[str, int, Decimal]]:
+    """(class, tokens, USD per token) of each class that `usage` has tokens of; no token is in two of them."""
+    rates = row.prices.tier(usage.prompt_tokens).rates
     text = usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens - usage.audio_prompt_tokens
     visible = usage.completion_tokens - usage.reasoning_tokens - usage.audio_completion_tokens
-    cost = rate.input * max(text, 0) + rate.output * max(visible, 0)
-    if usage.cached_tokens:
-        cost += rate.cached * usage.cached_tokens
-    if usage.cache_write_tokens:
-        cost += rate.cache_write * usage.cache_write_tokens
-    if usage.reasoning_tokens:
-        cost += rate.reasoning * usage.reasoning_tokens
-    if usage.audio_prompt_tokens:
-        cost += rate.audio_input * usage.audio_prompt_tokens
-    if usage.audio_completion_tokens:
-        cost += rate.audio_output * usage.audio_completion_tokens
-    return money.usd(cost)
+    classes = (
+        ("input", text, rates.input),
+        ("cached", usage.cached_tokens, rates.cached),
+        ("cache_write", usage.cache_write_tokens, rates.cache_write),
+        ("audio_input", usage.audio_prompt_tokens, rates.audio_input),
+        ("output", visible, rates.output),
+        ("reasoning", usage.reasoning_tokens, rates.reasoning),
+        ("audio_output", usage.audio_completion_tokens, rates.audio_output),
+    )
+    return [line for line in classes if line[1] > 0]
+
+
+def _plain(amount: Decimal) -> str:
+    """An exact amount without exponent or zeros at its end: "0.0000003"."""
+    text = f"{amount:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def litellm_cost_usd(row: CostRow, usage: TokenUsage) -> Decimal:
@@ -195,6 +223,8 @@ def load_litellm() -> Any:
         LITELLM_MODE="PRODUCTION",  # else the import loads a .env file into the environment
         LITELLM_LOG="CRITICAL",  # its error lines quote the upstream
     )
+    # Pydantic's warnings about an odd answer quote it
+    warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
     import litellm
 
     litellm.suppress_debug_info = True

@@ -78,6 +78,11 @@ CHECKS = {
     "a chat's charge is cost x markup": f"""
     select wallet_id, id, {CHAT_CHARGE}::text, charged_credits::text
       from wallets_usagerecord where status = 'charged' and capability = 'chat' and charged_credits <> {CHAT_CHARGE}""",
+    "the cost is the sum of its lines": """
+    select u.wallet_id, u.id, round(s.usd, 12)::text, u.cost_usd::text
+      from wallets_usagerecord u
+      cross join lateral (select sum((line ->> 'usd')::numeric) as usd from jsonb_array_elements(u.cost_lines) line) s
+     where u.cost_lines <> '[]' and round(s.usd, 12) is distinct from u.cost_usd""",
     "the USD reference is credits / rate": f"""
     select wallet_id, id, {USD_REFERENCE}::text, credits_usd_reference::text
       from wallets_usagerecord where status = 'charged' and credits_usd_reference <> {USD_REFERENCE}""",

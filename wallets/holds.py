@@ -87,7 +87,8 @@ class Verdict:
 class Settlement:
     """The charge of an open usage record and the rest of its receipt.
 
-    `credits` (four places) replace the hold; `cost_usd` is what they were made from; `absorbed_cost_usd` is what tries nobody
+    `credits` (four places) replace the hold; `cost_usd` is what they were made from, `cost_lines` its sum by class of tokens (JSON
+    objects, none where LiteLLM gave it as a whole); `absorbed_cost_usd` is what tries nobody
     pays for cost us. `model` and `route` are those that answered, empty: those of the hold. `attempts` are JSON objects.
     """
 
@@ -100,6 +101,7 @@ class Settlement:
     model: str = ""
     route: str = ""
     cost_source: str = ""
+    cost_lines: Sequence[Mapping[str, Any]] = ()
     absorbed_cost_usd: Decimal = Decimal(0)
     prompt_tokens: int = 0
     cached_tokens: int = 0

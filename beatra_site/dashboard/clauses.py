@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wallets.models import UsageClause, UsageRecord, UsageStatus
 
@@ -19,6 +19,7 @@ class Clause:
 
 _NOTHING = "Nothing was charged."
 _TRUE_USAGE = "The tokens the provider counted were charged."
+_NOT_BELIEVED = "The provider's count of the tokens could not be right, so they are estimated from the texts; the estimate was charged."
 _ESTIMATED = "Your prompt and the output generated until then were charged. The provider gave no final count, so the tokens are estimated."
 
 CLAUSES: dict[str, Clause] = {
@@ -63,4 +64,7 @@ RUNNING = Clause("Running", "The call has not ended yet.", "Nothing is charged y
 
 def clause_of(record: UsageRecord) -> Clause:
     """The clause a record ended by, or `RUNNING`."""
-    return CLAUSES.get(record.clause, RUNNING) if record.status != UsageStatus.OPEN else RUNNING
+    if record.status == UsageStatus.OPEN or record.clause not in CLAUSES:
+        return RUNNING
+    clause = CLAUSES[record.clause]
+    return replace(clause, charged=_NOT_BELIEVED) if record.estimated and clause.charged == _TRUE_USAGE else clause

@@ -2,27 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
+from typing import Any
 
 from beatra_site.dashboard.clauses import Clause, clause_of
 from catalog.seed import SANDBOX_ROUTE
+from contract.errors import ERRORS, ErrorCode
 from wallets import money
-from wallets.models import LedgerEntry, UsageRecord, UsageStatus
+from wallets.models import PAID_CLAUSES, LedgerEntry, UsageRecord, UsageStatus
+
+MILLION = 1_000_000
+CLASSES = {
+    "input": "Prompt",
+    "cached": "Prompt, read from the provider's cache",
+    "cache_write": "Prompt, written to the provider's cache",
+    "audio_input": "Prompt, audio",
+    "output": "Output",
+    "reasoning": "Output, reasoning",
+    "audio_output": "Output, audio",
+}
+# What became of a try, by its code
+TRIES = {
+    "answered": "answered",
+    "upstream_timeout": "gave no answer in time",
+    "model_unavailable": "was overloaded",
+    "invalid_request": "refused the request",
+    "context_length_exceeded": "found the prompt too long",
+    "payload_too_large": "found the request too large",
+    "safety_rejected": "refused the content",
+}
 
 
 @dataclass(frozen=True)
-class Line:
-    """One class of tokens of a call. `note` says where it is already counted in another line."""
+class CostLine:
+    """One class of tokens at its rate: `tokens` x `usd_per_token` is `usd`, to the last digit."""
 
     label: str
     tokens: int
+    usd_per_token: Decimal
+    usd: Decimal
+
+    @property
+    def usd_per_million(self) -> Decimal:
+        return money.product(self.usd_per_token, credits_per_usd=Decimal(MILLION))
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """One class of tokens of a call without rates. `note` says where it is already counted in another line."""
+
+    label: str
+    count: int
     note: str = ""
 
 
 @dataclass(frozen=True)
+class Try:
+    """One try at a model in words: "gave no answer in time"; `ms` milliseconds it took, if that is known."""
+
+    model: str
+    outcome: str
+    ms: int | None
+
+
+@dataclass(frozen=True)
 class Receipt:
-    """What the page shows. All amounts in credits but `cost_usd` and the references.
+    """What the page shows. All amounts in credits but `cost_usd`, the cost lines and the references.
 
     `product` is `cost_usd x credits_per_litellm_usd` before rounding; `difference` is what of the hold became free again,
     negative where the true prompt was larger than estimated and more than the hold was charged.
@@ -30,7 +78,9 @@ class Receipt:
 
     record: UsageRecord
     clause: Clause
-    lines: tuple[Line, ...]
+    cost_lines: tuple[CostLine, ...]
+    tokens: tuple[Tokens, ...]
+    tries: tuple[Try, ...]
     product: Decimal | None
     difference: Decimal
     entries: tuple[LedgerEntry, ...]
@@ -50,13 +100,31 @@ class Receipt:
         return self.record.status == UsageStatus.CHARGED
 
     @property
+    def is_paid(self) -> bool:
+        """Whether the call's tokens were charged: by another clause nothing is worked out."""
+        return self.is_charged and self.record.clause in PAID_CLAUSES
+
+    @cached_property
+    def exact_cost_usd(self) -> Decimal:
+        """The sum of the cost lines, before its one rounding to twelve places."""
+        total = Decimal(0)
+        for line in self.cost_lines:
+            total = money.EXACT.add(total, line.usd)
+        return total
+
+    @property
+    def is_cost_rounded(self) -> bool:
+        return bool(self.exact_cost_usd != self.record.cost_usd)
+
+    @property
     def beyond(self) -> Decimal:
         """Credits charged on top of the hold."""
         return max(-self.difference, Decimal(0))
 
     @property
-    def is_rounded(self) -> bool:
-        return self.product is not None and self.product != self.record.charged_credits
+    def error(self) -> ErrorCode | None:
+        """The error the caller was answered."""
+        return ERRORS.get(self.record.error_code)
 
 
 def receipt_of(record: UsageRecord) -> Receipt:
@@ -67,7 +135,9 @@ def receipt_of(record: UsageRecord) -> Receipt:
     return Receipt(
         record=record,
         clause=clause_of(record),
-        lines=_lines(record),
+        cost_lines=tuple(_cost_line(line) for line in record.cost_lines),
+        tokens=_tokens(record),
+        tries=tuple(_try(attempt) for attempt in record.attempts),
         product=product,
         difference=record.hold_credits - record.charged_credits,
         entries=tuple(LedgerEntry.objects.filter(usage_record=record).order_by("seq")),
@@ -76,12 +146,26 @@ def receipt_of(record: UsageRecord) -> Receipt:
     )
 
 
-def _lines(record: UsageRecord) -> tuple[Line, ...]:
+def _cost_line(line: Mapping[str, Any]) -> CostLine:
+    return CostLine(
+        label=CLASSES.get(line["class"], line["class"]),
+        tokens=line["tokens"],
+        usd_per_token=Decimal(line["usd_per_token"]),
+        usd=Decimal(line["usd"]),
+    )
+
+
+def _tokens(record: UsageRecord) -> tuple[Tokens, ...]:
     lines = [
-        Line("Prompt", record.prompt_tokens),
-        Line("read from the provider's cache", record.cached_tokens, note="part of the prompt"),
-        Line("written to the provider's cache", record.cache_write_tokens, note="part of the prompt"),
-        Line("Output", record.completion_tokens),
-        Line("reasoning", record.reasoning_tokens, note="part of the output"),
+        Tokens("Prompt", record.prompt_tokens),
+        Tokens("read from the provider's cache", record.cached_tokens, note="part of the prompt"),
+        Tokens("written to the provider's cache", record.cache_write_tokens, note="part of the prompt"),
+        Tokens("Output", record.completion_tokens),
+        Tokens("reasoning", record.reasoning_tokens, note="part of the output"),
     ]
-    return tuple(line for line in lines if line.tokens or not line.note)
+    return tuple(line for line in lines if line.count or not line.note)
+
+
+def _try(attempt: Mapping[str, Any]) -> Try:
+    """No route and no status of a provider: which one was asked is ours to know."""
+    return Try(model=attempt.get("model", ""), outcome=TRIES.get(attempt.get("outcome", ""), "failed"), ms=attempt.get("ms"))

@@ -5,10 +5,12 @@ from django.conf import settings
 from django.http import Http404
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from accounts.access import account_required
 from beatra_site.dashboard.clauses import clause_of
 from beatra_site.dashboard.receipt import receipt_of
+from beatra_site.dashboard.usage_filters import UsageFilters, query_of
 from contract.errors import ApiError
 from contract.pagination import page
 from keys.models import ApiKey
@@ -42,16 +44,25 @@ def _home(request):
 
 
 @require_safe
+@vary_on_headers("HX-Request", "HX-History-Restore-Request")
 @account_required
 def usage(request):
-    """Every call, newest first. htmx asks for the next rows alone; without it the link opens them as a page."""
-    records = UsageRecord.objects.filter(wallet=request.account.wallet)
-    try:
-        listed = page(records, cursor=request.GET.get("cursor"), limit=PAGE_SIZE)
-    except ApiError as error:
-        raise Http404 from error
-    template = "dashboard/_usage_rows.html" if request.htmx else "dashboard/usage.html"
-    return render(request, template, {"calls": _rows(listed.items), "next_cursor": listed.next_cursor, "cursor": request.GET.get("cursor")})
+    """The calls that the filters let in, newest first. htmx asks for the next rows alone; without it the link opens them as a page."""
+    filters = UsageFilters(request.GET, account=request.account)
+    cursor = request.GET.get("cursor", "")
+    shown = {"filters": filters, "cursor": cursor}
+    if filters.is_valid():
+        try:
+            listed = page(filters.records(), cursor=cursor, limit=PAGE_SIZE)
+        except ApiError as error:
+            raise Http404 from error
+        shown |= {"listed": listed, "calls": _rows(listed.items), "query": filters.query(), "here": filters.query(cursor=cursor)}
+        if listed.next_cursor:
+            shown["older"] = filters.query(cursor=listed.next_cursor)
+        elif not cursor:
+            shown["credits"] = sum(record.charged_credits - record.refunded_credits for record in listed.items)
+    more_rows = cursor and request.htmx and not request.htmx.history_restore_request
+    return render(request, "dashboard/_usage_rows.html" if more_rows and filters.is_valid() else "dashboard/usage.html", shown)
 
 
 @require_safe
@@ -60,7 +71,7 @@ def receipt(request, usage_id):
     record = UsageRecord.objects.filter(wallet=request.account.wallet, pk=usage_id).first()
     if record is None:
         raise Http404
-    return render(request, "dashboard/receipt.html", {"receipt": receipt_of(record), "record": record})
+    return render(request, "dashboard/receipt.html", {"receipt": receipt_of(record), "record": record, "back": query_of(request.GET)})
 
 
 def _rows(records):

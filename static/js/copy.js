@@ -6,7 +6,7 @@
 
   function addButton(source) {
     if (source.parentElement.classList.contains("copyable")) return;
-    const frame = document.createElement("div");
+    const frame = document.createElement(source.tagName === "PRE" ? "div" : "span");
     frame.className = "copyable";
     source.replaceWith(frame);
     const button = document.createElement("button");

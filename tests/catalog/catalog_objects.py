@@ -9,6 +9,20 @@ from catalog.cost import cost_row
 from catalog.snapshot import Catalog, ModelInfo, PriceInfo, RouteInfo
 
 PRICES = {"litellm_provider": "openai", "input_cost_per_token": "0.000001", "output_cost_per_token": "0.000002"}
+MINIMAX = {
+    "litellm_provider": "minimax",
+    "input_cost_per_token": 3e-07,
+    "output_cost_per_token": 1.2e-06,
+    "cache_read_input_token_cost": 6e-08,
+    "cache_creation_input_token_cost": 3.75e-07,
+}
+TIERED = {
+    "litellm_provider": "openai",
+    "input_cost_per_token": 1e-06,
+    "output_cost_per_token": 2e-06,
+    "input_cost_per_token_above_200k_tokens": 1.5e-06,
+    "output_cost_per_token_above_200k_tokens": 3e-06,
+}
 
 
 def route(name: str = "sandbox", *, prices: dict[str, Any] | None = None, **fields: Any) -> RouteInfo:

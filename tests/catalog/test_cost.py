@@ -10,14 +10,8 @@ from catalog import cost, price_map
 from catalog.cost import TokenUsage, cost_row, cost_usd, litellm_cost_usd, method_of
 from catalog.price_list import PriceEntryError
 from catalog.seed import SEEDS
+from tests.catalog.catalog_objects import MINIMAX
 
-MINIMAX = {
-    "litellm_provider": "minimax",
-    "input_cost_per_token": 3e-07,
-    "output_cost_per_token": 1.2e-06,
-    "cache_read_input_token_cost": 6e-08,
-    "cache_creation_input_token_cost": 3.75e-07,
-}
 BY_THE_CLOCK = "deepseek/deepseek-v4-pro"
 
 

@@ -50,6 +50,10 @@ def test_the_worked_example(site, customer):
     answer = owner.chat("[[usage.prompt_tokens=1000 usage.completion_tokens=500]]", model=model, max_tokens=500).json()
     assert (answer["usage"]["credits"], answer["usage"]["credits_usd_reference"]) == ("3.0000", "0.0030")
     assert owner.record.cost_usd == Decimal("0.00200")
+    assert owner.record.cost_lines == [
+        {"class": "input", "tokens": 1000, "usd_per_token": "0.000001", "usd": "0.001"},
+        {"class": "output", "tokens": 500, "usd_per_token": "0.000002", "usd": "0.001"},
+    ]
     assert owner.wallet.balance == Decimal("997.0000")
 
 
@@ -99,7 +103,7 @@ def test_an_empty_answer_costs_nothing(customer):
     owner = customer()
     answer = owner.chat("[[empty=true]]").json()
     assert (answer["usage"]["credits"], answer["usage"]["credits_usd_reference"]) == ("0.0000", "0.0000")
-    assert owner.record.clause == "empty"
+    assert (owner.record.clause, owner.record.cost_lines) == ("empty", [])
     assert owner.wallet.balance == 1000
 
 

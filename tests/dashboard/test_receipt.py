@@ -8,7 +8,9 @@ import pytest
 
 from beatra_site.dashboard.clauses import CLAUSES
 from beatra_site.dashboard.receipt import receipt_of
-from tests.browsing import browser, text
+from catalog.cost import TokenUsage, cost_lines, cost_row, cost_usd
+from tests.browsing import browser, read, signed_in, text
+from tests.catalog.catalog_objects import MINIMAX, PRICES, TIERED
 from tests.factories import WalletFactory
 from tests.wallets.calls import charge, giving_back, hold
 from wallets import holds
@@ -51,10 +53,22 @@ def charged(wallet, credits, *, held="13.2", **fields):
     return call.usage_id
 
 
+def lines_of(entry, usage):
+    """What a call keeps of its price list: its cost and the lines of it."""
+    row = cost_row("test", entry, version=1, method="decimal", source="test")
+    return {"cost_usd": cost_usd(row, usage), "cost_lines": cost_lines(row, usage)}
+
+
 def test_the_worked_example_is_spelt_out(wallet):
     """0.00200 USD x 1500 = 3.0000 credits, reference 0.0030; 13.2 were held and 10.2 came back."""
     usage_id = charged(
-        wallet, "3", cost_usd=Decimal("0.00200"), prompt_tokens=1000, cached_tokens=400, completion_tokens=500, reasoning_tokens=20
+        wallet,
+        "3",
+        **lines_of(PRICES, TokenUsage(1000, 500)),
+        prompt_tokens=1000,
+        completion_tokens=500,
+        latency_ms=1234,
+        first_output_ms=321,
     )
     words = receipt_page(wallet, usage_id)
     for part in (
@@ -62,25 +76,73 @@ def test_the_worked_example_is_spelt_out(wallet):
         "The model finished its answer. The tokens the provider counted were charged.",
         usage_id,
         "req-of-the-caller",
+        "after 1,234 ms First output after 321 ms",
         "Model asked for auto Model that answered MiniMax-M2.7",
-        "API key backend sk-bt-a1B2c3…",
+        "API key backend sk-bt-a1B2c3… Answer asked for in one piece",
         "order (your metadata) 7",
-        "Prompt 1,000 of it read from the provider's cache 400 Output 500 of it reasoning 20",
-        "LiteLLM's cost of these tokens 0.002 USD",
-        "(price version 2) × 1,500",
-        "Charged 3.0000 credits In USD, for reference: 3.0000 ÷ 1,000 credits per USD, the rate at that time 0.0030 USD",
-        "(the most it could cost) 13.2000 Charged at its end 3.0000 Free again 10.2000",
+        "Prompt 1,000 0.000001 1 0.001 Output 500 0.000002 2 0.001 LiteLLM's cost 0.002 USD",
+        "In all 1,000 tokens of prompt and 500 of output.",
+        "LiteLLM's cost of these tokens 0.002 USD times the credits per LiteLLM USD of MiniMax-M2.7 (price version 2) × 1,500 exactly = 3",
+        "Charged (rounded half up to four places) 3.0000 credits",
+        "In USD, for reference: 3.0000 ÷ 1,000 credits per USD, the rate at that time 0.0030 USD",
+        "(the most it could cost) 13.2000 Charged at its end − 3.0000 Free again 10.2000",
         f"Charge charge:{usage_id} -3.0000 997.0000",
     ):
         assert part in words, part
-    assert "before rounding" not in words
     assert "Estimated" not in words
 
 
-def test_rounding_is_shown_where_there_was_any(wallet):
+def test_cached_written_and_reasoning_tokens_have_rates_of_their_own(wallet):
+    usage = TokenUsage(1000, 500, cached_tokens=400, cache_write_tokens=100, reasoning_tokens=20)
+    words = receipt_page(
+        wallet,
+        charged(
+            wallet,
+            "1.2173",
+            **lines_of(MINIMAX, usage),
+            prompt_tokens=1000,
+            cached_tokens=400,
+            cache_write_tokens=100,
+            completion_tokens=500,
+            reasoning_tokens=20,
+        ),
+    )
+    for part in (
+        "Prompt 500 0.0000003 0.3 0.00015",
+        "Prompt, read from the provider's cache 400 0.00000006 0.06 0.000024",
+        "Prompt, written to the provider's cache 100 0.000000375 0.375 0.0000375",
+        "Output 480 0.0000012 1.2 0.000576 Output, reasoning 20 0.0000012 1.2 0.000024",
+        "LiteLLM's cost 0.0008115 USD",
+        "exactly = 1.21725 Charged (rounded half up to four places) 1.2173 credits",
+    ):
+        assert part in words, part
+
+
+def test_the_rates_of_a_long_prompt_are_those_of_its_tier(wallet):
+    words = receipt_page(wallet, charged(wallet, "450.0045", **lines_of(TIERED, TokenUsage(200_001, 1)), prompt_tokens=200_001))
+    assert "Prompt 200,001 0.0000015 1.5 0.3000015 Output 1 0.000003 3 0.000003 LiteLLM's cost 0.3000045 USD" in words
+
+
+def test_a_cost_of_more_than_twelve_places_shows_its_rounding(wallet):
+    words = receipt_page(
+        wallet, charged(wallet, "0.0002", **lines_of({**PRICES, "input_cost_per_token": "0.0000001234567"}, TokenUsage(1, 0)))
+    )
+    assert "0.0000001234567 Sum 0.0000001234567 LiteLLM's cost, rounded half up to twelve places 0.000000123457 USD" in words
+
+
+def test_a_sum_without_lines_says_whose_it_is(wallet):
+    """LiteLLM did the sum, or the record is older than the lines."""
+    words = receipt_page(
+        wallet, charged(wallet, "3", cost_usd=Decimal("0.002"), prompt_tokens=1000, cached_tokens=400, completion_tokens=500)
+    )
+    assert "Prompt 1,000 of it read from the provider's cache 400 Output 500 LiteLLM's own calculation was used" in words
+    assert "LiteLLM's cost of these tokens 0.002 USD" in words
+
+
+def test_a_charge_that_was_rounded_shows_the_exact_product(wallet):
     words = receipt_page(wallet, charged(wallet, "0.6462", cost_usd=Decimal("0.000430774")))
     assert "0.000430774 USD" in words
-    assert "before rounding half up to four places 0.646161 Charged 0.6462 credits" in words
+    assert "exactly = 0.646161 Charged (rounded half up to four places) 0.6462 credits" in words
 
 
 def test_a_charge_beyond_its_hold_is_explained(wallet):
@@ -91,7 +153,45 @@ def test_a_charge_beyond_its_hold_is_explained(wallet):
 
 def test_an_estimate_says_so(wallet):
     words = receipt_page(wallet, charged(wallet, "3", cost_usd=Decimal("0.002"), clause="stopped", estimated=True))
-    assert "Estimated tokens" in words
+    assert "The provider gave no final count, so the tokens are estimated. Estimated tokens" in words
+
+
+def test_a_count_that_was_not_believed_says_so(wallet):
+    words = receipt_page(wallet, charged(wallet, "3", cost_usd=Decimal("0.002"), clause="complete", estimated=True))
+    assert "The provider's count of the tokens could not be right" in words
+    assert "The tokens the provider counted were charged" not in words
+
+
+def test_an_answer_without_output_has_its_tokens_and_nothing_to_work_out(wallet):
+    words = receipt_page(wallet, charged(wallet, "0", cost_usd=Decimal(0), clause="empty", prompt_tokens=12))
+    assert "Empty answer Charged 0.0000" in words
+    assert "Tokens Prompt 12 Output 0 Hold and charge" in words
+    assert "LiteLLM" not in words
+
+
+def test_the_tries_are_told_in_words_without_routes(wallet):
+    tries = [
+        {"model": "a", "route": "secret-1", "outcome": "upstream_timeout", "status": 504, "ms": 1200},
+        {"model": "b", "route": "secret-2", "outcome": "something_new"},
+        {"model": "c", "route": "secret-3", "outcome": "answered", "ms": 30},
+    ]
+    words = receipt_page(wallet, charged(wallet, "3", cost_usd=Decimal("0.002"), attempts=tries))
+    assert "Tries 1. a gave no answer in time after 1,200 ms 2. b failed 3. c answered after 30 ms" in words
+    assert "secret" not in words
+
+
+def test_a_streamed_answer_says_so(wallet):
+    call = hold(wallet, "1", stream=True)
+    holds.place([call])
+    assert "Answer asked for as a stream" in receipt_page(wallet, call.usage_id)
+
+
+def test_the_way_back_keeps_the_filters_and_nothing_else(wallet):
+    call = hold(wallet, "1")
+    holds.place([call])
+    page = signed_in(wallet.account.user).get(f"/usage/{call.usage_id}/?outcome=running&period=7d&next=//evil.example&cursor=abc")
+    assert "/usage/?period=7d&outcome=running&cursor=abc" in read(page).links
+    assert b"evil" not in page.content
 
 
 def test_every_clause_has_its_words():
@@ -122,9 +222,10 @@ def test_every_clause_that_is_free_says_that_nothing_was_charged(wallet, clause)
     words = receipt_page(wallet, call.usage_id)
     assert f"{CLAUSES[clause].label} Charged 0.0000" in words
     assert f"{CLAUSES[clause].happened} Nothing was charged." in words
-    assert "Charged at its end 0.0000 Free again 13.2000" in words
+    assert "Charged at its end − 0.0000 Free again 13.2000" in words
     assert "No entry: nothing was charged" in words
-    assert "m: upstream_timeout (1,200 ms)" in words
+    assert "Error upstream_timeout HTTP 504" in words
+    assert "Try m gave no answer in time after 1,200 ms" in words
     assert "secret-route" not in words
 
 
@@ -167,7 +268,15 @@ def test_another_account_s_receipt_is_not_there(wallet):
 
 def test_a_product_longer_than_a_default_decimal_is_exact(wallet):
     call = hold(wallet, "1", credits_per_litellm_usd=Decimal("999999999999.999999"))
-    record = UsageRecord(id=call.usage_id, wallet=wallet, status="charged", cost_usd=Decimal("999999999999.999999999999"), metadata={})
+    record = UsageRecord(
+        id=call.usage_id,
+        wallet=wallet,
+        status="charged",
+        cost_usd=Decimal("999999999999.999999999999"),
+        metadata={},
+        attempts=[],
+        cost_lines=[],
+    )
     record.credits_per_litellm_usd = call.credits_per_litellm_usd
     assert receipt_of(record).product == Decimal("999999999999999998999999.000000000000000001")
 
@@ -177,4 +286,3 @@ def test_the_arithmetic_stays_decimal(wallet):
     receipt = receipt_of(record)
     assert receipt.product == Decimal("0.646161")
     assert receipt.difference == Decimal("12.5538")
-    assert receipt.is_rounded

@@ -78,6 +78,9 @@ PLANTED = {
     f"update wallets_usagerecord set credits_per_litellm_usd = null {RECORD}": {"a charge has its price"},
     f"update wallets_usagerecord set cost_usd = cost_usd + 0.0000001 {RECORD}": {"a chat's charge is cost x markup"},
     f"update wallets_usagerecord set clause = 'empty' {RECORD}": {"a chat's charge is cost x markup"},
+    f"""update wallets_usagerecord set cost_lines = '[{{{{"usd": "0.002"}}}}, {{{{"usd": "0.0009"}}}}]' {RECORD}""": {
+        "the cost is the sum of its lines"
+    },
     f"update wallets_usagerecord set credits_usd_reference = 0.0031 {RECORD}": {"the USD reference is credits / rate"},
     f"update wallets_usagerecord set refunded_credits = 1 {RECORD}": {"refunds are the sum of their entries"},
     "insert into wallets_ledgerentry (wallet_id, seq, kind, amount, balance_after, reference, usage_record_id, created_at)"

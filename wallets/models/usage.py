@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from django.db import models
+from collections.abc import Iterable
+from typing import Self
+
+from django.db import connection, models
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -33,6 +36,39 @@ class UsageClause(models.TextChoices):
 PAID_CLAUSES = (UsageClause.COMPLETE, UsageClause.DRAINED, UsageClause.STOPPED, UsageClause.CUT_BY_LIMIT)
 
 
+class UsageQuerySet(models.QuerySet["UsageRecord"]):
+    def of_wallet(self, wallet: Wallet) -> Self:
+        """The records of one wallet."""
+        return self.filter(wallet=wallet)
+
+    def models_of(self, wallet: Wallet, *, most: int = 200) -> list[str]:
+        """The models a wallet's calls were made with, by name.
+
+        It jumps along the index from one to the next (a loose index scan): as many steps as there are models, however many calls.
+        """
+        found = """
+            with recursive found(model, n) as (
+                (select model, 1 from wallets_usagerecord where wallet_id = %(wallet)s and model > '' order by model limit 1)
+                union all
+                select (select u.model from wallets_usagerecord u
+                         where u.wallet_id = %(wallet)s and u.model > found.model order by u.model limit 1), n + 1
+                  from found where found.model is not null and n < %(most)s
+            )
+            select model from found where model is not null"""
+        with connection.cursor() as cursor:
+            cursor.execute(found, {"wallet": wallet.pk, "most": most})
+            return [model for (model,) in cursor.fetchall()]
+
+    def keys_used(self, key_ids: Iterable[int]) -> set[int]:
+        """Those of `key_ids` that calls were made with: one look into the index for each."""
+        used = """
+            select k.id from unnest(%s::bigint[]) k(id)
+             cross join lateral (select from wallets_usagerecord u where u.key_id = k.id limit 1) u"""
+        with connection.cursor() as cursor:
+            cursor.execute(used, [list(key_ids)])
+            return {key_id for (key_id,) in cursor.fetchall()}
+
+
 class UsageRecord(models.Model):
     """One billable request. Written *open* with its hold before the upstream call; closed once, as charged or as released.
 
@@ -42,7 +78,9 @@ class UsageRecord(models.Model):
 
     Amounts: `*_credits` in credits, `cost_usd` what LiteLLM says the charged usage cost in USD, `absorbed_cost_usd` what tries
     that nobody pays for cost us, `credits_per_litellm_usd` the model's markup, `credits_per_usd_rate` and
-    `credits_usd_reference` the display rate at the time of the response and the charge in USD at that rate.
+    `credits_usd_reference` the display rate at the time of the response and the charge in USD at that rate. `cost_lines` are the
+    sum behind `cost_usd`, one `{"class", "tokens", "usd_per_token", "usd"}` for each class of tokens (catalog.cost.cost_lines);
+    empty where LiteLLM gave its sum as a whole and where nothing was charged.
     """
 
     id = models.CharField(primary_key=True, max_length=40, db_collation="C", help_text="chatcmpl_… or tsk_…, as the caller sees it.")
@@ -73,7 +111,7 @@ class UsageRecord(models.Model):
     absorbed_cost_usd = UsdField(db_default=0)
     credits_per_litellm_usd = models.DecimalField(max_digits=18, decimal_places=6, null=True, blank=True)
     price_version = models.IntegerField(null=True, blank=True)
-    cost_source = models.CharField(max_length=32, db_default="", blank=True)
+    cost_source = models.CharField(max_length=240, db_default="", blank=True)
     credits_per_usd_rate = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True)
     credits_usd_reference = models.DecimalField(max_digits=24, decimal_places=4, null=True, blank=True)
 
@@ -83,12 +121,15 @@ class UsageRecord(models.Model):
     completion_tokens = models.BigIntegerField(db_default=0)
     reasoning_tokens = models.BigIntegerField(db_default=0)
 
+    cost_lines = models.JSONField(db_default=[], blank=True)
     attempts = models.JSONField(db_default=[])
     metadata = models.JSONField(db_default={})
     latency_ms = models.IntegerField(null=True, blank=True)
     first_output_ms = models.IntegerField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     closed_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = UsageQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -123,7 +164,20 @@ class UsageRecord(models.Model):
         ]
         indexes = [
             models.Index(F("wallet"), F("created_at").desc(), F("id").desc(), name="usage_by_wallet"),
-            models.Index(fields=["request_id"], name="usage_by_request"),
+            # A key is of one wallet. A request id is the caller's: others may use the same
+            models.Index(F("key_id"), F("created_at").desc(), F("id").desc(), name="usage_by_key", condition=Q(key_id__isnull=False)),
+            models.Index(F("wallet"), F("model"), F("created_at").desc(), F("id").desc(), name="usage_by_model"),
+            models.Index(F("request_id"), F("wallet"), F("created_at").desc(), F("id").desc(), name="usage_by_request"),
+            # What most calls are costs no index anything
+            models.Index(
+                F("wallet"),
+                F("clause"),
+                F("created_at").desc(),
+                F("id").desc(),
+                name="usage_by_rare_clause",
+                condition=~Q(clause__in=["", UsageClause.COMPLETE]),
+            ),
+            models.Index(F("wallet"), F("created_at").desc(), F("id").desc(), name="usage_estimated", condition=Q(estimated=True)),
             models.Index(fields=["process_id"], name="usage_open_by_process", condition=Q(status="open")),
         ]
 
