@@ -11,13 +11,14 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 export VAR
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all check lint types migrations fmt shell psql logs clean lock
+.PHONY: help run test test-all check lint types migrations document openapi fmt shell psql logs clean lock
 
 help:
 	@echo "make run         start beatra on http://127.0.0.1:8000 (PORT=...), its data in var (VAR=...)"
 	@echo "make test        the tests; make test-all adds the slow ones"
-	@echo "make check       all that has to pass: lint, types, migrations, every test"
+	@echo "make check       all that has to pass: lint, types, migrations, the API document, every test"
 	@echo "make fmt         format the code"
+	@echo "make openapi     write the API document, docs/openapi.*, from the code"
 	@echo "make shell       Django's shell on the running copy; make psql: its database; make logs: its logs"
 	@echo "make clean       remove the data folder and the caches (not .venv)"
 	@echo "make lock        renew requirements*.txt from requirements*.in"
@@ -31,7 +32,7 @@ test: .venv/dev.stamp
 test-all: test
 	@$(BIN)/python -m pytest -m slow
 
-check: lint types migrations
+check: lint types migrations document
 	@$(MAKE) --no-print-directory test-all
 
 lint: .venv/dev.stamp
@@ -44,6 +45,12 @@ types: .venv/dev.stamp
 
 migrations: .venv/dev.stamp
 	@$(BIN)/python -m tests.servers manage.py makemigrations --check --dry-run --verbosity 1
+
+document: .venv/dev.stamp
+	@$(BIN)/python manage.py openapi --check
+
+openapi: .venv/dev.stamp
+	@$(BIN)/python manage.py openapi
 
 fmt: .venv/dev.stamp
 	@$(BIN)/ruff check --quiet --fix-only .

@@ -1,25 +1,104 @@
 """Signing up and signing in, where allauth's forms leave something to us."""
 
+from typing import Any
+
+from allauth.account import forms as allauth
 from allauth.account.adapter import get_adapter
-from allauth.account.forms import SignupForm as AllauthSignupForm
+from django import forms
+from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
 from unfold.forms import AuthenticationForm
 
 
-class SignupForm(AllauthSignupForm):
-    """allauth's form, but user, address, account and wallet are made together or not at all."""
+def _focus_first(form) -> None:
+    next(iter(form.fields.values())).widget.attrs["autofocus"] = True
+
+
+class SignInForm(allauth.LoginForm):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        # what password managers look for beside a password
+        self.fields["login"].widget.attrs["autocomplete"] = "username"
+        _focus_first(self)
+
+
+class SignupForm(allauth.SignupForm):
+    """allauth's form, but user, address, account and wallet are made together or not at all. A password may be left out."""
+
+    account_already_exists: bool
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["password1"].help_text = "At least 8 characters. Or leave it empty and sign in by codes that we email you."
+        _focus_first(self)
 
     def save(self, request):
         with transaction.atomic():
             return super().save(request)
 
     def try_save(self, request):
+        if self.account_already_exists:
+            self._take_as_long()
         try:
             return super().try_save(request)
         except IntegrityError:
             # Somebody signed up with the same address between our check and our insert: answer as if it had been there all along.
             self.account_already_exists = True
             return super().try_save(request)
+
+    def _take_as_long(self):
+        """Hash the password as for a new account, so that the time tells nobody which addresses are taken."""
+        if password := self.cleaned_data.get("password1"):
+            make_password(password)
+
+
+class RequestCodeForm(allauth.RequestLoginCodeForm):
+    """Also posted by the second button of the sign-in form, which calls the address `login`."""
+
+    def __init__(self, data: Any = None, *args, **kwargs):
+        if data is not None and "email" not in data:
+            data = {"email": data.get("login", "")}
+        super().__init__(data, *args, **kwargs)
+        self.fields["email"].widget.attrs["autocomplete"] = "username"
+        _focus_first(self)
+
+
+class ResetPasswordForm(allauth.ResetPasswordForm):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["email"].widget.attrs["autocomplete"] = "username"
+        _focus_first(self)
+
+
+# A password is typed once: who mistypes it gets in by a code and sets another.
+
+
+class ChangePasswordForm(allauth.ChangePasswordForm):
+    password2 = None
+
+
+class SetPasswordForm(allauth.SetPasswordForm):
+    password2 = None
+
+
+class NewPasswordForm(allauth.ResetPasswordKeyForm):
+    password2 = None
+
+
+class _EasyToType(forms.Form):
+    """Of a code: phones show digits and offer it from the mail; the dash in it may be left out."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["code"].widget.attrs |= {"inputmode": "numeric", "autocomplete": "one-time-code", "autofocus": True, "maxlength": "20"}
+
+
+class CodeForm(_EasyToType, allauth.BaseConfirmCodeForm):
+    pass
+
+
+class ConfirmAddressForm(_EasyToType, allauth.ConfirmEmailVerificationCodeForm):
+    pass
 
 
 class StaffSignInForm(AuthenticationForm):

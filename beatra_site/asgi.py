@@ -16,6 +16,7 @@ django.request_class = SizedRequest
 # ruff: noqa: E402 — the apps can be imported only now
 from catalog import snapshot
 from chat import lifetime
+from chat.upstream import transports
 from contract.asgi import Receive, Scope, Send
 from contract.edge import Edge
 from contract.heap import settle_heap
@@ -24,13 +25,23 @@ from contract.lifespan import Lifespan, heed_sigterm
 from keys import forgetting, last_use
 from wallets import heartbeat, pool
 
-LEAN_PATHS = frozenset({"/v1/health", "/livez", "/readyz"})
-LEAN_PREFIXES = ("/v1/chat/", "/v1/models")
+LEAN_PATHS = frozenset({"/v1/health", "/v1/wallet", "/livez", "/readyz", "/openapi.json", "/openapi.yaml"})
+LEAN_PREFIXES = ("/v1/chat/", "/v1/models", "/v1/catalog/")
 
 lean = LeanHandler()
 lifespan = Lifespan(
-    startup=[heed_sigterm, pool.open, heartbeat.start, snapshot.load, last_use.start, forgetting.start, lifetime.start, settle_heap],
-    shutdown=[pool.close, heartbeat.stop, last_use.stop, forgetting.stop, lifetime.drain],
+    startup=[
+        heed_sigterm,
+        pool.open,
+        heartbeat.start,
+        snapshot.load,
+        last_use.start,
+        forgetting.start,
+        transports.open,
+        lifetime.start,
+        settle_heap,
+    ],
+    shutdown=[pool.close, heartbeat.stop, last_use.stop, forgetting.stop, transports.close, lifetime.drain],
 )
 
 

@@ -4,19 +4,26 @@ import asyncio
 import os
 from collections.abc import Awaitable
 from pathlib import Path
+from typing import Literal
 
 import redis.asyncio
 from django.conf import settings
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.http import HttpRequest
+from pydantic import BaseModel
 
 from beatra_site.celery import app as celery
 from chat import lifetime
 from contract.async_view import AsyncAPIView
 from contract.json_answer import JsonAnswer
+from contract.operation import Operation, documented
 from wallets import pool
 
 _PATIENCE_SECONDS = 2.0
+
+
+class Healthy(BaseModel):
+    status: Literal["ok"]
 
 
 class Health(AsyncAPIView):
@@ -25,7 +32,12 @@ class Health(AsyncAPIView):
     authentication_classes = ()
     permission_classes = ()
 
+    @documented(Operation(id="getHealth", tag="Health", status="Available", answer=Healthy, answer_words="It does."))
     async def get(self, request: HttpRequest) -> JsonAnswer:
+        """Whether the API answers.
+
+        Needs no key and looks at nothing else, so it may be asked as often as you like.
+        """
         return JsonAnswer({"status": "ok"})
 
 

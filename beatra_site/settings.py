@@ -54,6 +54,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "django_htmx",
     "rest_framework",
+    "drf_spectacular",
     "accounts",
     "wallets",
     "catalog",
@@ -138,17 +139,44 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 ACCOUNT_ADAPTER = "beatra_site.signup.AccountAdapter"
-ACCOUNT_FORMS = {"signup": "accounts.forms.SignupForm"}
+ACCOUNT_FORMS = {
+    "login": "accounts.forms.SignInForm",
+    "signup": "accounts.forms.SignupForm",
+    "request_login_code": "accounts.forms.RequestCodeForm",
+    "confirm_login_code": "accounts.forms.CodeForm",
+    "confirm_email_verification_code": "accounts.forms.ConfirmAddressForm",
+    "reset_password": "accounts.forms.ResetPasswordForm",
+    "confirm_password_reset_code": "accounts.forms.CodeForm",
+    "reset_password_from_key": "accounts.forms.NewPasswordForm",
+    "change_password": "accounts.forms.ChangePasswordForm",
+    "set_password": "accounts.forms.SetPasswordForm",
+}
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
-ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1"]
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
-ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True
 ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_EMAIL_NOTIFICATIONS = True
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_LOGIN_ON_PASSWORD_RESET = True
+# Codes rather than links, everywhere: read on the phone, typed where one sits, and worthless outside the browser that asked.
+# Three wrong ones end a try, so that 10^8 of them are plenty. All are good for as long as a try to sign in lasts.
+ACCOUNT_LOGIN_BY_CODE_ENABLED = True
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
+ALLAUTH_USER_CODE_FORMAT = {"numeric": True, "length": 8}
+CODE_SECONDS = 15 * 60
+ACCOUNT_LOGIN_TIMEOUT = CODE_SECONDS
+ACCOUNT_LOGIN_BY_CODE_TIMEOUT = ACCOUNT_EMAIL_VERIFICATION_BY_CODE_TIMEOUT = ACCOUNT_PASSWORD_RESET_BY_CODE_TIMEOUT = CODE_SECONDS
+ACCOUNT_LOGIN_BY_CODE_SUPPORTS_RESEND = ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
+# On top of allauth's limits: no more than so many mails an hour to one address, whoever asks from wherever
+ACCOUNT_RATE_LIMITS = {
+    "confirm_email": "3/m/key,20/h/key",
+    "request_login_code": "20/m/ip,3/m/key,20/h/key",
+    "reset_password": "20/m/ip,3/m/key,20/h/key",
+}
 # allauth's rate limits are on; they count by the client's address behind our proxies
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
 
@@ -192,6 +220,7 @@ UNFOLD = {
 # Mail: a file each in $VAR/mail/ unless EMAIL_URL says otherwise
 
 EMAIL_URL = env.str("EMAIL_URL", "")
+EMAIL_TIMEOUT = 10  # seconds
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "beatra <no-reply@beatra.example>")
 if EMAIL_URL:
     vars().update(env.email_url_config(EMAIL_URL))
@@ -220,6 +249,15 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["contract.json_only.StrictJSONParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "contract.json_only.JsonOnly",
     "EXCEPTION_HANDLER": "contract.exceptions.exception_handler",
+    "DEFAULT_SCHEMA_CLASS": "contract.openapi.AutoSchema",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "beatra",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.0",
+    "SORT_OPERATIONS": False,
+    "PREPROCESSING_HOOKS": ["contract.openapi.only_v1"],
+    "POSTPROCESSING_HOOKS": ["contract.openapi.complete"],
 }
 
 # Money
@@ -229,10 +267,16 @@ WELCOME_CREDITS = Decimal(env.str("WELCOME_CREDITS", "0"))
 # Where an answer of insufficient_balance sends its reader
 TOPUP_URL = env.str("TOPUP_URL", f"{SITE_URL}/")
 
-# Chat: how long connecting to a provider and a whole call may take, in seconds
+# Chat: how long a provider may take, in seconds: to connect, until the first output of a stream, between two chunks, and in all
 
 CHAT_CONNECT_SECONDS = env.float("CHAT_CONNECT_SECONDS", 5)
+CHAT_FIRST_OUTPUT_SECONDS = env.float("CHAT_FIRST_OUTPUT_SECONDS", 120)
+CHAT_SILENCE_SECONDS = env.float("CHAT_SILENCE_SECONDS", 60)
 CHAT_TOTAL_SECONDS = env.float("CHAT_TOTAL_SECONDS", 600)
+# A stream is begun after this long without output, and then kept alive by a comment as often
+CHAT_KEEP_ALIVE_SECONDS = env.float("CHAT_KEEP_ALIVE_SECONDS", 15)
+# A stream that nobody reads is ended after this long
+CHAT_UNREAD_SECONDS = env.float("CHAT_UNREAD_SECONDS", 60)
 # At shutdown, calls in flight get this long to end
 DRAIN_SECONDS = env.float("DRAIN_SECONDS", 30)
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_address
-from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from catalog import costing
+from catalog import costing, options
 from catalog.fields import FIELDS
 from catalog.models import Capability, Model, Route, Transport
 from catalog.price_list import PriceEntryError
@@ -18,10 +17,6 @@ Problems = dict[str, list[str]]
 """By the field they belong to."""
 
 _SPACE = re.compile(r"[\s\x00-\x1f\\]")
-_OPTION_NAME = re.compile(r"\A[a-z][a-z0-9_]{0,63}\Z")
-_OPTION_TYPES = ("string", "boolean", "integer", "number")
-# What would change the price, the output limit or the destination is no option
-_NO_OPTION = re.compile(r"token|\An\Z|model|base|url|key|header|host|tier|provider|timeout|retr")
 
 
 def model_problems(model: Model) -> Problems:
@@ -32,7 +27,7 @@ def model_problems(model: Model) -> Problems:
         problems["supported_fields"] = ["Give a list of field names."]
     elif unknown:
         problems["supported_fields"] = [f"Not known: {', '.join(unknown)}. Known: {', '.join(FIELDS)}."]
-    if option_problems := _option_problems(model.model_options):
+    if option_problems := options.shape_problems(model.model_options):
         problems["model_options"] = option_problems
     if model.enabled:
         _add_missing(problems, model)
@@ -101,15 +96,3 @@ def _add_missing(problems: Problems, model: Model) -> None:
 
 def _is_list_of_names(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(name, str) for name in value)
-
-
-def _option_problems(options: Any) -> list[str]:
-    if not isinstance(options, dict):
-        return ["Give a mapping of names to types and ranges."]
-    problems = []
-    for name, shape in options.items():
-        if not _OPTION_NAME.match(name) or _NO_OPTION.search(name):
-            problems.append(f"{name!r} can't be an option.")
-        if not isinstance(shape, dict) or shape.get("type") not in _OPTION_TYPES:
-            problems.append(f"{name!r} needs a type: {', '.join(_OPTION_TYPES)}.")
-    return problems

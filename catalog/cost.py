@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -222,6 +223,8 @@ def load_litellm() -> Any:
         LITELLM_MODE="PRODUCTION",  # else the import loads a .env file into the environment
         LITELLM_LOG="CRITICAL",  # its error lines quote the upstream
     )
+    # Pydantic's warnings about an odd answer quote it
+    warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
     import litellm
 
     litellm.suppress_debug_info = True

@@ -48,7 +48,7 @@ class Model(models.Model):
 
     `context_window` and the output limits are tokens, 0 while unknown: a model is enabled only with all of them.
     `auto_rank` is its place in the order of `auto`, none keeps it out. `supported_fields` lists optional request fields
-    (`catalog.fields`). `model_options` maps the name of an option to `{"type", "minimum"?, "maximum"?, "choices"?}`.
+    (`catalog.fields`). `model_options` maps the name of an option to its shape (`catalog.options`).
     """
 
     id = models.CharField(primary_key=True, max_length=100, validators=[MODEL_ID], help_text="The public id. It can't be changed later.")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from types import MappingProxyType
+from typing import Any
 
-from catalog.fields import pointer
+from catalog.fields import OPTION_PREFIX, pointer
+from catalog.options import wrong_values
 from catalog.snapshot import Catalog, ModelInfo, RouteInfo
 from contract.errors import ApiError
+from contract.invalid import MOST_ERRORS, invalid_fields
 
 AUTO = "auto"
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 def candidates(
@@ -19,15 +24,19 @@ def candidates(
     fields: frozenset[str] = frozenset(),
     allowed: frozenset[str] | None = None,
     temperature: float | Decimal | None = None,
+    options: Mapping[str, Any] = _NONE,
 ) -> list[tuple[ModelInfo, RouteInfo]]:
     """The pairs to try, first to last. Never empty.
 
     A pinned model stands for itself, by its routes' rank; `auto` walks the chat models in the staff's order that take
-    the request's `fields` (`catalog.fields`) and its `temperature`. `allowed` are the key's models, none for all.
+    the request's `fields` (`catalog.fields`), its `temperature` and its `options` (`model_options`). `allowed` are the
+    key's models, none for all.
 
-    Raises ApiError unsupported_model (unknown, disabled, not a chat model, not allowed), unsupported_option (a field or
-    the temperature is not taken: by this model, or under `auto` by any one) or model_unavailable (no route is enabled).
+    Raises ApiError unsupported_model (unknown, disabled, not a chat model, not allowed), unsupported_option (a field, an
+    option or the temperature is not taken: by this model, or under `auto` by any one), invalid_request (the value of an
+    option likewise) or model_unavailable (no route is enabled).
     """
+    fields |= {OPTION_PREFIX + name for name in options}
     if asked == AUTO:
         models = [model for model in catalog.auto if _permitted(model, allowed)]
         if not models:
@@ -41,15 +50,23 @@ def candidates(
     if not fitting:
         closest = min(models, key=lambda model: len(_missing(model, fields, temperature)))
         raise _unsupported_option(closest, asked, _missing(closest, fields, temperature))
-    pairs = [(model, route) for model in fitting for route in model.routes]
+    wrong = {model.id: wrong_values(options, model.model_options) for model in fitting} if options else {}
+    if wrong and all(wrong.values()):
+        raise invalid_fields(min(wrong.values(), key=len)[:MOST_ERRORS])
+    pairs = [(model, route) for model in fitting if not wrong.get(model.id) for route in model.routes]
     if not pairs:
         raise ApiError("model_unavailable", None if asked == AUTO else f"The model {asked} is unavailable at the moment. Try '{AUTO}'.")
     return pairs
 
 
 def callable_models(catalog: Catalog, *, allowed: frozenset[str] | None = None) -> list[ModelInfo]:
-    """The chat models that a key may use now: allowed and with a route, in the order of `auto`."""
-    return [model for model in catalog.models.values() if model.capability == "chat" and model.routes and _permitted(model, allowed)]
+    """The chat models that a key may use now, in the order of `auto`."""
+    return [model for model in usable_models(catalog, allowed=allowed) if model.capability == "chat"]
+
+
+def usable_models(catalog: Catalog, *, allowed: frozenset[str] | None = None) -> list[ModelInfo]:
+    """The models of every capability that a key may use now: allowed, and where it is a chat model with a route. In the order of `auto`."""
+    return [model for model in catalog.models.values() if _permitted(model, allowed) and (model.routes or model.capability != "chat")]
 
 
 def _permitted(model: ModelInfo, allowed: frozenset[str] | None) -> bool:
@@ -64,6 +81,7 @@ def _missing(model: ModelInfo, fields: frozenset[str], temperature: float | Deci
 
 
 def _unsupported_option(model: ModelInfo, asked: str, missing: list[str]) -> ApiError:
+    missing = missing[:MOST_ERRORS]
     names = ", ".join(missing)
     who = f"The model {model.id} does not take" if asked != AUTO else "No model takes this request as it is; closest is one without"
     if missing == ["temperature"] and "temperature" in model.supported_fields:

@@ -9,7 +9,7 @@ that our Decimal sums of these lists equal LiteLLM's.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -40,6 +40,7 @@ class _Seed:
     default_output_tokens: int = 4096
     tokens_per_image: int = 0
     supported_fields: tuple[str, ...]
+    model_options: dict[str, dict[str, Any]] = field(default_factory=dict)
     temperature: tuple[str, str] = ("0", "2")
     markup: str
     provider: str
@@ -47,6 +48,7 @@ class _Seed:
     prices: dict[str, Any] | None = None
     cost_key: str = ""
     environment: str
+    transport: Transport = Transport.NATIVE
 
     @property
     def credential_env(self) -> str:
@@ -91,6 +93,7 @@ SEEDS = (
             *_SAMPLING,
             *_TOOLS,
             "n",
+            "seed",
             "frequency_penalty",
             "presence_penalty",
             "logit_bias",
@@ -110,8 +113,18 @@ SEEDS = (
         auto_rank=30,
         context_window=32_768,
         max_output_tokens=8192,
-        supported_fields=(*_SAMPLING, *_TOOLS, "presence_penalty"),
+        supported_fields=(*_SAMPLING, *_TOOLS, "seed", "presence_penalty"),
         temperature=("0", "1.99"),
+        # As Model Studio's reference of its OpenAI-compatible endpoint has them
+        model_options={
+            "top_k": {"type": "integer", "minimum": 0, "maximum": 100, "description": "How many of the likeliest tokens are picked from."},
+            "repetition_penalty": {
+                "type": "number",
+                "minimum": 0.1,
+                "maximum": 2,
+                "description": "Above 1, what came already is less likely; 1 changes nothing.",
+            },
+        },
         markup="1300",
         provider="dashscope",
         base_url="https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
@@ -131,6 +144,7 @@ SEEDS = (
         provider="anthropic",
         environment="ANTHROPIC",
         cost_key="claude-sonnet-5-5",
+        transport=Transport.LITELLM,
     ),
 )
 
@@ -150,6 +164,7 @@ def seed() -> None:
                 "default_output_tokens": one.default_output_tokens,
                 "tokens_per_image": one.tokens_per_image,
                 "supported_fields": sorted(one.supported_fields),
+                "model_options": one.model_options,
                 "temperature_min": Decimal(one.temperature[0]),
                 "temperature_max": Decimal(one.temperature[1]),
             },
@@ -164,18 +179,27 @@ def seed() -> None:
 
 
 def _add_routes(model: Model, one: _Seed) -> None:
-    shared: dict[str, Any] = {"model": model, "cost_key": one.cost_key, "cost_override": one.prices, "transport": Transport.LITELLM}
+    shared: dict[str, Any] = {"model": model, "cost_key": one.cost_key, "cost_override": one.prices}
     real = Route(
         **shared,
         name=one.provider,
         rank=10,
+        transport=one.transport,
         litellm_model=f"{one.provider}/{one.id}",
         upstream_model=one.id,
         base_url=one.base_url,
         base_url_env=f"{one.environment}_API_BASE",
         credential_env=one.credential_env,
     )
-    sandbox = Route(**shared, name=SANDBOX_ROUTE, rank=1000, litellm_model=f"openai/{one.id}", upstream_model=one.id, sandbox=True)
+    sandbox = Route(
+        **shared,
+        name=SANDBOX_ROUTE,
+        rank=1000,
+        transport=Transport.NATIVE,
+        litellm_model=f"openai/{one.id}",
+        upstream_model=one.id,
+        sandbox=True,
+    )
     for route, reason in ((real, _unset(one.credential_env)), (sandbox, _OFF)):
         costing.bring_up_to_date(route, method=DECIMAL)
         editing.save_route(route, actor=None, disabled_reason=reason)

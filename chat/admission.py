@@ -8,19 +8,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import psycopg
 from django.conf import settings
 
 from catalog import pricing, routing, snapshot, tokens
+from catalog.options import as_sent
 from catalog.snapshot import ModelInfo, RouteInfo
 from chat import lifetime
-from chat.schema import ChatRequest, unsupported
+from chat.schema import ChatRequest
+from chat.stand_ins import stand_in
 from contract.errors import ApiError
 from contract.ids import new_id
 from keys.caller import Caller
@@ -30,13 +33,17 @@ from wallets.money import as_text
 
 logger = logging.getLogger(__name__)
 ASK_AGAIN_SECONDS = 2.0
+# Providers differ in how large a seed may be; all take one of 31 bits, and the same stays the same
+MOST_SEED = 2**31
 
 
 @dataclass(slots=True, kw_only=True)
 class Call:
     """A call under way: who asks for what, where it goes, and what it may cost. The prices of its hold count to its end.
 
-    `fields` is OpenAI's JSON for the provider, `limit` output tokens per choice, `prompt_tokens` our estimate.
+    `fields` is OpenAI's JSON for the provider, `options` the model's own beside it, `limit` output tokens per choice, `prompt_tokens`
+    our estimate for `model`, `text_tokens` the part of it that is the same for every model. `candidates` are all pairs that may answer,
+    `model` and `route` the one at hand. `end_user` and `cache_key` stand for what the caller named (`chat.stand_ins`).
     """
 
     caller: Caller
@@ -45,13 +52,19 @@ class Call:
     model: ModelInfo
     route: RouteInfo
     fields: dict[str, Any]
+    candidates: Sequence[tuple[ModelInfo, RouteInfo]]
+    text_tokens: int
     prompt_tokens: int
     limit: int
     hold_credits: Decimal
+    options: dict[str, Any] = field(default_factory=dict)
+    end_user: str | None = None
+    cache_key: str | None = None
     id: str = field(default_factory=lambda: new_id("chatcmpl"))
     created: int = field(default_factory=lambda: int(time.time()))
     started: float = field(default_factory=time.monotonic)
     attempts: list[dict[str, Any]] = field(default_factory=list)
+    first_output_ms: int | None = None
     caller_left: bool = False
 
     @property
@@ -68,27 +81,59 @@ async def prepare(caller: Caller, request: ChatRequest, *, request_id: str, long
 
     A `long` body is worked on in a thread: the loop has other callers.
 
-    Raises `ApiError` unsupported_model, unsupported_option or context_length_exceeded.
+    Raises `ApiError` unsupported_model, unsupported_option, invalid_request (an option's value), context_length_exceeded or
+    model_unavailable.
     """
     catalog = await snapshot.current()
     fields = await asyncio.to_thread(request.wire) if long else request.wire()
-    model, route = routing.candidates(
-        catalog, request.model, fields=_asked(request, fields), allowed=caller.models, temperature=request.temperature
-    )[0]
-    _fit(fields, request, model)
-    prompt_tokens = await _estimate(fields, model, long=long)
-    limit = pricing.output_limit(model, asked=request.output_limit, prompt_tokens=prompt_tokens)
+    options = request.model_options or {}
+    candidates = routing.candidates(
+        catalog, request.model, fields=_asked(request, fields), allowed=caller.models, temperature=request.temperature, options=options
+    )
+    text_tokens = await _count(fields, ceiling=max(model.context_window for model, _ in candidates), long=long)
+    offer = next(offers(request, candidates, text_tokens=text_tokens))
     return Call(
         caller=caller,
         request=request,
         request_id=request_id,
-        model=model,
-        route=route,
-        fields=fields,
-        prompt_tokens=prompt_tokens,
-        limit=limit,
-        hold_credits=pricing.hold_credits(model, route, prompt_tokens=prompt_tokens, limit=limit, n=request.choices),
+        model=offer.model,
+        route=offer.route,
+        fields=_fitted(fields, offer.model),
+        options=as_sent(options, offer.model.model_options),
+        end_user=_stand_in(caller, request.safety_identifier or request.user, purpose="end_user"),
+        cache_key=_stand_in(caller, request.prompt_cache_key, purpose="cache_key"),
+        candidates=candidates,
+        text_tokens=text_tokens,
+        prompt_tokens=offer.prompt_tokens,
+        limit=offer.limit,
+        hold_credits=offer.hold_credits,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a call would hold with one of its candidates. `limit` is output tokens per choice."""
+
+    model: ModelInfo
+    route: RouteInfo
+    prompt_tokens: int
+    limit: int
+    hold_credits: Decimal
+
+
+def offers(request: ChatRequest, candidates: Sequence[tuple[ModelInfo, RouteInfo]], *, text_tokens: int) -> Iterator[Offer]:
+    """The offers of the candidates whose context the prompt fits, in their order.
+
+    The one place where a hold is worked out: for the first try, for a hold that is moved, for a quote. `text_tokens` are the prompt's
+    without images. Raises `ApiError` context_length_exceeded, of the widest model, if the prompt fits none.
+    """
+    images = request.images
+    fits = [pair for pair in candidates if text_tokens + images * pair[0].tokens_per_image < pair[0].context_window]
+    for model, route in fits or [max(candidates, key=lambda pair: pair[0].context_window)]:
+        prompt_tokens = text_tokens + images * model.tokens_per_image
+        limit = pricing.output_limit(model, asked=request.output_limit, prompt_tokens=prompt_tokens)
+        credits = pricing.hold_credits(model, route, prompt_tokens=prompt_tokens, limit=limit, n=request.choices)
+        yield Offer(model, route, prompt_tokens, limit, credits)
 
 
 def _asked(request: ChatRequest, fields: dict[str, Any]) -> frozenset[str]:
@@ -96,25 +141,31 @@ def _asked(request: ChatRequest, fields: dict[str, Any]) -> frozenset[str]:
     return frozenset(fields) - {"messages", "seed"} | ({"image_url"} if request.images else set())
 
 
-def _fit(fields: dict[str, Any], request: ChatRequest, model: ModelInfo) -> None:
-    """Bring `fields` within what `model` takes: a temperature below its minimum is raised to it, a seed may be dropped."""
-    if request.model_options:
-        raise unsupported([f"model_options.{name}" for name in request.model_options], model=model.id)
-    if "temperature" in fields:
-        fields["temperature"] = max(fields["temperature"], float(model.temperature_min))
-    if "seed" not in model.supported_fields:
-        fields.pop("seed", None)
+def _fitted(fields: dict[str, Any], model: ModelInfo) -> dict[str, Any]:
+    """`fields` within what `model` takes: a temperature below its least is raised to it, a seed is sent to a model that knows seeds."""
+    fitted = dict(fields)
+    if "temperature" in fitted:
+        fitted["temperature"] = max(fitted["temperature"], float(model.temperature_min))
+    if "seed" in fitted:
+        if "seed" in model.supported_fields:
+            fitted["seed"] %= MOST_SEED
+        else:
+            del fitted["seed"]
+    return fitted
 
 
-async def _estimate(fields: dict[str, Any], model: ModelInfo, *, long: bool) -> int:
-    """The prompt in tokens, by our own count."""
+def _stand_in(caller: Caller, name: str | None, *, purpose: Literal["end_user", "cache_key"]) -> str | None:
+    return stand_in(name, account_id=caller.account_id, purpose=purpose) if name else None
+
+
+async def _count(fields: dict[str, Any], *, ceiling: int, long: bool) -> int:
+    """The prompt in tokens without its images, by our own count, which ends above `ceiling`."""
     estimate = partial(
         tokens.estimate_prompt,
         fields["messages"],
         tools=fields.get("tools"),
         response_format=fields.get("response_format"),
-        tokens_per_image=model.tokens_per_image,
-        ceiling=model.context_window,
+        ceiling=ceiling,
     )
     return await asyncio.to_thread(estimate) if long else estimate()
 
@@ -138,6 +189,7 @@ async def hold(call: Call) -> None:
                 route=call.route.name,
                 credits_per_litellm_usd=call.model.price.credits_per_litellm_usd,
                 price_version=call.model.price.version,
+                stream=bool(call.request.stream),
                 metadata=call.request.metadata or {},
             )
         )
@@ -158,8 +210,11 @@ async def hold(call: Call) -> None:
     raise ApiError("rate_limited", message, retry_after_seconds=2)
 
 
-async def give_back(call: Call, *, clause: str, error_code: str) -> Released | None:
-    """End the call's hold with nothing charged. None if the database can't say: then it is asked until it can."""
+async def give_back(call: Call, *, clause: str, error_code: str, absorbed_cost_usd: Decimal = Decimal(0)) -> Released | None:
+    """End the call's hold with nothing charged. None if the database can't say: then it is asked until it can.
+
+    `absorbed_cost_usd` is what the provider may bill us for all the same.
+    """
     release = Release(
         usage_id=call.id,
         wallet_id=call.caller.wallet_id,
@@ -167,6 +222,7 @@ async def give_back(call: Call, *, clause: str, error_code: str) -> Released | N
         outcome="failed",
         error_code=error_code,
         attempts=call.attempts,
+        absorbed_cost_usd=absorbed_cost_usd,
         latency_ms=call.latency_ms,
     )
     try:

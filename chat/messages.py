@@ -1,28 +1,16 @@
-"""Messages, tools and their values, as OpenAI's chat completions reference has them."""
+"""Messages and their content, as OpenAI's chat completions reference has them."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic_core import PydanticCustomError
 
-
-def _integral(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-Integer = Annotated[int, BeforeValidator(_integral), Field(strict=True)]
-Number = Annotated[float, Field(strict=True)]
-Text = Annotated[str, Field(strict=True)]
-Flag = Annotated[bool, Field(strict=True)]
-JsonObject = dict[str, Any]
-
-
-class Inner(BaseModel):
-    """Anything below the top level: fields we don't know are dropped, never forwarded."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
+from chat.images import checked_url
+from chat.strict_types import Inner, Text, not_offered
+from chat.tools import ToolCall
+from contract.invalid import OWN_WORDS
 
 # Content
 
@@ -37,9 +25,18 @@ class RefusalPart(Inner):
     refusal: Text
 
 
+def _image_url(url: str) -> str:
+    try:
+        return checked_url(url)
+    except ValueError as error:
+        raise PydanticCustomError(OWN_WORDS, "{words}", {"words": str(error)}) from None
+
+
 class ImageUrl(Inner):
-    url: Annotated[Text, Field(pattern=r"^(https://|data:image/)")]
+    url: Annotated[Text, AfterValidator(_image_url), Field(json_schema_extra={"pattern": "^(https://|data:image/)"})]
+    """An https address, or the image itself as `data:image/png;base64,...` (PNG, JPEG, GIF or WebP, at most 8 MiB)."""
     detail: Literal["auto", "low", "high"] | None = None
+    """How closely the model looks, where it knows the difference."""
 
 
 class ImagePart(Inner):
@@ -52,9 +49,13 @@ def _string_or_parts(value: Any) -> str | None:
 
 
 _string_or_list = Discriminator(
-    _string_or_parts, custom_error_type="content_choice", custom_error_message="must be a string or a list of content parts"
+    _string_or_parts, custom_error_type=OWN_WORDS, custom_error_message="must be a string or a list of content parts"
 )
-UserPart = Annotated[TextPart | ImagePart, Field(discriminator="type")]
+UserPart = Annotated[
+    TextPart | ImagePart,
+    Field(discriminator="type"),
+    not_offered("input_audio", "file", what="a content part beatra does not have; there are text and image_url"),
+]
 AssistantPart = Annotated[TextPart | RefusalPart, Field(discriminator="type")]
 String = Annotated[Text, Tag("string")]
 TextContent = Annotated[String | Annotated[list[TextPart], Field(min_length=1), Tag("parts")], _string_or_list]
@@ -62,83 +63,51 @@ UserContent = Annotated[String | Annotated[list[UserPart], Field(min_length=1), 
 AssistantContent = Annotated[String | Annotated[list[AssistantPart], Field(min_length=1), Tag("parts")], _string_or_list]
 
 
-# Tools
-
-
-class FunctionCall(Inner):
-    name: Text
-    arguments: Text
-
-
-class ToolCall(Inner):
-    id: Text
-    type: Literal["function"] = "function"
-    function: FunctionCall
-
-
-class Function(Inner):
-    name: Annotated[Text, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
-    description: Text | None = None
-    parameters: JsonObject | None = None
-    strict: Flag | None = None
-
-
-class Tool(Inner):
-    type: Literal["function"]
-    function: Function
-
-
-class FunctionName(Inner):
-    name: Text
-
-
-class NamedTool(Inner):
-    type: Literal["function"]
-    function: FunctionName
-
-
-def _word_or_object(value: Any) -> str | None:
-    return "word" if isinstance(value, str) else "tool" if isinstance(value, dict) else None
-
-
-ToolChoice = Annotated[
-    Annotated[Literal["none", "auto", "required"], Tag("word")] | Annotated[NamedTool, Tag("tool")],
-    Discriminator(
-        _word_or_object, custom_error_type="tool_choice", custom_error_message='must be "none", "auto", "required" or a function'
-    ),
-]
-
-
 # Messages
 
 
 class SystemMessage(Inner):
+    """What the model is to be and to do, by the developer of the app."""
+
     role: Literal["system", "developer"]
     content: TextContent
     name: Text | None = None
 
 
 class UserMessage(Inner):
+    """What the user says and shows."""
+
     role: Literal["user"]
     content: UserContent
     name: Text | None = None
 
 
 class AssistantMessage(Inner):
-    """Whatever beatra emits in a message is accepted in one, so that a caller can send an answer back as it came."""
+    """An earlier answer. Whatever beatra emits in a message is accepted in one, so it can be sent back as it came."""
 
     role: Literal["assistant"]
     content: AssistantContent | None = None
+    """Its words; null where it only called tools, refused or thought."""
     name: Text | None = None
     refusal: Text | None = None
     reasoning_content: Text | None = None
+    """What the model thought, as it came with the answer."""
     tool_calls: list[ToolCall] | None = None
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether this can't have been an answer: those have at least a `content`, though it may be null."""
+        given = self.model_fields_set
+        return "content" not in given and not self.tool_calls and self.refusal is None and self.reasoning_content is None
 
 
 class ToolMessage(Inner):
+    """What a tool answered to a call of the model's."""
+
     role: Literal["tool"]
     content: TextContent
     tool_call_id: Text
+    """The `id` of the call it answers."""
 
 
 Message = Annotated[SystemMessage | UserMessage | AssistantMessage | ToolMessage, Field(discriminator="role")]

@@ -6,11 +6,12 @@ Then the tokens are estimated from the texts, and the receipt says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from catalog.cost import TokenUsage
-from catalog.tokens import count
+from catalog.tokens import LONG_CHARACTERS, count
 
 
 def refusal(raw: dict[str, Any], *, context_window: int, most_completion_tokens: int) -> str:
@@ -44,20 +45,20 @@ def believed(raw: dict[str, Any]) -> TokenUsage:
     )
 
 
-def estimated(choices: Iterable[dict[str, Any]], *, prompt_tokens: int, most_completion_tokens: int) -> TokenUsage:
-    """What `choices` and a prompt of about `prompt_tokens` come to by our own count, within the limit the call was sent with."""
-    completion = sum(count(text) for choice in choices for text in _texts(choice["message"]))
+async def estimated(texts: Sequence[str], *, prompt_tokens: int, most_completion_tokens: int) -> TokenUsage:
+    """What an output of `texts` and a prompt of about `prompt_tokens` come to by our own count, within the limit the call was sent with."""
+    output = "".join(texts)
+    completion = await asyncio.to_thread(count, output) if len(output) > LONG_CHARACTERS else count(output)
     return TokenUsage(prompt_tokens=prompt_tokens, completion_tokens=min(completion, most_completion_tokens))
 
 
-def has_output(choices: Iterable[dict[str, Any]]) -> bool:
-    return any(text for choice in choices for text in _texts(choice["message"]))
-
-
-def _texts(message: dict[str, Any]) -> Iterable[str]:
+def texts_of(message: dict[str, Any]) -> Iterator[str]:
+    """All that a model said in a message, or in a delta of one: what its provider counts as output."""
     for name in ("content", "reasoning_content", "refusal"):
         if text := message.get(name):
             yield text
     for tool in message.get("tool_calls") or ():
-        yield tool["function"]["name"]
-        yield tool["function"]["arguments"]
+        function = tool.get("function") or {}
+        for name in ("name", "arguments"):
+            if text := function.get(name):
+                yield text

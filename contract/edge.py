@@ -5,6 +5,7 @@
 - A bad Host, Content-Length, path or query is refused here, so that no layer below ever sees one.
 - Under /v1 every answer is JSON: a crash, a redirect and any other answer >= 400 becomes the envelope. OPTIONS is answered
   here, every answer has the CORS headers, a trailing slash is the same path, and each request leaves one line in the log.
+  The API document is treated alike.
 
 A crash after the first byte of an answer can only be logged: the connection is cut then.
 """
@@ -32,6 +33,9 @@ logger = logging.getLogger("contract.edge")
 _LINGER_SECONDS = 15.0
 _LINGER_IDLE_SECONDS = 2.0
 _LINGER_BYTES = 128 * limits.MIB
+
+# The document is read from any page too
+_API_ALONE = ("/v1", "/openapi.json", "/openapi.yaml")
 
 # Probes of an orchestrator come by address, and these two never use the host
 _ANY_HOST = ("/livez", "/readyz")
@@ -76,7 +80,7 @@ class _Exchange:
         self.server_receive = receive
         self.server_send = send
         path: str = scope["path"]
-        self.is_api = path.startswith("/v1/") or path == "/v1"
+        self.is_api = path.startswith("/v1/") or path.removesuffix("/") in _API_ALONE
         if self.is_api and path.endswith("/"):
             path = scope["path"] = path[:-1]
             scope["raw_path"] = scope.get("raw_path", b"").removesuffix(b"/")
@@ -203,9 +207,14 @@ class _Exchange:
                 return None
             code = "not_found" if status < 400 else _CODE_OF_STATUS.get(status, "invalid_request" if status < 500 else "internal_error")
             return ApiError(code, right_path(self.path) if code == "not_found" else None)
-        if status == 404 and not self.wants_a_page() and (message := right_path(self.path)) is not None:
+        # Some pages are called as paths of the API are: who brings a key means the API, and would be sent to sign in
+        is_missed = status == 404 or self.brings_a_key()
+        if is_missed and not self.wants_a_page() and (message := right_path(self.path)) is not None:
             return ApiError("not_found", message)
         return None
+
+    def brings_a_key(self) -> bool:
+        return any(name == b"authorization" and value[:7].lower() == b"bearer " for name, value in self.scope["headers"])
 
     def wants_a_page(self) -> bool:
         return any(name == b"accept" and b"text/html" in value for name, value in self.scope["headers"])

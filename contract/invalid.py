@@ -13,6 +13,15 @@ from contract.json_pointer import pointer
 MOST_ERRORS = 20
 """An answer lists no more: a body of a million wrong values is told about the first of them."""
 
+MOST_POINTER_CHARACTERS = 1000
+"""A name in a body may be as long as the body."""
+
+OWN_WORDS = "own_words"
+"""The error type by which a schema brings words of its own; pydantic's others could repeat the value."""
+
+NOT_OFFERED = "not_offered"
+"""The error type of a value that OpenAI takes and beatra does not; its context has the value's `name`."""
+
 
 def invalid_fields(errors: list[FieldError]) -> ApiError:
     """invalid_request for `errors`, each `{"param": JSON Pointer, "message": rest of a sentence about the field}`."""
@@ -42,7 +51,7 @@ def _pointer(detail: ErrorDetails, body: Any) -> str:
         parts.append(step)
     if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
         parts.append(detail["ctx"]["discriminator"].strip("'"))
-    return pointer(parts)
+    return pointer(parts)[:MOST_POINTER_CHARACTERS]
 
 
 def _holds(value: Any, step: str | int) -> bool:
@@ -89,5 +98,4 @@ def _words(detail: ErrorDetails) -> str:
             return f"must be below {context['lt']}"
         case "string_pattern_mismatch":
             return f"must match {context['pattern']}"
-    # An error type of a schema's own carries its words; pydantic's others could repeat the value.
-    return detail["msg"] if detail["type"].endswith("_choice") else "is not valid"
+    return detail["msg"] if detail["type"] in (OWN_WORDS, NOT_OFFERED) else "is not valid"

@@ -1,5 +1,6 @@
 """The pages of API keys: list, create, revoke."""
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect, render
@@ -50,7 +51,7 @@ def create(request):
         return render(request, "keys/create.html", {"form": NewKeyForm.new(name=name)}, status=409)
     except issuing.Refused as refusal:
         return render(request, "keys/create.html", {"form": form, "refusal": refusal}, status=409)
-    return render(request, "keys/created.html", {"key": issued.key, "token": issued.token})
+    return render(request, "keys/created.html", {"key": issued.key, "token": issued.token, "base_url": f"{settings.SITE_URL}/v1"})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

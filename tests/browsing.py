@@ -13,6 +13,7 @@ from django.http import HttpResponse
 from django.test import Client
 
 from accounts.models import User
+from beatra_site import mailing
 from tests.factories import PASSWORD
 
 _ADDRESSES = itertools.count(random.randrange(1 << 20))
@@ -41,14 +42,19 @@ def sign_in(email: str, password: str = PASSWORD) -> Client:
 
 
 def mailed_to(email: str) -> list[mail.EmailMessage]:
+    mailing.wait()
     return [message for message in mail.outbox if message.to == [email]]
 
 
-def mailed_link(email: str, part: str) -> str:
-    """The path of the link in the newest mail to this address whose path has `part`."""
-    links = re.findall(r"https?://[^/\s]+(/\S*)", mailed_to(email)[-1].body)
-    (link,) = [link for link in links if part in link]
-    return link
+def code_in(text: str) -> str:
+    """The code in the text of a mail."""
+    (code,) = re.findall(r"^\s*(\d{4}-\d{4})\s*$", text, re.MULTILINE)
+    return code
+
+
+def mailed_code(email: str) -> str:
+    """The code in the newest mail to this address."""
+    return code_in(mailed_to(email)[-1].body)
 
 
 @dataclass

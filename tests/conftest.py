@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.core.management import call_command
 from django.db import connection
 from django.test.utils import setup_databases, teardown_databases
@@ -20,6 +21,12 @@ from pytest_django import DjangoDbBlocker
 from tests.customer import Customer
 from tests.gate import Gate
 from tests.servers import SERVERS, Web
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap_passwords() -> None:
+    """What pytest's own process hashes need not withstand anybody; the site hashes as it does in earnest."""
+    Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost, Argon2PasswordHasher.parallelism = 1, 1024, 1
 
 
 @pytest.fixture(scope="session")

@@ -58,6 +58,13 @@ def as_text(credits: Decimal) -> str:
     return f"{_rounded(credits, to=FOUR_PLACES, rounding=ROUND_HALF_UP):f}"
 
 
+def exact_text(credits: Decimal) -> str:
+    """A rate in credits, unrounded: four places at least, as many as it has. "450.0000", "0.00125"."""
+    exact = credits.normalize(EXACT)
+    exponent = exact.as_tuple().exponent
+    return f"{exact:f}" if isinstance(exponent, int) and exponent < -4 else as_text(exact)
+
+
 def group(credits: Decimal) -> str:
     """Credits as pages write them: "10,000.0000"."""
     return f"{_rounded(credits, to=FOUR_PLACES, rounding=ROUND_HALF_UP):,f}"

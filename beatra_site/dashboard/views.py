@@ -1,5 +1,6 @@
 """Home, usage and receipts: what a customer opens to see where the credits went."""
 
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.http import Http404
 from django.shortcuts import render
@@ -36,7 +37,8 @@ def _home(request):
             "account": request.account,
             "wallet": wallet,
             "calls": _rows(UsageRecord.objects.filter(wallet=wallet).order_by("-created_at", "-id")[:LAST_CALLS]),
-            "has_key": ApiKey.objects.of_account(request.account).active().exists(),
+            "key": ApiKey.objects.of_account(request.account).active().order_by("-created_at", "-id").first(),
+            "is_confirmed": EmailAddress.objects.filter(user=request.user, verified=True).exists(),
             **_curl(),
         },
     )

@@ -140,7 +140,7 @@ class Delivery:
         answer["choices"] = [
             {
                 "index": choice.index,
-                "message": choice.message(),
+                "message": self._split(choice.message()),
                 "logprobs": self._logprobs(choice.deltas),
                 "finish_reason": choice.finish_reason,
             }
@@ -184,7 +184,7 @@ class Delivery:
         await self.reach("role")
         for choice, delta in _interleaved(choices):
             await exchange.wait(self._chunk_seconds)
-            await self._events.write(self._chunk(choice, delta.as_json(), beside, logprobs=self._logprobs([delta])))
+            await self._events.write(self._chunk(choice, self._split(delta.as_json()), beside, logprobs=self._logprobs([delta])))
             self._call.chunks_sent += 1
             self._call.tokens_sent += len(delta.tokens)
             await self.reach(self._call.chunks_sent)
@@ -211,6 +211,14 @@ class Delivery:
     ) -> dict[str, Any]:
         entry = {"index": choice.index, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}
         return {**self._envelope("chat.completion.chunk"), "choices": [entry], **beside}
+
+    def _split(self, said: dict[str, Any]) -> dict[str, Any]:
+        """A message or delta; under MiniMax's `reasoning_split` its thinking stands in `reasoning_details`, in pieces as it comes."""
+        if not self._request.reasoning_split or "reasoning_content" not in said:
+            return said
+        text = said.pop("reasoning_content")
+        detail = {"type": "reasoning.text", "id": "reasoning-text-1", "format": "MiniMax-response-v1", "index": 0, "text": text}
+        return {**said, "reasoning_details": [detail]}
 
     def _logprobs(self, deltas: list[Delta]) -> dict[str, Any] | None:
         """OpenAI's shape for the tokens of the text; the figures are made up, the same for the same token."""

@@ -6,7 +6,7 @@ provider name, id, header or cost of theirs goes through. It makes one request a
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -60,9 +60,9 @@ class Upstream(Protocol):
     """A transport. Both raise `chat.upstream.errors.UpstreamError` and nothing else that a provider can cause.
 
     `complete` raises Failed for an answer without a finish reason. `stream` yields what the provider really sent: a stream that it
-    cut off ends, or raises, without a finish reason. Closing the iterator closes the connection to the provider.
+    cut off ends, or raises, without a finish reason. Closing it closes the connection to the provider.
     """
 
     async def complete(self, call: UpstreamCall) -> Answer: ...
 
-    def stream(self, call: UpstreamCall) -> AsyncIterator[Chunk]: ...
+    def stream(self, call: UpstreamCall) -> AsyncGenerator[Chunk]: ...

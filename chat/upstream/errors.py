@@ -8,7 +8,7 @@
      ├─ Overloaded              429, 503, 529                                           model_unavailable
      ├─ TimedOut                408, 504, no answer within our limits                   upstream_timeout
      └─ Failed                  other 5xx, unreachable, garbage                         upstream_error
-         └─ Misconfigured       401, 402, 403, 404: our credentials or route, an alert  upstream_error
+         └─ Misconfigured       401, 402, 403, 404, no quota: our route, an alert       upstream_error
 
 A Rejected is final; the others may be tried on another route.
 """
@@ -66,10 +66,12 @@ class Misconfigured(Failed):
     alert = True
 
 
-# How providers word these two inside a 400; none of them has a status of its own for it.
+# How providers word these inside a 400 or a 429; none of them has a status of its own for it.
 _TOO_LONG = re.compile(
     r"context.{0,3}length|maximum context|context window|prompt is too long|input length|too many (input )?tokens", re.IGNORECASE
 )
+# Our own account with the provider is out of money or closed: not the caller's fault, and not a matter of waiting.
+_OUR_ACCOUNT = re.compile(r"insufficient_quota|billing_hard_limit|arrearage|account_deactivated|account is not active", re.IGNORECASE)
 _UNSAFE = re.compile(
     r"content.?filter|content.?policy|content management policy|safety|sensitive|data_?inspection|moderation|responsible ai", re.IGNORECASE
 )
@@ -79,6 +81,8 @@ def of_status(status: int, text: str, *, retry_after: str | None = None) -> Upst
     """The error of an HTTP `status` of 400 or more. `text` is the provider's and only read, never kept."""
     seconds = int(retry_after) if retry_after and retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 6 else None
     reason = f"the provider answered {status}"
+    if status in (400, 429) and _OUR_ACCOUNT.search(text):
+        return Misconfigured(reason, status=status)
     match status:
         case 413:
             return TooLarge(reason, status=status)

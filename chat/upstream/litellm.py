@@ -2,110 +2,166 @@
 
 LiteLLM is given every field by name. Passing a caller's JSON through would hand over `api_base`, `api_key` or `mock_response`; its
 own retries would hide attempts from the receipt; its cost is never read (see catalog/cost.py for the reasons).
+
+It puts in what a provider left out: a finish reason, a count of tokens. Neither is believed here unless it was received, which is read
+from the raw answer that LiteLLM shows its loggers and, of a stream, from what its wrapper keeps. Three of these are its internals, so
+tests/chat/test_transports.py holds them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import inspect
+from collections.abc import AsyncGenerator
+from functools import cache
 from typing import Any
 
-import httpx
+import orjson
 
 from catalog.cost import load_litellm
-from chat.upstream import Answer, UpstreamCall
-from chat.upstream.errors import Failed, TimedOut, UpstreamError, of_status
-
-# Everything of an OpenAI body that may be handed to LiteLLM.
-FIELDS = frozenset(
-    {
-        "frequency_penalty",
-        "logit_bias",
-        "logprobs",
-        "messages",
-        "n",
-        "parallel_tool_calls",
-        "presence_penalty",
-        "reasoning_effort",
-        "response_format",
-        "seed",
-        "stop",
-        "temperature",
-        "tool_choice",
-        "tools",
-        "top_logprobs",
-        "top_p",
-        "verbosity",
-    }
-)
+from chat.upstream import Answer, Chunk, UpstreamCall, dialects
+from chat.upstream.body import digests_of, extras_of, fields_of
+from chat.upstream.errors import Failed, Misconfigured, TimedOut, UpstreamError, of_status
+from chat.upstream.whitelist import StreamWhitelist, answer, finish_reason
 
 
 class LiteLLMTransport:
     async def complete(self, call: UpstreamCall) -> Answer:
+        """The whole answer. Raises `UpstreamError`."""
         litellm = await _ready()
-        timeout = httpx.Timeout(call.total_seconds, connect=call.connect_seconds)
+        arguments, raw = _arguments(call, litellm), _RawAnswer()
         try:
-            async with asyncio.timeout(call.total_seconds):
-                response = await litellm.acompletion(
-                    model=call.route.litellm_model,
-                    api_base=call.route.base_url or None,
-                    api_key=call.route.api_key() or "none",  # the sandbox asks for none, LiteLLM for any
-                    max_tokens=call.limit,
-                    timeout=timeout,
-                    max_retries=0,
-                    num_retries=0,
-                    **{name: value for name, value in call.fields.items() if name in FIELDS},
-                )
-        except TimeoutError:
-            raise TimedOut("no answer in time") from None
+            response = await litellm.acompletion(**arguments, logger_fn=raw)
+            sent = response.model_dump(exclude={"usage"}, warnings=False)
         except Exception as error:
             # `from None`: the text of LiteLLM's errors is the provider's, and a chained one would reach a log.
             raise _error(error, litellm) from None
-        choices = [_choice(choice) for choice in response.choices]
-        if not choices:
-            raise Failed("the answer has no choices")
-        return Answer(choices=choices, usage=_usage(response.usage))
+        if not raw.ended:
+            raise Failed("the answer ends without a finish reason")
+        for choice in sent["choices"]:
+            message = choice["message"]
+            extra = message.get("provider_specific_fields") or {}
+            for name in ("refusal", "reasoning_details"):
+                message.setdefault(name, extra.get(name))
+        return Answer(choices=answer(sent).choices, usage=_usage(getattr(response, "usage", None)))
+
+    async def stream(self, call: UpstreamCall) -> AsyncGenerator[Chunk]:
+        """The answer as it comes. Raises `UpstreamError`, before or between the chunks.
+
+        LiteLLM ends a stream that was cut off with a finish reason and a count of its own. Both are therefore held back, and given at
+        the end only if it received them. It tells one finish reason for all the choices of a call.
+        """
+        litellm = await _ready()
+        arguments, stream = _arguments(call, litellm), None
+        try:
+            stream = await litellm.acompletion(**arguments, stream=True, stream_options={"include_usage": True})
+            whitelist, finish = StreamWhitelist(), None
+            async for part in stream:
+                sent = part.model_dump(exclude={"usage"}, warnings=False)
+                for choice in sent["choices"]:
+                    finish = choice.pop("finish_reason", None) or finish
+                if chunk := whitelist.chunk(sent):
+                    yield chunk
+            counted = next((part.usage for part in reversed(stream.chunks) if getattr(part, "usage", None)), None)
+            ended = (stream.received_finish_reason or stream.intermittent_finish_reason) is not None
+            if ended or counted:
+                each = range(call.fields.get("n", 1)) if ended else ()
+                yield Chunk(
+                    [{"index": index, "delta": {}, "finish_reason": finish_reason(finish)} for index in each],
+                    _usage(counted) if counted else None,
+                )
+        except UpstreamError:
+            raise
+        except Exception as error:
+            raise _error(error, litellm) from None
+        finally:
+            if stream is not None:
+                await stream.aclose()
+
+
+class _RawAnswer:
+    """Looks at what the provider really sent, when LiteLLM shows it to its loggers."""
+
+    ended = True
+
+    def __call__(self, details: dict[str, Any]) -> None:
+        raw = details.get("original_response")
+        if not isinstance(raw, str):
+            return
+        try:
+            body = orjson.loads(raw)
+        except orjson.JSONDecodeError:
+            return  # a dialect that we can't read: LiteLLM's word is all there is
+        if isinstance(body, dict) and isinstance(body.get("choices"), list):
+            self.ended = all(isinstance(choice, dict) and choice.get("finish_reason") for choice in body["choices"])
+        elif isinstance(body, dict) and "stop_reason" in body:  # Anthropic's
+            self.ended = body["stop_reason"] is not None
 
 
 async def _ready() -> Any:
     """LiteLLM, imported in a thread if this process has not yet."""
-    return load_litellm() if load_litellm.cache_info().currsize else await asyncio.to_thread(load_litellm)
+    litellm = load_litellm() if load_litellm.cache_info().currsize else await asyncio.to_thread(load_litellm)
+    # It takes an answer that says the same word often for a fault
+    litellm.REPEATED_STREAMING_CHUNK_LIMIT = 1_000_000_000
+    return litellm
+
+
+def _arguments(call: UpstreamCall, litellm: Any) -> dict[str, Any]:
+    """What `acompletion` is called with."""
+    import httpx  # litellm's own: a process without that has no need of it
+
+    route, dialect = call.route, dialects.of(call.route)
+    arguments = {
+        **fields_of(call, dialect),
+        **digests_of(call, dialect),
+        "model": route.litellm_model,
+        "api_base": route.base_url or None,
+        "api_key": route.api_key() or "none",  # the sandbox asks for none, LiteLLM for any
+        "max_tokens": call.limit,
+        "timeout": httpx.Timeout(call.total_seconds, connect=call.connect_seconds),
+        "max_retries": 0,
+        "num_retries": 0,
+    }
+    extras = extras_of(call, dialect)
+    if not extras:
+        return arguments
+    provider = route.litellm_model.partition("/")[0]
+    if provider == "openai" or provider in litellm.openai_compatible_providers:
+        return {**arguments, "extra_body": extras}
+    # Other dialects have no extra_body: LiteLLM sends on what it does not know, and acts on what it does
+    if taken := extras.keys() & _own_names():
+        raise Misconfigured(f"LiteLLM takes the option {min(taken)} for its own")
+    return {**arguments, **extras}
+
+
+@cache
+def _own_names() -> frozenset[str]:
+    litellm = load_litellm()
+    from litellm.types.utils import all_litellm_params
+
+    return frozenset({*inspect.signature(litellm.completion).parameters, *all_litellm_params})
 
 
 def _error(error: Exception, litellm: Any) -> UpstreamError:
     """LiteLLM's exception as ours, by status first: its classes differ by provider and release."""
+    # An error between the chunks is wrapped
+    if isinstance(cause := getattr(error, "original_exception", None), Exception):
+        error = cause
     if isinstance(error, litellm.Timeout):
         return TimedOut("no answer in time", status=None)
-    status = getattr(error, "status_code", None)
-    if not isinstance(status, int):
+    # Its 500 of a connection that failed, or of an answer that it could not read, is no status of the provider's
+    status = None if isinstance(error, litellm.APIConnectionError) else getattr(error, "status_code", None)
+    if not isinstance(status, int) or status < 400:
         return Failed(f"{type(error).__name__} in the litellm transport")
     headers = getattr(error, "litellm_response_headers", None) or {}
-    return of_status(status, str(error), retry_after=headers.get("retry-after"))
-
-
-def _choice(choice: Any) -> dict[str, Any]:
-    message = choice.message
-    answer: dict[str, Any] = {"role": "assistant", "content": message.content}
-    extra = getattr(message, "provider_specific_fields", None) or {}
-    answer["refusal"] = getattr(message, "refusal", None) or extra.get("refusal")
-    if reasoning := getattr(message, "reasoning_content", None):
-        answer["reasoning_content"] = reasoning
-    if message.tool_calls:
-        answer["tool_calls"] = [
-            {"id": tool.id, "type": "function", "function": {"name": tool.function.name, "arguments": tool.function.arguments}}
-            for tool in message.tool_calls
-        ]
-    logprobs = getattr(choice, "logprobs", None)
-    return {
-        "index": choice.index,
-        "message": answer,
-        "logprobs": logprobs.model_dump(mode="json", include={"content", "refusal"}) if logprobs else None,
-        "finish_reason": choice.finish_reason,
-    }
+    return of_status(status, f"{error} {getattr(error, 'body', None)}", retry_after=headers.get("retry-after"))
 
 
 def _usage(usage: Any) -> dict[str, Any]:
     """The provider's counts. LiteLLM fills what was not sent with 0: a prompt of 0 tokens, or an output of 0 beside a total that is
     not the prompt's, was never counted by anybody."""
+    if usage is None:
+        return {}
     prompt = usage.prompt_tokens or None
     completion = None if not usage.completion_tokens and usage.total_tokens != prompt else usage.completion_tokens
     prompt_details, completion_details = getattr(usage, "prompt_tokens_details", None), getattr(usage, "completion_tokens_details", None)
@@ -115,6 +171,7 @@ def _usage(usage: Any) -> dict[str, Any]:
         "cached_tokens": getattr(prompt_details, "cached_tokens", None) or 0,
         "cache_write_tokens": getattr(usage, "cache_creation_input_tokens", None)
         or getattr(prompt_details, "cache_creation_tokens", None)
+        or getattr(prompt_details, "cache_write_tokens", None)
         or 0,
         "reasoning_tokens": getattr(completion_details, "reasoning_tokens", None) or 0,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 from catalog.models import Model, Price, Route
 from contract.ids import new_id
@@ -10,19 +11,28 @@ from tests.contract.wire import eventually
 from tests.customer import Customer
 
 
-def priced_model(v1: str, *, input_usd: str, output_usd: str, markup: str, enabled: bool = True, base_url: str = "") -> str:
+def priced_model(
+    v1: str,
+    *,
+    input_usd: str = "0.000001",
+    output_usd: str = "0.000002",
+    markup: str = "1500",
+    enabled: bool = True,
+    base_url: str = "",
+    transport: str = "native",
+    upstream: str = "MiniMax-M2.7",
+    **fields: Any,
+) -> str:
     """The id of a new model, `input_usd` and `output_usd` a token and `markup` credits per USD, which the site at `v1` has seen.
 
-    It goes over the sandbox, or to `base_url`.
+    It goes over the sandbox, or to `base_url`, where it is called `upstream`. `fields` are more of the model's.
     """
     id = new_id("test")
     model = Model.objects.create(
         id=id,
         display_name=id,
         enabled=enabled,
-        context_window=100_000,
-        max_output_tokens=10_000,
-        default_output_tokens=1000,
+        **{"context_window": 100_000, "max_output_tokens": 10_000, "default_output_tokens": 1000, **fields},
     )
     Route.objects.create(
         model=model,
@@ -30,8 +40,9 @@ def priced_model(v1: str, *, input_usd: str, output_usd: str, markup: str, enabl
         enabled=True,
         sandbox=not base_url,
         base_url=base_url,
-        litellm_model="openai/MiniMax-M2.7",
-        upstream_model="MiniMax-M2.7",
+        transport=transport,
+        litellm_model=f"openai/{upstream}",
+        upstream_model=upstream,
         cost_override={
             "litellm_provider": "openai",
             "mode": "chat",

@@ -175,13 +175,6 @@ def test_a_field_the_model_does_not_take_is_named(site, customer):
     assert_untouched(owner)
 
 
-def test_a_stream_is_not_offered_yet_and_says_so(customer):
-    owner = customer()
-    error = assert_refused(owner.chat(stream=True), 400, "unsupported_option")
-    assert error["details"]["unsupported_fields"] == ["stream"]
-    assert_untouched(owner)
-
-
 def test_the_callers_request_id_comes_back_unless_it_is_malformed(customer):
     owner = customer()
     assert owner.http.post("/chat/completions", json={}, headers={"X-Request-Id": "order-7"}).headers["x-request-id"] == "order-7"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from chat.schema import OURS, ChatRequest, parse
 from contract.errors import ApiError
 
+TOOLS = [{"type": "function", "function": {"name": "f"}}]
 SMALLEST: dict[str, Any] = {"model": "auto", "messages": [{"role": "user", "content": "hi"}]}
 
 
@@ -105,13 +106,18 @@ def test_the_smallest_body_is_taken():
         ({"response_format": {"type": "json_schema"}}, "/response_format/json_schema"),
         ({"reasoning_effort": "huge"}, "/reasoning_effort"),
         ({"verbosity": "loud"}, "/verbosity"),
-        ({"modalities": ["audio"]}, "/modalities/0"),
+        ({"modalities": ["video"]}, "/modalities/0"),
+        ({"modalities": []}, "/modalities"),
         ({"metadata": {str(number): "x" for number in range(17)}}, "/metadata"),
         ({"metadata": {"a": 5}}, "/metadata/a"),
         ({"store": "no"}, "/store"),
         ({"service_tier": "gold"}, "/service_tier"),
         ({"user": 5}, "/user"),
         ({"model_options": []}, "/model_options"),
+        ({"model_options": {str(number): 1 for number in range(33)}}, "/model_options"),
+        ({"logit_bias": {"fifty": 1}}, "/logit_bias/fifty"),
+        ({"tools": TOOLS, "tool_choice": {"type": "function", "function": {"name": "other"}}}, "/tool_choice/function/name"),
+        ({"tools": TOOLS, "tool_choice": {"type": "function"}}, "/tool_choice/function"),
         ({"nonsense": 1}, "/nonsense"),
         ({"a/b~c": 1}, "/a~1b~0c"),
         ({"api_base": "http://10.0.0.1", "api_key": "x"}, "/api_base"),
@@ -137,17 +143,49 @@ def test_a_refusal_never_repeats_the_value():
 
 
 @pytest.mark.parametrize(
-    "name", ["functions", "function_call", "prediction", "web_search_options", "audio", "moderation", "prompt_cache_retention"]
+    "name",
+    [
+        "functions",
+        "function_call",
+        "prediction",
+        "web_search_options",
+        "audio",
+        "moderation",
+        "prompt_cache_retention",
+        "prompt_cache_options",
+    ],
 )
 def test_openai_fields_we_do_not_have_are_an_unsupported_option(name: str):
     error = refused(body(**{name: {}}))
     assert (error.code, error.details["unsupported_fields"]) == ("unsupported_option", [name])
 
 
-@pytest.mark.parametrize("fields", [{"store": True}, {"service_tier": "flex"}])
-def test_values_we_do_not_have_are_an_unsupported_option(fields: dict[str, Any]):
+@pytest.mark.parametrize(
+    ("fields", "named", "param"),
+    [
+        ({"store": True}, "store", "/store"),
+        ({"service_tier": "flex"}, "service_tier", "/service_tier"),
+        ({"service_tier": "fast"}, "service_tier", "/service_tier"),
+        ({"modalities": ["text", "audio"]}, "modalities", "/modalities/1"),
+        ({"tools": [*TOOLS, {"type": "custom", "custom": {"name": "x"}}]}, "tools", "/tools/1"),
+        ({"tools": TOOLS, "tool_choice": {"type": "custom", "custom": {"name": "x"}}}, "tool_choice", "/tool_choice"),
+        ({"tools": TOOLS, "tool_choice": {"type": "allowed_tools", "allowed_tools": {}}}, "tool_choice", "/tool_choice"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]},
+            "input_audio",
+            "/messages/0/content/0",
+        ),
+        ({"messages": [{"role": "user", "content": [{"type": "file", "file": {}}]}]}, "file", "/messages/0/content/0"),
+    ],
+)
+def test_values_openai_has_and_we_do_not_are_an_unsupported_option(fields: dict[str, Any], named: str, param: str):
     error = refused(body(**fields))
-    assert (error.code, error.details["unsupported_fields"]) == ("unsupported_option", list(fields))
+    assert (error.code, error.details["unsupported_fields"], error.param) == ("unsupported_option", [named], param)
+
+
+def test_a_wrong_value_beside_one_we_do_not_have_makes_the_request_invalid():
+    error = refused(body(modalities=["audio"], n=0))
+    assert (error.code, sorted(params(error))) == ("invalid_request", ["/modalities/0", "/n"])
 
 
 @pytest.mark.parametrize("name", [name for name in ChatRequest.model_fields if name not in ("model", "messages")] + ["functions", "audio"])
@@ -168,6 +206,14 @@ def test_null_means_not_given(name: str):
         {"tools": []},
         {"stop": []},
         {"tool_choice": "auto"},
+        {"tool_choice": "required"},
+        {"tool_choice": {"type": "function", "function": {"name": "f"}}},
+        {"top_logprobs": 0},
+        {"stop": ""},
+        {"verbosity": "medium"},
+        {"metadata": {"a": None}},
+        {"logit_bias": {"50": None}},
+        {"model_options": {"anything": None}},
         {"parallel_tool_calls": False},
         {"parallel_tool_calls": True, "tools": []},
         {"response_format": {"type": "text"}},
@@ -259,7 +305,8 @@ def test_an_answer_lists_no_more_errors_than_anybody_reads():
     error = refused(body(messages=[0] * 500))
     assert len(params(error)) == 20
     assert refused({**SMALLEST, **{f"x{number}": 1 for number in range(100_000)}}).param == ""
-    assert len(refused(body(model_options={str(number): 1 for number in range(500)}, store=True)).details["unsupported_fields"]) == 1
+    assert len(refused(body(model_options={"x" * 5000: 1})).param or "") < 2000
+    assert len(refused({**SMALLEST, "x" * 1_000_000: 1}).message) < 2000
 
 
 values = st.recursive(

@@ -29,10 +29,22 @@ def test_a_stranger_reads_what_it_is_and_how_to_begin(settings):
 def test_a_new_customer_is_led_to_the_first_call():
     account = WalletFactory(balance="1000").account
     page = signed_in(account).get("/")
+    assert "Your email address is confirmed." in text(page)
     assert "Create an API key" in text(page)
     assert "/keys/new/" in read(page).links
-    ApiKeyFactory(account=account)
-    assert "You have an API key." in text(signed_in(account).get("/"))
+    key = ApiKeyFactory(account=account, name="backend")
+    page = signed_in(account).get("/")
+    assert "You have an API key, “backend”." in text(page)
+    assert f"/first-call/{key.pk}/" in read(page).links
+
+
+def test_whose_address_is_not_confirmed_is_sent_there_first():
+    account = AccountFactory(user__verified=False)
+    WalletFactory(account=account)
+    page = signed_in(account).get("/")
+    assert "Confirm your email address" in text(page)
+    assert "/accounts/email/" in read(page).links
+    assert "/keys/new/" not in read(page).links
 
 
 def test_balance_available_and_held_are_three_figures():

@@ -1,0 +1,123 @@
+"""From an answer to its charge: the clause of the billing policy that applies, the credits, and their settlement."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import psycopg
+
+from catalog import pricing
+from catalog.cost import cost_lines, cost_usd
+from chat import usage
+from chat.admission import Call, give_back
+from contract.errors import ApiError
+from wallets import committer
+from wallets.holds import Settled, Settlement
+from wallets.money import as_text
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+async def work_out(call: Call, *, texts: Sequence[str], counts: dict[str, Any], cut: bool = False) -> Settlement:
+    """What an answer costs, by which clause of the billing policy.
+
+    `texts` are the output as the caller got it, `counts` the provider's own. An answer that was `cut` after its first output is
+    charged by our own count of the prompt and of what came.
+    """
+    most = call.most_completion_tokens
+    alert = "" if cut else usage.refusal(counts, context_window=call.model.context_window, most_completion_tokens=most)
+    estimated = cut or bool(alert)
+    if estimated:
+        counted = await usage.estimated(texts, prompt_tokens=call.prompt_tokens, most_completion_tokens=most)
+    else:
+        counted = usage.believed(counts)
+    clause = "cut_by_limit" if cut else "drained" if call.caller_left else "complete"
+    cost, absorbed = cost_usd(call.route.cost, counted), Decimal(0)
+    if not estimated and counted.completion_tokens == 0:
+        clause, cost, absorbed = "empty", Decimal(0), cost
+        alert = "0 output tokens beside an output" if any(texts) else ""
+    elif cost == 0:
+        alert = alert or "a cost of 0"
+    if alert:
+        logger.error("usage alert: %s", alert, extra={"route": call.route.name, "usage_id": call.id})
+    return Settlement(
+        usage_id=call.id,
+        wallet_id=call.caller.wallet_id,
+        credits=pricing.charge_credits(cost, credits_per_litellm_usd=call.model.price.credits_per_litellm_usd),
+        cost_usd=cost,
+        absorbed_cost_usd=absorbed,
+        cost_source=call.route.cost.source,
+        cost_lines=cost_lines(call.route.cost, counted) if cost else [],
+        clause=clause,
+        outcome="answered",
+        model=call.model.id,
+        route=call.route.name,
+        prompt_tokens=counted.prompt_tokens,
+        cached_tokens=counted.cached_tokens,
+        cache_write_tokens=counted.cache_write_tokens,
+        completion_tokens=counted.completion_tokens,
+        reasoning_tokens=counted.reasoning_tokens,
+        estimated=estimated,
+        alert=alert,
+        attempts=call.attempts,
+        latency_ms=call.latency_ms,
+        first_output_ms=call.first_output_ms,
+    )
+
+
+async def cost_of_output(call: Call, texts: Sequence[str]) -> Decimal:
+    """What a failed answer of these `texts` costs us in USD by our own count, 0 where nothing came: nobody is charged for it."""
+    if not texts:
+        return Decimal(0)
+    most = call.most_completion_tokens
+    return cost_usd(call.route.cost, await usage.estimated(texts, prompt_tokens=call.prompt_tokens, most_completion_tokens=most))
+
+
+async def settle(call: Call, settlement: Settlement) -> Settled:
+    """Record the charge; nothing stops it, not even the task's cancellation: an answer that is paid for is given.
+
+    Raises `ApiError` billing_failed when it could not be recorded, or when the record was closed by somebody else.
+    """
+    return await _to_its_end(_settle(call, settlement))
+
+
+async def _settle(call: Call, settlement: Settlement) -> Settled:
+    try:
+        settled = await committer.settle(settlement)
+    except psycopg.Error as error:
+        logger.error("a charge could not be recorded: %s", type(error).__name__, extra={"usage_id": call.id})
+        released = await give_back(call, clause="lost", error_code="billing_failed")
+        if released is None or released.kind == "released":
+            raise ApiError("billing_failed") from None
+        # Nothing to give back: the charge had been recorded, only its acknowledgement was lost.
+        settled = await committer.settle(settlement)
+    if settled.kind != "charged":
+        raise ApiError("billing_failed")
+    return settled
+
+
+async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`, also when this task is cancelled meanwhile."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        return await task
+
+
+def usage_of(settlement: Settlement, settled: Settled) -> dict[str, Any]:
+    """`usage` as OpenAI shapes it, with the price."""
+    return {
+        "prompt_tokens": settlement.prompt_tokens,
+        "completion_tokens": settlement.completion_tokens,
+        "total_tokens": settlement.prompt_tokens + settlement.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": settlement.cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": settlement.reasoning_tokens},
+        "credits": as_text(settlement.credits),
+        "credits_usd_reference": as_text(settled.credits_usd_reference),
+    }

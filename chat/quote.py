@@ -1,0 +1,59 @@
+"""POST /v1/chat/completions/quote: what a chat call would hold, before it is made.
+
+Free, without a provider, and nothing is held: what `chat.admission` works out for the call itself is said instead of done. What the
+call would be refused for, the quote is refused for too, but for want of credits, which is its answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from django.http import HttpRequest
+
+from catalog import pricing
+from chat import admission, document
+from chat.admission import Call
+from chat.schema import parse
+from contract import request_id
+from contract.async_view import AsyncAPIView
+from contract.json_answer import JsonAnswer
+from contract.operation import documented
+from contract.strict_json import INLINE_BYTES
+from wallets import standing
+from wallets.money import as_text
+from wallets.standing import Standing
+
+
+class ChatQuote(AsyncAPIView):
+    @documented(document.QUOTE_CHAT_COMPLETION)
+    async def post(self, request: HttpRequest) -> JsonAnswer:
+        """Ask what a chat call would hold.
+
+        And whether the wallet carries that now. The body is a chat completion's, streamed or not. Free: no provider is asked and nothing
+        is held. What the call would be refused for, the quote is refused for too, but for want of credits, which is its answer.
+        """
+        body = await self.json(request)
+        long = len(request.body) > INLINE_BYTES
+        asked = await asyncio.to_thread(parse, body) if long else parse(body)
+        caller = request.auth  # type: ignore[attr-defined]  # set by the view
+        call = await admission.prepare(caller, asked, request_id=request_id.current(), long=long)
+        return JsonAnswer(_quote(call, await standing.of(caller.wallet_id)))
+
+
+def _quote(call: Call, wallet: Standing) -> dict[str, Any]:
+    """The shape `chat.answers.Quote`. Under `auto` the hold is that of the model tried first, the most is over all it may reach."""
+    available = wallet.available_credits
+    offers = admission.offers(call.request, call.candidates, text_tokens=call.text_tokens)
+    affordable = pricing.affordable_output_tokens(
+        call.model, call.route, prompt_tokens=call.prompt_tokens, n=call.request.choices, available_credits=available
+    )
+    return {
+        "object": "quote",
+        "model": call.model.id,
+        "hold_credits": as_text(call.hold_credits),
+        "most_credits": as_text(max(offer.hold_credits for offer in offers)),
+        "available_credits": as_text(available),
+        "affordable": call.hold_credits <= available,
+        "affordable_output_tokens": affordable,
+    }

@@ -1,0 +1,232 @@
+"""A streamed chat call: the provider's chunks on their way to the caller, rebuilt one by one, and the charge before the last of them.
+
+The call runs in a task of its own (`Stream.run`) and puts events into an outbox; the response takes them out (`Events`). A caller who
+leaves ends the response and not the call. What the caller sees, as OpenAI's `chat.completion.chunk` events: the role first, then the
+deltas, then the chunk(s) with a `finish_reason`, then `[DONE]`. The last chunk with a `finish_reason` waits for the charge, so that
+nobody holds a complete answer that was not charged, and carries the usage unless `include_usage` asks for a chunk of its own.
+
+How it can end, after the first output:
+
+    all choices finished                     complete        usage, [DONE]
+    silence or the whole time is up,
+      nobody reads, shutdown                 cut_by_limit    finish_reason length, usage, [DONE]
+    the provider stops it as unsafe          cut_by_limit    finish_reason content_filter, usage, [DONE]
+    the provider fails, or ends without
+      a finish_reason                        upstream_failed error event; nothing is charged
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import Any, Literal
+
+import orjson
+from django.conf import settings
+
+from chat import charging, images, usage
+from chat.admission import Call, give_back, hold
+from chat.attempts import as_api_error, attempt
+from chat.outbox import Outbox
+from chat.upstream import Chunk, UpstreamCall, transports
+from chat.upstream.errors import Failed, TimedOut, Unsafe, UpstreamError
+from contract.errors import ApiError
+from contract.exceptions import as_api_error as any_as_api_error
+from contract.exceptions import log
+
+# A provider that has finished every choice sends its counts at once, or never
+COUNTS_SECONDS = 5.0
+KEEP_ALIVE = b": keep-alive\n\n"
+DONE = b"data: [DONE]\n\n"
+
+Cut = Literal["length", "content_filter"]
+
+
+class _OutOfTime(TimedOut):
+    """Our own limit was reached, not the provider's."""
+
+
+class Stream:
+    """One streamed call. `outbox` fills while `run` runs; it is closed with an error if the answer could not be completed."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.outbox = Outbox()
+        options = call.request.stream_options
+        self._usage_apart = bool(options and options.include_usage)
+        envelope = {"id": call.id, "object": "chat.completion.chunk", "created": call.created, "model": call.model.id}
+        self._head = b"data: " + orjson.dumps(envelope)[:-1] + b',"choices":['
+        self._tail = b'],"usage":null}\n\n' if self._usage_apart else b"]}\n\n"
+        self._texts: list[str] = []
+        self._begun: set[int] = set()
+        self._finished: set[int] = set()
+        # The newest chunk with a finish_reason: the last one of all is sent with the charge
+        self._last: dict[str, Any] | None = None
+        self._counts: dict[str, Any] = {}
+
+    async def run(self) -> None:
+        """Hold, ask, pass on, settle. In a task of its own (`chat.lifetime.spawn`); what goes wrong is the outbox's error."""
+        try:
+            await self._run()
+        except asyncio.CancelledError:
+            self.outbox.close(ApiError("service_unavailable", "The server is shutting down. Nothing was charged."))
+            raise
+        except Exception as error:
+            answer = any_as_api_error(error)
+            log(error, answer)
+            self.outbox.close(answer)
+        else:
+            self.outbox.close()
+
+    async def _run(self) -> None:
+        await hold(self.call)
+        try:
+            self.call.fields = await images.inlined(self.call.fields, route=self.call.route)
+            cut = await self._pass_on()
+            settlement = await charging.work_out(self.call, texts=self._texts, counts=self._counts, cut=cut is not None)
+        except UpstreamError as error:
+            absorbed = await charging.cost_of_output(self.call, self._texts)
+            await give_back(self.call, clause="upstream_failed", error_code=error.code, absorbed_cost_usd=absorbed)
+            raise as_api_error(self.call, error) from None
+        except ApiError as error:  # an image that can't be had
+            await give_back(self.call, clause="not_sent", error_code=error.code)
+            raise
+        except BaseException:
+            await give_back(self.call, clause="lost", error_code="internal_error")
+            raise
+        settled = await charging.settle(self.call, settlement)
+        self._end(cut, charging.usage_of(settlement, settled))
+
+    async def _pass_on(self) -> Cut | None:
+        """Pass the provider's output on until it ends, and say how it was cut, if it was.
+
+        Raises `UpstreamError` where nothing of it is charged.
+        """
+        with attempt(self.call) as upstream_call:
+            try:
+                await self._read(upstream_call)
+                if not (self._finished and self._finished >= self._begun):
+                    raise Failed("the stream ended without a finish reason")
+            except (UpstreamError, asyncio.CancelledError) as end:
+                cut = None if self._is_complete else self._cut_by(end)
+                if cut is None and not self._is_complete:
+                    raise
+                return cut
+        return None
+
+    async def _read(self, upstream_call: UpstreamCall) -> None:
+        """Turn the provider's chunks into events, for as long as it and the caller keep to their time."""
+        now = asyncio.get_running_loop().time
+        end_at = now() + settings.CHAT_TOTAL_SECONDS
+        try:
+            async with asyncio.timeout_at(min(end_at, now() + settings.CHAT_FIRST_OUTPUT_SECONDS)) as limit:
+                async with aclosing(transports.of(self.call.route).stream(upstream_call)) as chunks:
+                    async for chunk in chunks:
+                        self._take(chunk)
+                        if not self._texts:
+                            continue
+                        if self.outbox.is_full:
+                            limit.reschedule(min(end_at, now() + settings.CHAT_UNREAD_SECONDS))
+                            await self.outbox.room()
+                        silence = COUNTS_SECONDS if self._is_complete else settings.CHAT_SILENCE_SECONDS
+                        limit.reschedule(min(end_at, now() + silence))
+        except TimeoutError:
+            raise _OutOfTime("no output in time") from None
+
+    def _cut_by(self, end: BaseException) -> Cut | None:
+        """The finish_reason of an answer that `end` broke off, none where it is a failure that nobody pays for."""
+        if not self._texts:
+            return None
+        if isinstance(end, Unsafe):
+            return "content_filter"
+        # a shutdown that can't wait is a limit of ours too
+        return "length" if isinstance(end, _OutOfTime | asyncio.CancelledError) else None
+
+    @property
+    def _is_complete(self) -> bool:
+        """Whether every choice asked for has its finish_reason. A provider that gives fewer says so by a proper end."""
+        return len(self._finished) >= self.call.request.choices
+
+    def _take(self, chunk: Chunk) -> None:
+        """Turn one chunk of the provider's into events. What has no output and no finish_reason leaves none."""
+        if chunk.usage is not None:
+            self._counts = chunk.usage
+        for choice in chunk.choices:
+            index, delta, reason = choice["index"], choice["delta"], choice.get("finish_reason")
+            texts = list(usage.texts_of(delta))
+            if texts:
+                self._texts += texts
+                if self.call.first_output_ms is None:
+                    self.call.first_output_ms = self.call.latency_ms
+                self._flush_last()
+                self._begin(index)
+                self._put({"index": index, "delta": delta, "logprobs": choice.get("logprobs"), "finish_reason": None})
+            if reason and index not in self._finished:
+                self._flush_last()
+                self._finished.add(index)
+                self._last = {"index": index, "delta": {}, "logprobs": None, "finish_reason": reason}
+
+    def _begin(self, index: int) -> None:
+        if index not in self._begun:
+            self._begun.add(index)
+            role = {"role": "assistant", "content": "", "refusal": None}
+            self._put({"index": index, "delta": role, "logprobs": None, "finish_reason": None})
+
+    def _flush_last(self) -> None:
+        if self._last is not None:
+            self._begin(self._last["index"])
+            self._put(self._last)
+            self._last = None
+
+    def _put(self, choice: dict[str, Any]) -> None:
+        self.outbox.put(self._head + orjson.dumps(choice) + self._tail)
+
+    def _end(self, cut: Cut | None, counted: dict[str, Any]) -> None:
+        """The chunks that waited for the charge, with the usage, and `[DONE]`."""
+        if cut is not None:
+            for index in sorted(self._begun - self._finished):
+                self._flush_last()
+                self._last = {"index": index, "delta": {}, "logprobs": None, "finish_reason": cut}
+        if self._last is not None:
+            self._begin(self._last["index"])
+        last = b"" if self._last is None else orjson.dumps(self._last)
+        used = b'],"usage":' + orjson.dumps(counted) + b"}\n\n"
+        if self._usage_apart:
+            self.outbox.put(self._head + last + self._tail + self._head + used + DONE)
+        else:
+            self.outbox.put(self._head + last + used + DONE)
+
+
+class Events:
+    """The body of the response: what the call has put, and `: keep-alive` where nothing came for a while.
+
+    It ends with an error event, and without `[DONE]`, when the call could not be completed. Closing it early is the caller's leaving.
+    """
+
+    def __init__(self, stream: Stream, *, request_id: str) -> None:
+        self._stream = stream
+        self._request_id = request_id
+        self._is_over = False
+
+    def __aiter__(self) -> Events:
+        return self
+
+    async def __anext__(self) -> bytes:
+        outbox = self._stream.outbox
+        if self._is_over:
+            raise StopAsyncIteration
+        if not await outbox.wait(settings.CHAT_KEEP_ALIVE_SECONDS):
+            return KEEP_ALIVE
+        is_closed = outbox.is_closed
+        events = outbox.take()
+        if is_closed:
+            self._is_over = True
+            if outbox.error is not None:
+                events += b"data: " + orjson.dumps(outbox.error.envelope(self._request_id)) + b"\n\n"
+        return events
+
+    async def aclose(self) -> None:
+        """Called by the handler in any case, at the end too."""
+        if not self._is_over:
+            self._stream.call.caller_left = True
+            self._stream.outbox.abandon()

@@ -1,0 +1,54 @@
+"""The values a body is made of: strict types, `null` for not given, and a plain word for what OpenAI has and beatra does not."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from contract.invalid import NOT_OFFERED
+
+
+def _integral(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _whole(value: float) -> float:
+    return int(value) if value.is_integer() else value
+
+
+def _given(value: Any) -> Any:
+    return {name: inner for name, inner in value.items() if inner is not None} if isinstance(value, dict) else value
+
+
+Integer = Annotated[int, BeforeValidator(_integral), Field(strict=True)]
+Number = Annotated[float, Field(strict=True)]
+# Written as an integer where it is one: some providers take nothing else there
+PlainNumber = Annotated[float, Field(strict=True), AfterValidator(_whole)]
+Text = Annotated[str, Field(strict=True)]
+Flag = Annotated[bool, Field(strict=True)]
+JsonObject = dict[str, Any]
+# In front of a mapping: what is null in it is not given
+WITHOUT_NULLS = BeforeValidator(_given)
+
+
+class Inner(BaseModel):
+    """Anything below the top level: fields we don't know are dropped, never forwarded."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, use_attribute_docstrings=True)
+
+
+def not_offered(*names: str, what: str) -> BeforeValidator:
+    """In front of a value, or of an object by its `type`: `names` are OpenAI's, and beatra does not have them (yet).
+
+    `what` ends the sentence "is ...".
+    """
+
+    def check(value: Any) -> Any:
+        name = value.get("type") if isinstance(value, dict) else value
+        if isinstance(name, str) and name in names:
+            raise PydanticCustomError(NOT_OFFERED, "is {what}", {"name": name, "what": what})
+        return value
+
+    return BeforeValidator(check)

@@ -1,0 +1,182 @@
+"""Every row of the error table, provoked once by a real request: status, envelope and headers are what the table says.
+
+`PROVOKED` and `OUT_OF_REACH` together are the table, so that a new row can't come without a request that shows it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from django.db.models import F
+
+from contract import limits
+from contract.errors import ERRORS
+from contract.ids import new_id
+from keys import tokens
+from tests.contract.wire import eventually
+from tests.customer import Customer
+from tests.factories import AccountFactory, ApiKeyFactory
+from tests.gate import Gate, calling
+from tests.relay import Relay
+from wallets.models import Process, Wallet
+from wallets.sweeper import sweep
+
+BODY = {"model": "MiniMax-M2.7", "messages": [{"role": "user", "content": "Say hi in five words."}]}
+
+
+class World:
+    """A site, its customers, and requests to it under an id of the caller's own."""
+
+    def __init__(self, site: Any, customer: Callable[..., Customer], gate: Gate) -> None:
+        self.site, self.customer, self.gate = site, customer, gate
+        self.request_id = new_id("mine")
+
+    def ask(
+        self, token: str | None, *, v1: str = "", method: str = "POST", path: str = "/chat/completions", **given: Any
+    ) -> httpx.Response:
+        """`given` is httpx's: `json`, `content`, `headers`. Without them the body is a good one."""
+        headers = {"X-Request-Id": self.request_id, **({"Authorization": f"Bearer {token}"} if token else {}), **given.pop("headers", {})}
+        if not given and method == "POST":
+            given["json"] = BODY
+        return httpx.request(method, f"{v1 or self.site.v1}{path}", headers=headers, timeout=60, **given)
+
+    def chat(self, text: str = "", *, owner: Customer | None = None, **fields: Any) -> httpx.Response:
+        """A chat call of a customer who has credits, which the sandbox treats as `text` says."""
+        messages = [{"role": "user", "content": text}] if text else BODY["messages"]
+        return self.ask((owner or self.customer()).token, json={**BODY, "messages": messages, **fields})
+
+
+def of_a_suspended_account(world: World) -> httpx.Response:
+    return world.ask(ApiKeyFactory(account=AccountFactory(status="suspended")).token)
+
+
+def while_another_call_has_the_only_slot(world: World) -> httpx.Response:
+    owner = world.customer(max_in_flight=1)
+    with calling(owner, world.gate.text):
+        world.gate.wait()
+        answer = world.chat(owner=owner)
+        world.gate.open()
+    return answer
+
+
+def answered_by_a_process_that_was_given_up(world: World) -> httpx.Response:
+    """It looked dead, so the sweeper gave the hold back; then its provider answers after all."""
+    owner = world.customer()
+    owner.http.headers["X-Request-Id"] = world.request_id
+
+    def given_up() -> bool:
+        Process.objects.filter(pk=owner.record.process_id).update(seen_at=F("seen_at") - dt.timedelta(seconds=31))
+        sweep(gone_seconds=6)  # the silence counts from PostgreSQL's own start, and the tests' server may be younger than 30 s
+        return owner.record.status == "released"
+
+    with calling(owner, world.gate.text) as outcome:
+        world.gate.wait()
+        assert eventually(given_up)
+        world.gate.open()
+    assert owner.entries == []
+    answer: httpx.Response = outcome[0]
+    return answer
+
+
+def while_the_database_is_away(world: World) -> httpx.Response:
+    database = urlsplit(world.site.database_url)
+    relay = Relay(database.hostname or "", database.port or 5432)
+    user = database.netloc.rpartition("@")[0]
+    web = world.site.start_web({"DATABASE_URL": database._replace(netloc=f"{user}@127.0.0.1:{relay.port}").geturl()})
+    try:
+        relay.cut()
+        return world.ask(world.customer().token, v1=web.v1)
+    finally:
+        relay.restore()
+        web.stop()
+
+
+def after_somebody_took_the_wallet_away_by_hand(world: World) -> httpx.Response:
+    """Nothing in beatra deletes a wallet, so that nothing of beatra foresees it; the process has just read the key."""
+    owner = world.customer(balance=0)
+    world.ask(owner.token, json={})
+    Wallet.objects.filter(pk=owner.wallet.pk).delete()
+    return world.ask(owner.token)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What provokes a row of the table, and what of the envelope and of the headers is there only sometimes."""
+
+    provoke: Callable[[World], httpx.Response]
+    param: str | None = None
+    details: frozenset[str] = frozenset()
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+BALANCE_DETAILS = frozenset({"required_credits", "available_credits", "affordable_output_tokens", "topup_url"})
+BEARER = (("WWW-Authenticate", "Bearer"),)
+
+PROVOKED = {
+    "unauthorized": Row(lambda world: world.ask(None), headers=BEARER),
+    "invalid_api_key": Row(lambda world: world.ask(tokens.new_token()), headers=BEARER),
+    "tenant_disabled": Row(of_a_suspended_account),
+    "insufficient_balance": Row(lambda world: world.chat(owner=world.customer(balance=0)), details=BALANCE_DETAILS),
+    "billing_failed": Row(answered_by_a_process_that_was_given_up),
+    "invalid_request": Row(lambda world: world.chat(temperature="hot"), param="/temperature", details=frozenset({"errors"})),
+    "context_length_exceeded": Row(lambda world: world.chat("word " * 210_000), param="/messages"),
+    "unsupported_model": Row(lambda world: world.chat(model="no-such-model"), param="/model"),
+    "unsupported_option": Row(
+        lambda world: world.chat(logprobs=True), param="/logprobs", details=frozenset({"errors", "unsupported_fields"})
+    ),
+    "safety_rejected": Row(lambda world: world.chat('[[status=400 code=content_filter message="against our content policy"]]')),
+    "not_found": Row(lambda world: world.ask(world.customer().token, path="/responses")),
+    "method_not_allowed": Row(lambda world: world.ask(world.customer().token, method="GET"), headers=(("Allow", "POST, OPTIONS"),)),
+    "payload_too_large": Row(lambda world: world.ask(world.customer().token, content=bytes(limits.CHAT_BODY + 1))),
+    "unsupported_media_type": Row(lambda world: world.ask(world.customer().token, content="hi", headers={"Content-Type": "text/plain"})),
+    "headers_too_large": Row(lambda world: world.ask(world.customer().token, headers={"X-Filler": "x" * limits.HEADERS})),
+    "rate_limited": Row(while_another_call_has_the_only_slot, headers=(("Retry-After", "2"),)),
+    "model_unavailable": Row(lambda world: world.chat("[[status=429 retry_after=7]]"), headers=(("Retry-After", "7"),)),
+    "upstream_error": Row(lambda world: world.chat("[[status=500]]")),
+    "upstream_timeout": Row(lambda world: world.chat("[[status=504]]")),
+    "service_unavailable": Row(while_the_database_is_away, headers=(("Retry-After", "2"),)),
+    "internal_error": Row(after_somebody_took_the_wallet_away_by_hand),
+}
+
+OUT_OF_REACH = {
+    "forbidden": "keys have no scopes and no IP lists, accounts no quotas; a key's model list answers unsupported_model",
+    "spend_limit_reached": "keys have no spend caps",
+    "unsupported_capability": "chat is the only capability, and it can't be switched off",
+    "idempotency_conflict": "an Idempotency-Key is checked for its form, and not stored",
+    "idempotency_in_progress": "an Idempotency-Key is checked for its form, and not stored",
+    "task_already_terminal": "there are no tasks",
+}
+
+SOMETIMES = ("WWW-Authenticate", "Allow", "Retry-After")
+
+
+def test_every_row_is_provoked_or_named_as_out_of_reach():
+    assert not PROVOKED.keys() & OUT_OF_REACH.keys()
+    assert PROVOKED.keys() | OUT_OF_REACH.keys() == ERRORS.keys()
+
+
+@pytest.mark.parametrize("code", PROVOKED)
+def test_it_is_answered_as_the_table_says(site: Any, customer: Callable[..., Customer], gate: Gate, code: str):
+    world, row, entry = World(site, customer, gate), PROVOKED[code], ERRORS[code]
+    answer = row.provoke(world)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (entry.status, "application/json"), answer.text[:500]
+
+    ((name, error),) = answer.json().items()
+    optional = {"param"} if row.param else set()
+    optional |= {"details"} if row.details else set()
+    assert (name, error.keys()) == ("error", {"code", "message", "retryable", "request_id"} | optional)
+    assert (error["code"], error["retryable"], error.get("param")) == (code, entry.retryable, row.param)
+    assert error["message"].endswith(".")
+    assert error.get("details", {}).keys() == row.details
+
+    assert error["request_id"] == answer.headers["X-Request-Id"] == world.request_id
+    assert answer.headers["x-should-retry"] == str(entry.retryable).lower()
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert "x-should-retry" in answer.headers["Access-Control-Expose-Headers"]
+    assert {name: answer.headers[name] for name in SOMETIMES if name in answer.headers} == dict(row.headers)
