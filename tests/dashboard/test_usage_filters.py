@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from beatra_site.dashboard import usage_filters, views
@@ -255,6 +256,18 @@ def test_nonsense_is_told_at_its_field_and_nothing_is_listed(client, wallet, que
         assert message in text(page)
         assert listed(page) == []
         assert "Nothing is listed until the filters above are right." in text(page)
+
+
+def test_a_search_that_takes_too_long_asks_for_a_shorter_period(client, wallet, monkeypatch):
+    """Two filters that each let in very many calls and have none in common: no index has both."""
+    monkeypatch.setattr(views, "MOST_TIME", "100ms")
+    placed(wallet)
+    with connection.cursor() as cursor:
+        cursor.execute("alter table wallets_usagerecord rename to elsewhere")
+        cursor.execute("create view wallets_usagerecord as select * from elsewhere where pg_sleep(0.3) is not null")
+    page = client.get("/usage/?outcome=running")
+    assert "There are too many calls to look through. Choose a shorter period." in text(page)
+    assert listed(page) == []
 
 
 def test_a_stranger_s_key_is_none_of_yours(client):
