@@ -7,7 +7,7 @@ from django.http import Http404
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
-from django_htmx.http import push_url
+from django_htmx.http import push_url, reselect, retarget
 from psycopg.errors import QueryCanceled
 
 from accounts.access import account_required
@@ -66,7 +66,10 @@ def usage(request):
     if cursor and request.htmx and not request.htmx.history_restore_request and listed:
         return render(request, "dashboard/_usage_rows.html", shown)
     response = render(request, "dashboard/usage.html", shown)
-    return push_url(response, filters.address()) if request.htmx else response
+    if not request.htmx:
+        return response
+    # also where the next rows were asked for and there are none to give: the form says why
+    return reselect(retarget(push_url(response, filters.address()), "#usage"), "#usage")
 
 
 @require_safe

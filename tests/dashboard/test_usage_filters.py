@@ -301,6 +301,13 @@ def test_htmx_is_told_the_address_without_what_was_left_empty(client, wallet):
     assert b"<html" in page.content, "hx-select takes the list and its filters out of the page"
 
 
+def test_what_is_wrong_is_told_above_the_list_also_where_more_rows_were_asked_for(client, wallet):
+    placed(wallet)
+    page = client.get("/usage/?outcome=free&cursor=x", headers={"hx-request": "true"})
+    assert "There is no outcome “free”." in text(page)
+    assert (page.headers["HX-Retarget"], page.headers["HX-Reselect"]) == ("#usage", "#usage")
+
+
 def test_a_page_brought_back_by_the_browser_s_history_is_whole(client, wallet, monkeypatch):
     monkeypatch.setattr(views, "PAGE_SIZE", 1)
     placed(wallet), placed(wallet)
