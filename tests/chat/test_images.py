@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from decimal import Decimal
 from typing import Any
 
@@ -13,20 +12,13 @@ from aiohttp import web
 from chat import images
 from contract.errors import ApiError
 from contract.fetching import Network
+from tests.chat.pictures import GIF, JPEG, PNG, WEBP, data_uri
 from tests.chat.priced_model import priced_model
 from tests.chat.received import received
 from tests.chat.upstreams import route
 from tests.contract.https_server import Handler, served
 
-PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 24
-JPEG = b"\xff\xd8\xff\xe0" + b"\0" * 24
-GIF = b"GIF89a" + b"\0" * 24
-WEBP = b"RIFF\0\0\0\0WEBP" + b"\0" * 24
 MODEL = "gpt-4o-mini"
-
-
-def data_uri(data: bytes, kind: str = "png") -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
 def part(url: Any, **fields: Any) -> dict[str, Any]:
