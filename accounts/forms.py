@@ -10,19 +10,33 @@ from django.db import IntegrityError, transaction
 from unfold.forms import AuthenticationForm
 
 
-def _focus_first(form) -> None:
-    next(iter(form.fields.values())).widget.attrs["autofocus"] = True
+class _Focused(forms.Form):
+    """Its first field has the focus; after a mistake the one that it is in, or the last where it can't be told."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._focus(next(iter(self.fields)))
+
+    def full_clean(self):
+        super().full_clean()
+        if self.is_bound and self.errors:
+            self._focus(next((name for name in self.fields if name in self.errors), list(self.fields)[-1]))
+
+    def _focus(self, focused: str) -> None:
+        for name, field in self.fields.items():
+            field.widget.attrs.pop("autofocus", None)
+            if name == focused:
+                field.widget.attrs["autofocus"] = True
 
 
-class SignInForm(allauth.LoginForm):
+class SignInForm(_Focused, allauth.LoginForm):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         # what password managers look for beside a password
         self.fields["login"].widget.attrs["autocomplete"] = "username"
-        _focus_first(self)
 
 
-class SignupForm(allauth.SignupForm):
+class SignupForm(_Focused, allauth.SignupForm):
     """allauth's form, but user, address, account and wallet are made together or not at all. A password may be left out."""
 
     account_already_exists: bool
@@ -30,7 +44,6 @@ class SignupForm(allauth.SignupForm):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.fields["password1"].help_text = "At least 8 characters. Or leave it empty and sign in by codes that we email you."
-        _focus_first(self)
 
     def save(self, request):
         with transaction.atomic():
@@ -52,7 +65,7 @@ class SignupForm(allauth.SignupForm):
             make_password(password)
 
 
-class RequestCodeForm(allauth.RequestLoginCodeForm):
+class RequestCodeForm(_Focused, allauth.RequestLoginCodeForm):
     """Also posted by the second button of the sign-in form, which calls the address `login`."""
 
     def __init__(self, data: Any = None, *args, **kwargs):
@@ -60,37 +73,55 @@ class RequestCodeForm(allauth.RequestLoginCodeForm):
             data = {"email": data.get("login", "")}
         super().__init__(data, *args, **kwargs)
         self.fields["email"].widget.attrs["autocomplete"] = "username"
-        _focus_first(self)
 
 
-class ResetPasswordForm(allauth.ResetPasswordForm):
+class ResetPasswordForm(_Focused, allauth.ResetPasswordForm):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.fields["email"].widget.attrs["autocomplete"] = "username"
-        _focus_first(self)
 
 
-# A password is typed once: who mistypes it gets in by a code and sets another.
+class ReauthenticateForm(_Focused, allauth.ReauthenticateForm):
+    pass
 
 
-class ChangePasswordForm(allauth.ChangePasswordForm):
+class NewAddressForm(_Focused, allauth.AddEmailForm):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["email"].label = "New address"
+
+
+class _NewPassword(_Focused):
+    """A new password is typed once: who mistypes it gets in by a code and sets another."""
+
     password2 = None
 
-
-class SetPasswordForm(allauth.SetPasswordForm):
-    password2 = None
-
-
-class NewPasswordForm(allauth.ResetPasswordKeyForm):
-    password2 = None
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["password1"].label = "New password"
+        self.fields["password1"].help_text = "At least 8 characters."
 
 
-class _EasyToType(forms.Form):
+class ChangePasswordForm(_NewPassword, allauth.ChangePasswordForm):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["oldpassword"].label = "Current password"
+
+
+class SetPasswordForm(_NewPassword, allauth.SetPasswordForm):
+    pass
+
+
+class ResetPasswordKeyForm(_NewPassword, allauth.ResetPasswordKeyForm):
+    pass
+
+
+class _EasyToType(_Focused):
     """Of a code: phones show digits and offer it from the mail; the dash in it may be left out."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.fields["code"].widget.attrs |= {"inputmode": "numeric", "autocomplete": "one-time-code", "autofocus": True, "maxlength": "20"}
+        self.fields["code"].widget.attrs |= {"inputmode": "numeric", "autocomplete": "one-time-code", "maxlength": "20"}
 
 
 class CodeForm(_EasyToType, allauth.BaseConfirmCodeForm):

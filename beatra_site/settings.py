@@ -147,7 +147,9 @@ ACCOUNT_FORMS = {
     "confirm_email_verification_code": "accounts.forms.ConfirmAddressForm",
     "reset_password": "accounts.forms.ResetPasswordForm",
     "confirm_password_reset_code": "accounts.forms.CodeForm",
-    "reset_password_from_key": "accounts.forms.NewPasswordForm",
+    "reset_password_from_key": "accounts.forms.ResetPasswordKeyForm",
+    "reauthenticate": "accounts.forms.ReauthenticateForm",
+    "add_email": "accounts.forms.NewAddressForm",
     "change_password": "accounts.forms.ChangePasswordForm",
     "set_password": "accounts.forms.SetPasswordForm",
 }

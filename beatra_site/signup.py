@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.flows.login import record_authentication
 from allauth.account.internal.stagekit import clear_login
 from allauth.account.models import EmailAddress
 from allauth.account.signals import email_confirmed
@@ -16,6 +17,7 @@ from django.db import transaction
 from django.dispatch import receiver
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 
 from accounts import events, reauthentication
 from accounts.models import Account, User
@@ -50,6 +52,9 @@ class AccountAdapter(DefaultAccountAdapter):
         email_address.asked_for_here = True
         with transaction.atomic():
             confirmed: bool = super().confirm_email(request, email_address)
+        if confirmed and not request.user.is_authenticated:
+            # whoever has just signed up so is not asked for another code at their first change
+            record_authentication(request, email_address.user, method="code", email=email_address.email)
         return confirmed
 
     def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
@@ -70,6 +75,9 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def get_reauthentication_methods(self, user: User) -> list[dict[str, Any]]:
         return [*super().get_reauthentication_methods(user), reauthentication.by_code()]
+
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:
+        return reverse("accounts:account")
 
     def add_message(self, request: HttpRequest, level: int, message_template: str | None = None, *args: Any, **kwargs: Any) -> None:
         # The page that asks for a code says that it was sent; only one that was sent again needs a word

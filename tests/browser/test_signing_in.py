@@ -20,7 +20,7 @@ def test_a_code_signs_in_and_a_password_can_be_set_with_it(visitor):
 
     page.get_by_role("link", name="Account").click()
     page.get_by_role("link", name="Set one").click()
-    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_label("New password").fill(PASSWORD)
     page.get_by_role("button", name="Save the password").click()
     expect(page.get_by_text("Your new password is saved.")).to_be_visible()
 
