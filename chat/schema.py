@@ -19,7 +19,7 @@ from chat.messages import AssistantMessage, ImagePart, Message, UserMessage
 from chat.strict_types import AS_INTEGER, INTEGRAL, WITHOUT_NULLS, Flag, Inner, Number, Text, not_offered
 from chat.tools import NamedTool, Tool, ToolChoice
 from contract.errors import ApiError, FieldError
-from contract.invalid import MOST_ERRORS, NOT_OFFERED, OWN_WORDS, invalid_fields, of_pydantic
+from contract.invalid import MOST_ERRORS, NOT_OFFERED, OWN_WORDS, invalid_fields, of_pydantic, sentence
 
 # Fields of OpenAI's that beatra does not have: a clear word is better than "unknown".
 FIELDS_NOT_OFFERED: Final = frozenset(
@@ -245,11 +245,13 @@ def _check_together(request: ChatRequest) -> None:
             errors.append({"param": f"/messages/{index}/content", "message": "is required unless tool_calls are given"})
     if errors:
         raise invalid_fields(errors[:MOST_ERRORS])
-    refused = [
-        name for name, wrong in (("store", request.store), ("service_tier", request.service_tier not in (None, "auto", "default"))) if wrong
-    ]
+    refused: list[FieldError] = []
+    if request.store:
+        refused.append({"param": "/store", "message": "must be false: answers are not stored"})
+    if request.service_tier not in (None, "auto", "default"):
+        refused.append({"param": "/service_tier", "message": 'must be "auto" or "default"'})
     if refused:
-        raise unsupported(refused)
+        raise unsupported((error["param"].strip("/") for error in refused), errors=refused)
 
 
 def unsupported(fields: Iterable[str], *, errors: list[FieldError] | None = None) -> ApiError:
@@ -257,7 +259,7 @@ def unsupported(fields: Iterable[str], *, errors: list[FieldError] | None = None
     names = list(fields)[:MOST_ERRORS]
     return ApiError(
         "unsupported_option",
-        f"beatra does not take: {', '.join(names)}.",
+        sentence(errors) if errors else f"beatra does not take: {', '.join(names)}.",
         errors=errors or [{"param": pointer(name), "message": "is not taken"} for name in names],
         details={"unsupported_fields": names},
     )
