@@ -87,6 +87,9 @@ def test_the_detail_is_sent_on(customer, sandbox: str, detail: str):
         "data:image/png;base64,not base64!",
         "data:image/png;base64,iVBORw0KGgo",
         "data:image/png;base64,iVBO\nRw0KGgo=",
+        "data:image/png;base64,iVBORw0KGgo=AAAA",
+        data_uri(PNG.ljust(300_000)) + "=",
+        data_uri(PNG.ljust(300_000))[:-1] + "!",
         "data:image/png;base64,äöü=",
         data_uri(b"<svg/>"),
         data_uri(b"%PDF-1.7"),
@@ -106,7 +109,8 @@ def test_what_is_no_image_is_refused_by_its_place(customer, url: Any):
 
 def test_an_image_has_at_most_eight_mebibytes(customer):
     owner = customer()
-    assert asked(owner, part(data_uri(PNG.ljust(8 * 1024 * 1024, b"\0")))).status_code == 200
+    for size in (8 * 1024 * 1024, 8 * 1024 * 1024 - 1, 3 * 65_536, 3 * 65_536 + 1):
+        assert asked(owner, part(data_uri(PNG.ljust(size, b"\0")))).status_code == 200
     error = asked(owner, part(data_uri(PNG.ljust(8 * 1024 * 1024 + 3, b"\0")))).json()["error"]
     assert (error["param"], "8 MiB" in error["message"]) == ("/messages/0/content/1/image_url/url", True)
 
