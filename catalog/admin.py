@@ -15,7 +15,7 @@ from accounts.look_only_admin import BoundedList, LookOnly
 from catalog import editing
 from catalog.forms import PriceForm
 from catalog.json_field import StrictJSONField
-from catalog.models import Model, Price, Route
+from catalog.models import Model, Price, Route, Transport
 from catalog.price_list import PriceEntryError
 
 
@@ -24,7 +24,7 @@ class RouteInline(LookOnly, TabularInline):
 
     model = Route
     show_change_link = True
-    fields = ["rank", "name", "enabled", "disabled_reason", "sandbox", "cost_method", "cost_version"]
+    fields = ["rank", "name", "enabled", "disabled_reason", "transport", "sandbox", "cost_method", "cost_version"]
     readonly_fields = fields
     tab = True
 
@@ -86,9 +86,9 @@ class CatalogModelAdmin(ModelAdmin):
 @admin.register(Route)
 class RouteAdmin(ModelAdmin):
     formfield_overrides: ClassVar = {JSONField: {"form_class": StrictJSONField}}
-    list_display = ["model", "rank", "name", "state", "litellm_model", "cost_method", "cost_source", "cost_version"]
+    list_display = ["model", "rank", "name", "state", "transport", "litellm_model", "cost_method", "cost_source", "cost_version"]
     list_display_links = ["name"]
-    list_filter = ["enabled", "sandbox", "cost_method", "model"]
+    list_filter = ["enabled", "sandbox", "transport", "cost_method", "model"]
     list_select_related = ["model"]
     search_fields = ["model__id__istartswith", "name__istartswith"]
     show_full_result_count = False
@@ -98,7 +98,20 @@ class RouteAdmin(ModelAdmin):
         (None, {"fields": ["model", "name", "rank", "enabled", "state"]}),
         (
             "Upstream",
-            {"fields": ["litellm_model", "base_url", "base_url_env", "credential_env", "stoppable", "sandbox"]},
+            {
+                "description": "The native transport costs a thirtieth of LiteLLM's work per call. It needs a provider that speaks "
+                "OpenAI's dialect, and its address.",
+                "fields": [
+                    "transport",
+                    "litellm_model",
+                    "upstream_model",
+                    "base_url",
+                    "base_url_env",
+                    "credential_env",
+                    "stoppable",
+                    "sandbox",
+                ],
+            },
         ),
         (
             "Its price list",
@@ -128,6 +141,8 @@ class RouteAdmin(ModelAdmin):
             return "not used: the sandbox is off"
         if route.credential_env and not os.environ.get(route.credential_env):
             return f"not used: {route.credential_env} is not set"
+        if route.transport == Transport.NATIVE and not (route.sandbox or route.base_url or os.environ.get(route.base_url_env)):
+            return f"not used: {route.base_url_env} is not set"
         return "on"
 
     @display(description="Prices that count")

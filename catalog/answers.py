@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
+from typing_extensions import TypeAliasType
 
 from contract.answers import Count, Credits, CreditsPerUsd, UsdReference
 
@@ -78,6 +79,9 @@ class FlatPricing(BaseModel):
     usd_reference: UsdReference = Field(description="The price in USD at the wallet's rate, for display only.")
 
 
+Pricing = TypeAliasType("Pricing", Annotated[TokenPricing | FlatPricing, Field(discriminator="basis")])
+
+
 class Range(BaseModel):
     minimum: float
     maximum: float
@@ -114,7 +118,7 @@ class CatalogModel(ModelSummary):
     default_output_tokens: Count | None = Field(description="The output limit of a request that gives none.")
     supported_fields: list[str] = Field(description="The optional fields of a request that this model takes.")
     supported_options: dict[str, ModelOption] = Field(description="By name, what it takes in `model_options`.")
-    pricing: Annotated[TokenPricing | FlatPricing, Field(discriminator="basis")]
+    pricing: Pricing
     auto_rank: int | None = Field(description="Its place in the order of `auto`, lowest first; null keeps it out.")
     limits: Limits
 

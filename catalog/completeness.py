@@ -16,6 +16,10 @@ from catalog.price_list import PriceEntryError
 Problems = dict[str, list[str]]
 """By the field they belong to."""
 
+# LiteLLM's providers with an API of their own, by the start of its names
+_OWN_DIALECT = frozenset(
+    {"anthropic", "bedrock", "cohere", "cohere_chat", "gemini", "ollama", "replicate", "sagemaker", "vertex_ai", "watsonx"}
+)
 _SPACE = re.compile(r"[\s\x00-\x1f\\]")
 
 
@@ -47,9 +51,21 @@ def route_problems(route: Route) -> Problems:
         problems["base_url"] = [problem]
     if route.sandbox and route.enabled and not settings.SANDBOX:
         problems["sandbox"] = ["The sandbox is off (SANDBOX=1 is not set): this route can't be enabled."]
-    if route.transport == Transport.NATIVE and not route.sandbox and not (route.base_url or route.base_url_env):
-        problems["base_url"] = ["The native transport needs the provider's address."]
+    if route.transport == Transport.NATIVE and not route.sandbox:
+        _add_native_problems(problems, route)
     return problems
+
+
+def _add_native_problems(problems: Problems, route: Route) -> None:
+    provider, named, _ = route.litellm_model.partition("/")
+    if named and provider in _OWN_DIALECT:
+        problems["transport"] = [
+            f"{provider} has a dialect of its own, which only LiteLLM speaks. If the address speaks OpenAI's, name the model openai/..."
+        ]
+    if not (route.base_url or route.base_url_env):
+        problems["base_url"] = ["The native transport needs the provider's address."]
+    elif route.base_url.rstrip("/").endswith("/chat/completions"):
+        problems["base_url"] = ["Give the address without /chat/completions, which is added to it."]
 
 
 def _address_problem(url: str) -> str:

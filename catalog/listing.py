@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +13,8 @@ from catalog.snapshot import ModelInfo
 from wallets import money
 
 _CLASSES = ("input", "cached", "cache_write", "output", "reasoning")
+# In the order a reader expects, which PostgreSQL's JSON does not keep
+_OF_AN_OPTION = ("type", "minimum", "maximum", "choices", "description")
 
 
 def summary(id: str, *, created: int) -> dict[str, Any]:
@@ -38,7 +41,7 @@ def entry(model: ModelInfo, *, credits_per_usd: Decimal | None) -> dict[str, Any
         "max_output_tokens": model.max_output_tokens or None,
         "default_output_tokens": model.default_output_tokens or None,
         "supported_fields": _fields(model),
-        "supported_options": dict(model.model_options),
+        "supported_options": {name: _option(shape) for name, shape in model.model_options.items()},
         "pricing": _pricing(model, credits_per_usd=credits_per_usd),
         "auto_rank": model.auto_rank,
         "limits": _limits(model),
@@ -59,6 +62,10 @@ def _fields(model: ModelInfo) -> list[str]:
         return []
     own = [name for name in FIELDS if name in model.supported_fields and name != IMAGES]
     return _once(EVERY_MODEL, tuple(own), ("model_options",) if model.model_options else ())
+
+
+def _option(shape: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: shape[key] for key in _OF_AN_OPTION if key in shape}
 
 
 def _limits(model: ModelInfo) -> dict[str, Any]:

@@ -237,11 +237,14 @@ def _model(row: Mapping[str, Any]) -> ModelInfo:
 
 
 def _routes(rows: Iterable[Mapping[str, Any]]) -> Iterable[RouteInfo]:
-    """The routes that can be used here and now: sandbox ones only in a sandbox, others only with their credential."""
+    """The routes that can be used here and now: sandbox ones only in a sandbox, others only with their credential and address."""
     for row in rows:
         if row["sandbox"] and not settings.SANDBOX:
             continue
         if row["credential_env"] and not os.environ.get(row["credential_env"]):
+            continue
+        base_url = _base_url(row)
+        if row["transport"] == "native" and not base_url:
             continue
         try:
             cost = _cost(row["id"], row["litellm_model"], row["cost_entry"], row["cost_version"], row["cost_method"], row["cost_source"])
@@ -255,7 +258,7 @@ def _routes(rows: Iterable[Mapping[str, Any]]) -> Iterable[RouteInfo]:
             transport=row["transport"],
             litellm_model=row["litellm_model"],
             upstream_model=row["upstream_model"] or row["litellm_model"].partition("/")[2] or row["litellm_model"],
-            base_url=_base_url(row),
+            base_url=base_url,
             credential_env=row["credential_env"],
             sandbox=row["sandbox"],
             stoppable=row["stoppable"],

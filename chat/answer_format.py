@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import Field
+from typing_extensions import TypeAliasType
 
 from chat.strict_types import Flag, Inner, JsonObject, Text
 
@@ -32,4 +33,4 @@ class JsonSchemaFormat(Inner):
     json_schema: JsonSchema
 
 
-ResponseFormat = Annotated[TextFormat | JsonObjectFormat | JsonSchemaFormat, Field(discriminator="type")]
+ResponseFormat = TypeAliasType("ResponseFormat", Annotated[TextFormat | JsonObjectFormat | JsonSchemaFormat, Field(discriminator="type")])

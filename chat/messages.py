@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypeAliasType
 
 from chat.images import checked_url
 from chat.strict_types import Inner, Text, not_offered
@@ -51,12 +52,16 @@ def _string_or_parts(value: Any) -> str | None:
 _string_or_list = Discriminator(
     _string_or_parts, custom_error_type=OWN_WORDS, custom_error_message="must be a string or a list of content parts"
 )
-UserPart = Annotated[
-    TextPart | ImagePart,
-    Field(discriminator="type"),
-    not_offered("input_audio", "file", what="a content part beatra does not have; there are text and image_url"),
-]
-AssistantPart = Annotated[TextPart | RefusalPart, Field(discriminator="type")]
+# Choices between shapes are aliases with a name, so that the API document has the name too
+UserPart = TypeAliasType(
+    "UserPart",
+    Annotated[
+        TextPart | ImagePart,
+        Field(discriminator="type"),
+        not_offered("input_audio", "file", what="a content part beatra does not have; there are text and image_url"),
+    ],
+)
+AssistantPart = TypeAliasType("AssistantPart", Annotated[TextPart | RefusalPart, Field(discriminator="type")])
 String = Annotated[Text, Tag("string")]
 TextContent = Annotated[String | Annotated[list[TextPart], Field(min_length=1), Tag("parts")], _string_or_list]
 UserContent = Annotated[String | Annotated[list[UserPart], Field(min_length=1), Tag("parts")], _string_or_list]
@@ -110,4 +115,4 @@ class ToolMessage(Inner):
     """The `id` of the call it answers."""
 
 
-Message = Annotated[SystemMessage | UserMessage | AssistantMessage | ToolMessage, Field(discriminator="role")]
+Message = TypeAliasType("Message", Annotated[SystemMessage | UserMessage | AssistantMessage | ToolMessage, Field(discriminator="role")])

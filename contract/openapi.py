@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode
 
 from contract import json_schema, openapi_errors
-from contract.operation import ORIGIN, Example, Operation
+from contract.operation import ORIGIN, Operation
 
 Json = dict[str, Any]
 
@@ -188,17 +188,18 @@ def _samples(operation: Operation, path: str, method: str, *, has_key: bool) -> 
     """The operation as a curl, one for each example of a body."""
     for name, parameter in operation.path_parameters.items():
         path = path.replace(f"{{{name}}}", parameter.example)
-    head = [f"curl {ORIGIN}{path}" if method != "DELETE" else f"curl -X DELETE {ORIGIN}{path}"]
+    lines = [f"curl {'' if method == 'GET' or operation.body else f'-X {method} '}{ORIGIN}{path}"]
     if has_key:
-        head.append('-H "Authorization: Bearer $BEATRA_API_KEY"')
-    bodies: dict[str, Example] = dict(operation.body_examples)
+        lines.append('-H "Authorization: Bearer $BEATRA_API_KEY"')
     if not operation.body:
-        return [_sample("curl", head)]
-    head.append('-H "Content-Type: application/json"')
-    return [
-        _sample(f"curl, {name}", [*head, f"-d {shlex.quote(orjson.dumps(each.value, option=orjson.OPT_INDENT_2).decode())}"])
-        for name, each in bodies.items()
-    ]
+        return [_sample("curl", lines)]
+    lines.append('-H "Content-Type: application/json"')
+    samples = []
+    for name, example in operation.body_examples.items():
+        at_once = ["--no-buffer"] if example.value.get("stream") else []
+        body = orjson.dumps(example.value, option=orjson.OPT_INDENT_2).decode()
+        samples.append(_sample(f"curl, {name}", [*lines, *at_once, f"-d {shlex.quote(body)}"]))
+    return samples
 
 
 def _sample(label: str, lines: list[str]) -> Json:

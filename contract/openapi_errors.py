@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from http import HTTPStatus
 from typing import Any
 
 from contract.errors import ERRORS, ApiError, ErrorCode
@@ -123,10 +122,10 @@ def responses(codes: Iterable[str], *, shared: dict[str, Json]) -> dict[str, Jso
 
 
 def _response(status: int, rows: list[ErrorCode]) -> Json:
-    words = [f"- `{row.code}`: {row.when}" for row in rows]
+    words = [f"`{row.code}`: {row.when}" for row in rows]
     names = ["X-Request-Id", "x-should-retry", *_HEADERS_OF_STATUS.get(status, ())]
     return {
-        "description": "\n".join([f"{HTTPStatus(status).phrase}.", "", *words]),
+        "description": words[0] if len(words) == 1 else "\n".join(f"- {each}" for each in words),
         "x-error-codes": [row.code for row in rows],
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in names},
         "content": {

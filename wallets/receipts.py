@@ -8,6 +8,9 @@ from contract.answers import time_text
 from wallets.models import UsageRecord
 from wallets.money import as_text
 
+# In the order a reader expects, which PostgreSQL's JSON does not keep
+_OF_A_LINE = ("class", "tokens", "usd_per_token", "usd")
+
 
 def receipt(record: UsageRecord) -> dict[str, Any]:
     """The shape `wallets.answers.UsageReceipt`, of open records too."""
@@ -30,7 +33,7 @@ def receipt(record: UsageRecord) -> dict[str, Any]:
         "reasoning_tokens": record.reasoning_tokens,
         "estimated": record.estimated,
         "cost_usd": f"{record.cost_usd:.12f}",
-        "cost_lines": record.cost_lines,
+        "cost_lines": [{name: line[name] for name in _OF_A_LINE} for line in record.cost_lines],
         "credits_per_litellm_usd": None if record.credits_per_litellm_usd is None else as_text(record.credits_per_litellm_usd),
         "price_version": record.price_version,
         "hold_credits": as_text(record.hold_credits),

@@ -6,16 +6,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from wallets import pool
+from wallets.statements import rate_in_force
 
-# The wallet's own newest rate in force before the site's, as in `settle` (wallets/statements.py)
-_READ = """
-select balance, held, coalesce(
-         (select value from wallets_creditsperusdrate where wallet_id = wallet.id and effective_from <= statement_timestamp()
-           order by effective_from desc, id desc limit 1),
-         (select value from wallets_creditsperusdrate where wallet_id is null and effective_from <= statement_timestamp()
-           order by effective_from desc, id desc limit 1))
-  from wallets_wallet as wallet where id = %s
-"""
+_READ = f"select balance, held, {rate_in_force('wallet.id')} from wallets_wallet as wallet where id = %s"  # noqa: S608  # no value is put into it
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,16 @@ def _wallets(*, skip_locked: bool = False) -> str:
 )"""
 
 
+def rate_in_force(wallet_id: str) -> str:
+    """The credits-per-USD rate now: the own newest of the wallet in that column before the site's, NULL where there is neither."""
+
+    def newest(whose: str) -> str:
+        return f"""(select value from wallets_creditsperusdrate where wallet_id {whose} and effective_from <= statement_timestamp()
+                     order by effective_from desc, id desc limit 1)"""
+
+    return f"coalesce({newest(f'= {wallet_id}')}, {newest('is null')})"
+
+
 PLACE_COLUMNS = {
     "usage_id": "text",
     "wallet_id": "bigint",
@@ -197,10 +207,7 @@ def settle() -> Statement[Any]:
 {_wallets()},
 rate as materialized (
     select l.id,
-           coalesce((select value from wallets_creditsperusdrate where wallet_id = l.id and effective_from <= statement_timestamp()
-                      order by effective_from desc, id desc limit 1),
-                    (select value from wallets_creditsperusdrate where wallet_id is null and effective_from <= statement_timestamp()
-                      order by effective_from desc, id desc limit 1)) as value
+           {rate_in_force("l.id")} as value
       from l
 ),
 x as materialized (

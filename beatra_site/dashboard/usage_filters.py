@@ -95,9 +95,7 @@ class UsageFilters(forms.Form):
         required=False,
         max_length=128,
         label="Request or call id",
-        widget=forms.TextInput(
-            attrs={"type": "search", "placeholder": "req_… or chatcmpl_…", "autocomplete": "off", "spellcheck": "false"}
-        ),
+        widget=forms.TextInput(attrs={"placeholder": "req_… or chatcmpl_…", "autocomplete": "off", "spellcheck": "false"}),
     )
 
     def __init__(self, data: Mapping[str, Any], *, account: Account) -> None:
@@ -162,6 +160,10 @@ class UsageFilters(forms.Form):
     def query(self, *, cursor: str = "") -> str:
         """The query of an address with these filters, at `cursor`: "?key=3&outcome=drained", empty without any."""
         return query_of({**self.active, "cursor": cursor})
+
+    def address(self) -> str:
+        """The first page with these filters, and without the fields that were left empty."""
+        return reverse("dashboard:usage") + self.query()
 
     def _without(self, name: str) -> str:
         gone = ("period", "since", "until") if name == "period" else (name,)

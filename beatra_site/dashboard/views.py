@@ -6,6 +6,7 @@ from django.http import Http404
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
+from django_htmx.http import push_url
 
 from accounts.access import account_required
 from beatra_site.dashboard.clauses import clause_of
@@ -61,8 +62,10 @@ def usage(request):
             shown["older"] = filters.query(cursor=listed.next_cursor)
         elif not cursor:
             shown["credits"] = sum(record.charged_credits - record.refunded_credits for record in listed.items)
-    more_rows = cursor and request.htmx and not request.htmx.history_restore_request
-    return render(request, "dashboard/_usage_rows.html" if more_rows and filters.is_valid() else "dashboard/usage.html", shown)
+    if cursor and request.htmx and not request.htmx.history_restore_request and filters.is_valid():
+        return render(request, "dashboard/_usage_rows.html", shown)
+    response = render(request, "dashboard/usage.html", shown)
+    return push_url(response, filters.address()) if request.htmx else response
 
 
 @require_safe

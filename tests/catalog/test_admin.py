@@ -53,7 +53,7 @@ def model_form(**fields):
 
 
 def route_form(**fields):
-    return {"rank": 10, "litellm_model": "openai/gpt-4o-mini", "cost_override": "null", **fields}
+    return {"rank": 10, "transport": "litellm", "litellm_model": "openai/gpt-4o-mini", "cost_override": "null", **fields}
 
 
 def price_form(**fields):
@@ -136,6 +136,35 @@ def test_from_nothing_to_an_enabled_model(admin, staff):
     assert (saved.enabled, saved.cost_method, saved.cost_version) == (True, "decimal", 1)
     kinds = list(Event.objects.filter(actor=staff).order_by("id").values_list("kind", flat=True))
     assert kinds == ["model.added", "price.added", "route.added", "model.changed"]
+
+
+def test_the_transport_of_a_route_is_chosen_on_its_page(admin, model):
+    address = "https://api.example.com/v1"
+    form = route_form(model=model.pk, name="way", transport="native", base_url=address, upstream_model="their-name")
+    assert admin.post(reverse("admin:catalog_route_add"), form).status_code == 302
+    route = Route.objects.get(model=model)
+    assert (route.transport, route.upstream_model, route.base_url) == ("native", "their-name", address)
+    assert 'value="litellm" selected' in page(admin, "route_add")
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "said"),
+    [
+        ({}, "base_url", "native transport needs"),
+        ({"base_url": "https://api.example.com/v1/chat/completions"}, "base_url", "without /chat/completions"),
+        ({"base_url": "https://api.anthropic.com", "litellm_model": "anthropic/claude"}, "transport", "a dialect of its own"),
+    ],
+)
+def test_a_native_route_that_could_not_work_is_refused(admin, model, fields, field, said):
+    response = admin.post(reverse("admin:catalog_route_add"), route_form(model=model.pk, name="way", transport="native", **fields))
+    assert said in str(response.context["adminform"].form.errors[field])
+
+
+def test_a_native_route_whose_address_is_not_set_says_so(admin, model, monkeypatch):
+    monkeypatch.delenv("SOME_API_BASE", raising=False)
+    fields = {"litellm_model": "openai/x", "cost_method": "decimal", "cost_version": 1, "enabled": True}
+    Route.objects.create(model=model, name="way", transport="native", base_url_env="SOME_API_BASE", **fields)
+    assert "not used: SOME_API_BASE is not set" in page(admin, "route_changelist")
 
 
 def test_a_route_with_prices_nobody_understands_is_refused(admin, model):

@@ -73,6 +73,13 @@ def test_without_credentials_the_sandboxs_routes_are_on_with_the_real_prices():
     assert real.effective_cost_entry == sandbox.effective_cost_entry
 
 
+def test_only_what_speaks_another_dialect_goes_over_litellm():
+    seed()
+    over = {(route.model_id, route.name): route.transport for route in Route.objects.all()}
+    assert {way for way, transport in over.items() if transport == "litellm"} == {("claude-sonnet-5-5", "anthropic")}
+    assert len(over) == 8
+
+
 def test_outside_a_sandbox_its_routes_are_off(settings):
     settings.SANDBOX = False
     seed()

@@ -118,6 +118,15 @@ def test_a_route_whose_credential_is_missing_is_left_out(monkeypatch):
     assert "secret" not in repr(route)
 
 
+def test_a_native_route_without_an_address_is_left_out(monkeypatch):
+    model = a_model()
+    a_route(model, transport="native", base_url_env="SOME_API_BASE")
+    monkeypatch.delenv("SOME_API_BASE", raising=False)
+    assert read().models[model.id].routes == ()
+    monkeypatch.setenv("SOME_API_BASE", "https://elsewhere.example/v1")
+    assert [route.base_url for route in read().models[model.id].routes] == ["https://elsewhere.example/v1"]
+
+
 def test_a_route_without_a_credential_never_lets_litellm_find_one():
     model = a_model()
     a_route(model, base_url="https://example.com/v1")

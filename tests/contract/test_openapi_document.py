@@ -12,6 +12,7 @@ import yaml
 from django.core.management import CommandError, call_command
 from django.urls import URLPattern, URLResolver, get_resolver
 from jsonschema import Draft202012Validator
+from schemathesis.specs.openapi.definitions import OPENAPI_31
 
 from beatra_site import openapi
 from contract.errors import ERRORS
@@ -111,6 +112,11 @@ def test_every_component_is_used():
     for kind in ("schemas", "parameters", "headers", "responses"):
         for name in DOCUMENT["components"][kind]:
             assert f'"#/components/{kind}/{name}"' in text, name
+
+
+def test_it_is_valid_openapi():
+    Draft202012Validator(OPENAPI_31).validate(DOCUMENT)
+    assert DOCUMENT["openapi"] == "3.1.0"
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

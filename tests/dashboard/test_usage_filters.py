@@ -281,6 +281,13 @@ def test_somebody_signed_out_meanwhile_is_sent_to_sign_in_as_a_whole_page(client
     assert response.headers["HX-Redirect"] == "/accounts/login/?next=/usage/%3Foutcome%3Dlost"
 
 
+def test_htmx_is_told_the_address_without_what_was_left_empty(client, wallet):
+    placed(wallet)
+    page = client.get("/usage/?period=&since=&until=&key=&model=&outcome=running&id=", headers={"hx-request": "true"})
+    assert page.headers["HX-Push-Url"] == "/usage/?outcome=running"
+    assert b"<html" in page.content, "hx-select takes the list and its filters out of the page"
+
+
 def test_a_page_brought_back_by_the_browser_s_history_is_whole(client, wallet, monkeypatch):
     monkeypatch.setattr(views, "PAGE_SIZE", 1)
     placed(wallet), placed(wallet)

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from catalog.cost import load_litellm
 from tests.embedded.conftest import remove
 from tests.embedded.test_supervisor import lives, until
 from tests.servers import DIRECT, ROOT
@@ -144,6 +145,23 @@ def test_the_printed_curl_works_as_it_stands(running: Up) -> None:
     curl = screen[screen.index("curl ") :].split("\n\n")[0]
     done = subprocess.run(["/bin/sh", "-c", curl], capture_output=True, check=True)
     assert json.loads(done.stdout)["usage"]["credits"]
+
+
+def test_a_started_demo_never_loads_litellm(running: Up) -> None:
+    """Told by a library that is mapped into a process as soon as it imports litellm, which this one does."""
+    load_litellm()
+    assert "/tokenizers." in Path("/proc/self/maps").read_text()
+    assert running.chats()
+    body = {"model": "gpt-4o-mini", "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
+    request = urllib.request.Request(running.demo["base_url"] + "/chat/completions", data=json.dumps(body).encode())
+    request.add_header("Authorization", f"Bearer {running.demo['api_key']}")
+    request.add_header("Content-Type", "application/json")
+    with DIRECT.open(request, timeout=60) as answer:
+        assert answer.read().endswith(b"data: [DONE]\n\n")
+    web = [pid for pid, command in running.children().items() if "beatra_site.asgi" in command]
+    assert web
+    for pid in running.children():
+        assert "/tokenizers." not in Path(f"/proc/{pid}/maps").read_text(), running.children()[pid]
 
 
 def test_commands_find_the_servers_without_further_set_up(running: Up) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from contract.ids import new_id
 from tests.answers import assert_shape
+from tests.chat.events import streamed
 from tests.chat.test_bad_input import assert_refused
 from tests.factories import ApiKeyFactory
 from tests.gate import Gate, calling
@@ -55,6 +56,7 @@ def test_a_call_has_its_receipt(customer):
         "first_output_ms": None,
         "metadata": {"order": "7"},
     }
+    assert [list(line) for line in told["cost_lines"]] == [["class", "tokens", "usd_per_token", "usd"]] * 2
     assert datetime.fromisoformat(told["created_at"]) == record.created_at < datetime.fromisoformat(told["closed_at"])
     assert told["latency_ms"] == record.latency_ms
     assert {line["class"]: line["tokens"] for line in told["cost_lines"]} == {
@@ -62,6 +64,23 @@ def test_a_call_has_its_receipt(customer):
         "output": usage["completion_tokens"],
     }
     assert sum(Decimal(line["usd"]) for line in told["cost_lines"]) == usd
+
+
+def test_a_stream_says_when_its_first_output_came(customer):
+    owner = customer()
+    answer = streamed(owner)
+    told = owner.http.get(f"/usage/{owner.record.id}").json()
+    assert_shape(told, UsageReceipt)
+    assert (told["stream"], told["credits"]) == (True, answer.usage["credits"])
+    assert 0 <= told["first_output_ms"] <= told["latency_ms"]
+
+
+def test_tokens_that_we_counted_are_marked(customer):
+    owner = customer()
+    owner.chat("[[usage=missing]] Say hi in five words.")
+    told = owner.http.get(f"/usage/{owner.record.id}").json()
+    assert_shape(told, UsageReceipt)
+    assert told["estimated"] is True
 
 
 def test_a_call_that_failed_has_one_too(customer):
