@@ -207,6 +207,27 @@ def test_auto_takes_a_model_that_takes_every_field(customer):
     assert answer["choices"][0]["logprobs"]["content"]
 
 
+def test_auto_takes_a_model_whose_context_holds_the_messages(customer):
+    owner = customer(balance="100000")
+    long = "word " * 250_000
+    assert owner.chat(long, model="auto").json()["model"] == "claude-sonnet-5-5"
+    error = owner.chat(long * 5, model="auto").json()["error"]
+    assert (error["code"], "maximum context length is 1000000 tokens" in error["message"]) == ("context_length_exceeded", True)
+
+
+def test_tools_and_the_answers_format_are_held_as_their_text(customer):
+    owner = customer()
+    parameters = {"type": "object", "description": "word " * 1000}
+    owner.chat()
+    owner.chat(tools=[{"type": "function", "function": {"name": "f", "parameters": parameters}}])
+    owner.chat(response_format={"type": "json_schema", "json_schema": {"name": "f", "schema": parameters}})
+    plain, tools, answer_format = (record.hold_credits for record in owner.records)
+    # 1000 words of a token each, a tenth more, 0.0000003 USD a token and 1500 credits per USD
+    least = Decimal("0.0000003") * 1100 * 1500
+    assert tools - plain > least
+    assert answer_format - plain > least
+
+
 def test_a_temperature_below_the_models_least_is_raised_and_above_its_most_refused(site, customer):
     owner = customer()
     assert owner.chat(temperature=0).status_code == 200
