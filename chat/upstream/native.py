@@ -7,6 +7,8 @@ have begun to answer, and bill, what it never answered. Connections are pooled f
 from __future__ import annotations
 
 import asyncio
+import codecs
+import json
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from functools import lru_cache
@@ -69,7 +71,7 @@ class NativeTransport:
         try:
             events, whitelist = Events(), StreamWhitelist()
             content = response.content
-            received = await content.readany()
+            received = (await content.readany()).removeprefix(codecs.BOM_UTF8)
             if not received or received.lstrip()[:1] in _NO_EVENT:
                 parsed(received + await _read(response, MAX_ERROR_BYTES))
                 raise Failed("the answer is no stream")
@@ -146,15 +148,24 @@ def parsed(data: bytes) -> dict[str, Any]:
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError:
-        raise Failed("the answer is no JSON") from None
+        if (value := _half_characters(data)) is None:
+            raise Failed("the answer is no JSON") from None
     if not isinstance(value, dict):
         raise Failed("the answer has another shape")
     raise_refusal(value)
     return value
 
 
+def _half_characters(data: bytes) -> Any:
+    """JSON that orjson refuses for half a character in a text, as where a provider cut an emoji in two; None for other things."""
+    try:
+        return json.loads(data) if rb"\u" in data else None
+    except (ValueError, RecursionError):
+        return None
+
+
 async def _linger(content: aiohttp.StreamReader) -> None:
-    with suppress(TimeoutError):
+    with suppress(TimeoutError, aiohttp.ClientError, OSError):  # all that was said is said
         async with asyncio.timeout(LINGER_SECONDS):
             while await content.readany():
                 pass

@@ -183,12 +183,17 @@ def logprobs(sent: Any) -> dict[str, Any] | None:
 
 
 def _token(sent: Any) -> dict[str, Any]:
+    return {**_probable(sent), "top_logprobs": [_probable(other) for other in _list(sent.get("top_logprobs"))]}
+
+
+def _probable(sent: Any) -> dict[str, Any]:
     token = _object(sent)
-    rebuilt = {name: token.get(name) for name in ("token", "logprob", "bytes")}
-    rebuilt["top_logprobs"] = [
-        {name: _object(other).get(name) for name in ("token", "logprob", "bytes")} for other in _list(token.get("top_logprobs"))
-    ]
-    return rebuilt
+    logprob, octets = token.get("logprob"), token.get("bytes")
+    return {
+        "token": _text(token.get("token")),
+        "logprob": logprob if isinstance(logprob, int | float) else None,
+        "bytes": [octet for octet in octets if type(octet) is int] if isinstance(octets, list) else None,
+    }
 
 
 def _reasoning(message: dict[str, Any]) -> str | None:
@@ -217,9 +222,12 @@ def _index(of: dict[str, Any], position: int) -> int:
 
 
 def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    raise Failed("a text of the answer is none")
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise Failed("a text of the answer is none")
+    # Half a character can't be sent on; most texts are known at once to have none
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()
 
 
 def _object(value: Any) -> dict[str, Any]:

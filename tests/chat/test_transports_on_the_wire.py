@@ -271,6 +271,32 @@ def test_an_event_may_have_several_lines_and_no_blank_one_at_its_end():
     assert (got.error, got.text(), got.finish()) == (None, "a", "stop")
 
 
+def test_half_a_character_is_replaced_and_breaks_nothing(transport: str):
+    """A provider that cuts its texts by UTF-16 units sends an emoji in two halves."""
+    with RawProvider(events(delta(content="a\ud83d"), delta(content="\ude42b"), delta(finish="stop")), whole(said("a\ud83d"))) as raw:
+        provider = Provider(transport, raw.base_url)
+        got = provider.stream("hi")
+        assert (got.error, got.text(), got.finish()) == (None, "a??b", "stop")
+        assert provider.complete("hi").choices[0]["message"]["content"] == "a?"
+
+
+def test_a_connection_that_breaks_after_the_end_breaks_nothing():
+    broken = events(delta(content="a"), delta(finish="stop")).removesuffix(b"0\r\n\r\n")
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(broken)
+        connection.shutdown(socket.SHUT_RDWR)
+
+    with RawProvider(answer) as raw:
+        got = Provider("native", raw.base_url).stream("hi")
+    assert (got.error, got.text(), got.finish()) == (None, "a", "stop")
+
+
+def test_a_byte_order_mark_hides_no_event():
+    with RawProvider(chunked(b'\xef\xbb\xbfdata: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n')) as raw:
+        assert Provider("native", raw.base_url).stream("hi").text() == "a"
+
+
 def test_what_follows_the_end_is_not_read():
     answer = chunked(
         b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\ndata: {"error":"x"}\n\n'
