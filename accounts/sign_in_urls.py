@@ -8,6 +8,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from allauth.account import views
+from allauth.core import ratelimit
 from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
@@ -26,11 +27,17 @@ _STARTS: Final = ("account_login", "account_request_login_code", "account_reset_
 
 
 def of_code(view: View) -> View:
-    """A page on which a code is entered: it acts in one transaction, and who is sent away without a word is told why."""
+    """A page on which a code is entered: it acts in one transaction, and who is sent away without a word is told why.
+
+    Wrong codes are counted in the session, which many requests at once can outrun; the limit by address is not outrun.
+    """
 
     @wraps(view)
     @never_cache
     def page(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        refused: HttpResponseBase | None = ratelimit.consume_or_429(request, action="enter_code")
+        if refused:
+            return refused
         with transaction.atomic():
             response = view(request, *args, **kwargs)
         told = getattr(messages.get_messages(request), "added_new", False)

@@ -34,6 +34,7 @@ class AccountAdapter(DefaultAccountAdapter):
         **DefaultAccountAdapter.error_messages,
         "email_password_mismatch": "This address and this password don't belong together.",
         "incorrect_code": "This is not the code of our newest mail.",
+        "enter_current_password": "This is not your password.",
         "incorrect_password": "This is not your password.",
         "too_many_login_attempts": "Too many tries. Wait a few minutes, then begin again.",
         "rate_limited": "Too many tries. Wait a few minutes, then begin again.",

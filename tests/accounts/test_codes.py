@@ -227,3 +227,17 @@ def test_staff_who_were_added_by_hand_sign_in_by_code_too():
     client = ask(user.email)
     client.post(CONFIRM, {"code": mailed_code(user.email)})
     assert client.get("/admin/").status_code == 200
+
+
+def test_who_was_never_asked_for_a_code_confirms_the_address_from_the_page_of_it(settings):
+    settings.WELCOME_CREDITS = Decimal(1000)
+    user = AccountFactory(user__verified=False).user
+    WalletFactory(account=user.account)
+    client = browser()
+    client.force_login(user)
+    assert "is not confirmed yet" in text(client.get("/accounts/email/"))
+    response = client.post("/accounts/email/", {"action_send": "", "email": user.email})
+    assert response.headers["Location"] == "/accounts/confirm-email/"
+    client.post("/accounts/confirm-email/", {"code": mailed_code(user.email)})
+    assert EmailAddress.objects.get(user=user).verified
+    assert Wallet.objects.get(account__user=user).balance == 1000

@@ -61,6 +61,13 @@ def test_a_signed_in_user_is_limited_too():
     assert answers == [200] * 10 + [429]
 
 
+def test_no_more_than_thirty_codes_a_minute_are_taken_from_one_address():
+    """Also of somebody who begins anew after every third, or sends them all at once."""
+    client = browser()
+    answers = [client.post("/accounts/login/code/confirm/", {"code": "0000-0000"}).status_code for _ in range(31)]
+    assert answers == [302] * 30 + [429]
+
+
 def tries(*addresses, **headers):
     """The answers to thirty-one forms to sign in from one connection, which says that it speaks for others."""
     client = Client(REMOTE_ADDR=f"10.{uuid.uuid4().int % 250}.{uuid.uuid4().int % 250}.1", headers={"host": "localhost"})

@@ -1,4 +1,4 @@
-"""The sign-in pages while Redis is away: their rate limits are forgotten, the pages are not."""
+"""The sign-in pages while Redis is away: they work, and count by process (test_rate_limits.py)."""
 
 from __future__ import annotations
 

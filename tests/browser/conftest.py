@@ -42,10 +42,9 @@ def chromium() -> str:
     return path if Path(path).exists() else ""
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    here = [item for item in items if item.path.is_relative_to(Path(__file__).parent)]
-    for item in here:
-        item.add_marker("browser")
+    here = [item for item in items if item.get_closest_marker("browser")]
     if not here or chromium():
         return
     if os.environ.get("CI"):

@@ -7,9 +7,12 @@ import subprocess
 from typing import Any
 
 import openai
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.visitor import Visitor
+
+pytestmark = pytest.mark.browser
 
 
 def run_the_command(visitor: Visitor) -> Any:
@@ -29,6 +32,9 @@ def test_from_sign_up_to_the_receipt(visitor):
     home = ann.context.new_page()
     home.goto("/")
     expect(home.get_by_text("Waiting for your first call…")).to_be_visible()
+    with openai.OpenAI(base_url=f"{ann.url}/v1", api_key=token) as client, pytest.raises(openai.BadRequestError):
+        client.chat.completions.create(model="MiniMax-M2.7", messages=[{"role": "user", "content": "[[status=400]]"}])
+    expect(page.get_by_text("Received, but it failed: nothing was charged.")).to_be_visible()
     credits = run_the_command(ann)["usage"]["credits"]
     expect(page.get_by_text(f"Received: {credits} credits.")).to_be_visible()
     expect(page.locator("#token")).to_have_text(token)

@@ -6,12 +6,14 @@ import re
 import time
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from tests.browsing import browser, read, signed_in, text
 from tests.factories import AccountFactory, ApiKeyFactory, WalletFactory
 from tests.wallets.calls import charge, giving_back, hold
 from wallets import holds
+from wallets.models import UsageRecord
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
@@ -140,3 +142,11 @@ def test_without_javascript_it_is_a_page_with_a_link(key, owner):
 def test_only_the_owner_sees_it(key):
     assert signed_in(AccountFactory().user).get(path_of(key)).status_code == 404
     assert browser().get(path_of(key)).status_code == 302
+
+
+def test_the_question_is_answered_from_an_index(key):
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    plan = UsageRecord.objects.filter(key_id=key.pk).order_by("-created_at", "-id")[:1].explain()
+    assert "usage_by_key" in plan
+    assert "Sort" not in plan
