@@ -25,12 +25,13 @@ MAX_BYTES = 8 * limits.MIB
 # What a call may hold of fetched images altogether: as many characters as a body may have
 MAX_BYTES_FETCHED = limits.CHAT_BODY
 FETCH_SECONDS = 10.0
+FETCHED_AT_ONCE = 4
 MAX_URL_CHARACTERS = 8192
 
 _DATA_URI = re.compile(r"data:image/(png|jpe?g|gif|webp);base64,", re.IGNORECASE)
 _NO_ADDRESS = re.compile(r"[\s\x00-\x1f\x7f\\]")
+_PIECE = 4 * 65_536  # characters; a whole number of base64's fours
 _KINDS = "a PNG, JPEG, GIF or WebP image"
-_at_once = asyncio.Semaphore(16)  # fetches of this process: each may hold 8 MiB
 
 
 def image_type(data: bytes) -> str | None:
@@ -77,12 +78,23 @@ def _checked_data(uri: str) -> str:
         raise ValueError("is larger than 8 MiB")
     encoded = uri[head.end() :]
     try:
-        data = binascii.a2b_base64(encoded, strict_mode=True)
+        data = _beginning(encoded)
     except ValueError:  # binascii.Error, and characters beyond ASCII
         raise ValueError("must hold valid base64") from None
     if (kind := image_type(data)) is None:
         raise ValueError(f"must hold {_KINDS}")
     return uri if head[0] == f"data:{kind};base64," else f"data:{kind};base64,{encoded}"
+
+
+def _beginning(encoded: str) -> bytes:
+    """The first bytes in `encoded`, all of which is read. Raises ValueError if it is no base64.
+
+    In pieces, because decoding holds the interpreter's lock: 8 MiB in one would stop the event loop for 20 ms.
+    """
+    if len(encoded) % 4 or encoded.find("=", 0, -2) != -1:
+        raise ValueError("not whole, or padded in the middle")
+    first, *_ = [binascii.a2b_base64(encoded[at : at + _PIECE], strict_mode=True)[:12] for at in range(0, len(encoded) or 1, _PIECE)]
+    return first
 
 
 async def inlined(fields: dict[str, Any], *, route: RouteInfo, network: Network = INTERNET) -> dict[str, Any]:
@@ -95,14 +107,16 @@ async def inlined(fields: dict[str, Any], *, route: RouteInfo, network: Network 
     places = list(_addresses(fields["messages"]))
     if not places:
         return fields
-    left = MAX_BYTES_FETCHED
+    left, turn = MAX_BYTES_FETCHED, asyncio.Semaphore(FETCHED_AT_ONCE)
+    too_many = FetchError(f"makes the images larger than {MAX_BYTES_FETCHED // limits.MIB} MiB in all")
 
     async def one(url: str) -> str | FetchError:
         nonlocal left
-        async with _at_once:
-            image = await _fetched(url, network)
-        left -= len(image) if isinstance(image, str) else 0
-        return image if left >= 0 else FetchError(f"makes the images larger than {MAX_BYTES_FETCHED // limits.MIB} MiB in all")
+        async with turn:
+            image = await _fetched(url, network) if left >= 0 else too_many
+        if isinstance(image, str):
+            left -= len(image)
+        return too_many if left < 0 and isinstance(image, str) else image
 
     urls = list(dict.fromkeys(url for url, _ in places))
     fetched = dict(zip(urls, await asyncio.gather(*(one(url) for url in urls)), strict=True))

@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StrictInt, Tag, ValidationError
 
 from catalog.fields import MAX_IMAGES, pointer
 from chat.answer_format import ResponseFormat
 from chat.body_size import MAX_METADATA, MAX_OPTIONS, MAX_STOPS, MAX_TOOLS, check_size
 from chat.messages import AssistantMessage, ImagePart, Message, UserMessage
-from chat.strict_types import WITHOUT_NULLS, Flag, Inner, Integer, Number, PlainNumber, Text, not_offered
+from chat.strict_types import AS_INTEGER, INTEGRAL, WITHOUT_NULLS, Flag, Inner, Number, Text, not_offered
 from chat.tools import NamedTool, Tool, ToolChoice
 from contract.errors import ApiError, FieldError
-from contract.invalid import MOST_ERRORS, NOT_OFFERED, OWN_WORDS, invalid_fields, of_pydantic
+from contract.invalid import MOST_ERRORS, NOT_OFFERED, OWN_WORDS, invalid_fields, of_pydantic, sentence
 
 # Fields of OpenAI's that beatra does not have: a clear word is better than "unknown".
 FIELDS_NOT_OFFERED: Final = frozenset(
@@ -54,7 +54,7 @@ Stop = Annotated[
 ]
 Penalty = Annotated[Number, Field(ge=-2, le=2)]
 TokenId = Annotated[str, Field(pattern=r"^[0-9]{1,10}$")]
-Bias = Annotated[PlainNumber, Field(ge=-100, le=100)]
+Bias = Annotated[Number, Field(ge=-100, le=100), AS_INTEGER]
 MetadataKey = Annotated[str, Field(max_length=64)]
 MetadataValue = Annotated[Text, Field(max_length=512)]
 OptionName = Annotated[str, Field(max_length=64)]
@@ -83,16 +83,16 @@ class ChatRequest(BaseModel):
     """How freely the model picks its words. Raised to the model's least; above its most it is refused."""
     top_p: Annotated[Number, Field(ge=0, le=1)] | None = None
     """Only the likeliest words that make up this share are picked from. 1 by default."""
-    max_tokens: Annotated[Integer, Field(ge=1)] | None = None
+    max_tokens: Annotated[StrictInt, Field(ge=1), INTEGRAL] | None = None
     """The older name of `max_completion_tokens`. Both may be given if they are equal."""
-    max_completion_tokens: Annotated[Integer, Field(ge=1, examples=[500])] | None = None
+    max_completion_tokens: Annotated[StrictInt, Field(ge=1, examples=[500]), INTEGRAL] | None = None
     """The most tokens of output, for each choice. The model's `default_output_tokens` by default, never above its maximum. The hold
     that secures a call is worked out with it."""
-    n: Annotated[Integer, Field(ge=1, le=8)] | None = None
+    n: Annotated[StrictInt, Field(ge=1, le=8), INTEGRAL] | None = None
     """How many choices to answer with; all are paid. 1 by default."""
     stop: Stop | None = None
     """Up to 4 texts; the answer ends before the first of them."""
-    seed: Annotated[Integer, Field(ge=-(2**63), lt=2**63)] | None = None
+    seed: Annotated[StrictInt, Field(ge=-(2**63), lt=2**63), INTEGRAL] | None = None
     """A hint: where the model knows seeds, the same request with the same seed tends to the same answer."""
     frequency_penalty: Penalty | None = None
     """Above 0, words are the less likely the more often they came. 0 by default."""
@@ -102,7 +102,7 @@ class ChatRequest(BaseModel):
     """By token id, from -100 (never) to 100 (only)."""
     logprobs: Flag | None = None
     """Whether the answer carries the log probabilities of its tokens."""
-    top_logprobs: Annotated[Integer, Field(ge=0, le=20)] | None = None
+    top_logprobs: Annotated[StrictInt, Field(ge=0, le=20), INTEGRAL] | None = None
     """How many of the likeliest tokens stand beside each. Only with `logprobs`."""
     tools: Annotated[list[Tool], Field(max_length=MAX_TOOLS)] | None = None
     """The functions that the model may call."""
@@ -245,11 +245,13 @@ def _check_together(request: ChatRequest) -> None:
             errors.append({"param": f"/messages/{index}/content", "message": "is required unless tool_calls are given"})
     if errors:
         raise invalid_fields(errors[:MOST_ERRORS])
-    refused = [
-        name for name, wrong in (("store", request.store), ("service_tier", request.service_tier not in (None, "auto", "default"))) if wrong
-    ]
+    refused: list[FieldError] = []
+    if request.store:
+        refused.append({"param": "/store", "message": "must be false: answers are not stored"})
+    if request.service_tier not in (None, "auto", "default"):
+        refused.append({"param": "/service_tier", "message": 'must be "auto" or "default"'})
     if refused:
-        raise unsupported(refused)
+        raise unsupported((error["param"].strip("/") for error in refused), errors=refused)
 
 
 def unsupported(fields: Iterable[str], *, errors: list[FieldError] | None = None) -> ApiError:
@@ -257,7 +259,7 @@ def unsupported(fields: Iterable[str], *, errors: list[FieldError] | None = None
     names = list(fields)[:MOST_ERRORS]
     return ApiError(
         "unsupported_option",
-        f"beatra does not take: {', '.join(names)}.",
+        sentence(errors) if errors else f"beatra does not take: {', '.join(names)}.",
         errors=errors or [{"param": pointer(name), "message": "is not taken"} for name in names],
         details={"unsupported_fields": names},
     )

@@ -22,10 +22,12 @@ def _given(value: Any) -> Any:
     return {name: inner for name, inner in value.items() if inner is not None} if isinstance(value, dict) else value
 
 
-Integer = Annotated[int, BeforeValidator(_integral), Field(strict=True)]
+# Outermost, so that a JSON schema still shows the range: in front of an integer, and behind a number of which some providers
+# take an integer only
+INTEGRAL = BeforeValidator(_integral)
+AS_INTEGER = AfterValidator(_whole)
+
 Number = Annotated[float, Field(strict=True)]
-# Written as an integer where it is one: some providers take nothing else there
-PlainNumber = Annotated[float, Field(strict=True), AfterValidator(_whole)]
 Text = Annotated[str, Field(strict=True)]
 Flag = Annotated[bool, Field(strict=True)]
 JsonObject = dict[str, Any]

@@ -11,7 +11,9 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 import aiohttp
@@ -29,6 +31,10 @@ _PUBLIC_V6 = IPv6Network("2000::/3")
 _NOT_PUBLIC_V6 = tuple(IPv6Network(block) for block in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"))
 # Beside what Python calls global: the relays of 6to4
 _NOT_PUBLIC_V4 = (IPv4Network("192.88.99.0/24"),)
+
+
+# Threads of its own: a name may take its server's time to resolve, and the loop's default ones have other work
+_resolvers = ThreadPoolExecutor(8, thread_name_prefix="resolve")
 
 
 class FetchError(Exception):
@@ -52,7 +58,8 @@ def _is_public_v4(ip: IPv4Address) -> bool:
 
 async def resolve(host: str, port: int) -> list[str]:
     """Every address `host` stands for, by the system's resolver. Raises OSError."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_resolvers, ask)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 

@@ -25,10 +25,15 @@ NOT_OFFERED = "not_offered"
 
 def invalid_fields(errors: list[FieldError]) -> ApiError:
     """invalid_request for `errors`, each `{"param": JSON Pointer, "message": rest of a sentence about the field}`."""
+    return ApiError("invalid_request", sentence(errors), param=errors[0]["param"] or None, errors=errors)
+
+
+def sentence(errors: list[FieldError]) -> str:
+    """What is wrong with the first of the fields, and how many more there are."""
     first = errors[0]
     where = first["param"] or "The body"
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return ApiError("invalid_request", f"{where} {first['message']}{more}.", param=first["param"] or None, errors=errors)
+    return f"{where} {first['message']}{more}."
 
 
 def of_pydantic(error: ValidationError, body: Any) -> list[FieldError]:

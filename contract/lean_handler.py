@@ -119,7 +119,9 @@ class _HangUp:
             self._answering.cancel()
 
     def stop(self) -> None:
+        """Listen no more. It lets go of both tasks: else every request would be a cycle that waits for the garbage collector."""
         self._task.cancel()
+        del self._task, self._answering
 
 
 async def _read(receive: Receive) -> bytes | None:

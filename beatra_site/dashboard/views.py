@@ -2,11 +2,13 @@
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
+from django.db import OperationalError, connection, transaction
 from django.http import Http404
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
-from django_htmx.http import push_url
+from django_htmx.http import push_url, reselect, retarget
+from psycopg.errors import QueryCanceled
 
 from accounts.access import account_required
 from beatra_site.dashboard.clauses import clause_of
@@ -19,6 +21,8 @@ from wallets.models import UsageRecord
 
 LAST_CALLS = 5
 PAGE_SIZE = 50
+# Of the database, for one page of calls
+MOST_TIME = "5s"
 
 
 @require_safe
@@ -52,20 +56,20 @@ def usage(request):
     filters = UsageFilters(request.GET, account=request.account)
     cursor = request.GET.get("cursor", "")
     shown = {"filters": filters, "cursor": cursor}
-    if filters.is_valid():
-        try:
-            listed = page(filters.records(), cursor=cursor, limit=PAGE_SIZE)
-        except ApiError as error:
-            raise Http404 from error
+    listed = _listed(filters, cursor=cursor) if filters.is_valid() else None
+    if listed:
         shown |= {"listed": listed, "calls": _rows(listed.items), "query": filters.query(), "here": filters.query(cursor=cursor)}
         if listed.next_cursor:
             shown["older"] = filters.query(cursor=listed.next_cursor)
         elif not cursor:
             shown["credits"] = sum(record.charged_credits - record.refunded_credits for record in listed.items)
-    if cursor and request.htmx and not request.htmx.history_restore_request and filters.is_valid():
+    if cursor and request.htmx and not request.htmx.history_restore_request and listed:
         return render(request, "dashboard/_usage_rows.html", shown)
     response = render(request, "dashboard/usage.html", shown)
-    return push_url(response, filters.address()) if request.htmx else response
+    if not request.htmx:
+        return response
+    # also where the next rows were asked for and there are none to give: the form says why
+    return reselect(retarget(push_url(response, filters.address()), "#usage"), "#usage")
 
 
 @require_safe
@@ -75,6 +79,20 @@ def receipt(request, usage_id):
     if record is None:
         raise Http404
     return render(request, "dashboard/receipt.html", {"receipt": receipt_of(record), "record": record, "back": query_of(request.GET)})
+
+
+def _listed(filters, *, cursor):
+    """The page at `cursor`; none, and why on the form, where two filters that each let in very many calls share next to none."""
+    try:
+        with transaction.atomic(), connection.cursor() as settings_of_transaction:
+            settings_of_transaction.execute("select set_config('statement_timeout', %s, true)", [MOST_TIME])
+            return page(filters.records(), cursor=cursor, limit=PAGE_SIZE)
+    except ApiError as error:
+        raise Http404 from error
+    except OperationalError as error:
+        if not isinstance(error.__cause__, QueryCanceled):
+            raise
+        filters.add_error("period", "There are too many calls to look through. Choose a shorter period.")
 
 
 def _rows(records):

@@ -52,31 +52,38 @@ class LiteLLMTransport:
         the end only if it received them. It tells one finish reason for all the choices of a call.
         """
         litellm = await _ready()
-        arguments, stream = _arguments(call, litellm), None
+        arguments, stream, finish = _arguments(call, litellm), None, None
         try:
             stream = await litellm.acompletion(**arguments, stream=True, stream_options={"include_usage": True})
-            whitelist, finish = StreamWhitelist(), None
+            whitelist = StreamWhitelist()
             async for part in stream:
                 sent = part.model_dump(exclude={"usage"}, warnings=False)
                 for choice in sent["choices"]:
                     finish = choice.pop("finish_reason", None) or finish
                 if chunk := whitelist.chunk(sent):
                     yield chunk
-            counted = next((part.usage for part in reversed(stream.chunks) if getattr(part, "usage", None)), None)
-            ended = (stream.received_finish_reason or stream.intermittent_finish_reason) is not None
-            if ended or counted:
-                each = range(call.fields.get("n", 1)) if ended else ()
-                yield Chunk(
-                    [{"index": index, "delta": {}, "finish_reason": finish_reason(finish)} for index in each],
-                    _usage(counted) if counted else None,
-                )
+            if end := _end(stream, finish, choices=call.fields.get("n", 1)):
+                yield end
         except UpstreamError:
             raise
         except Exception as error:
+            # With one choice a finish reason is the end of all that is said; only its count got lost
+            if stream is not None and call.fields.get("n", 1) == 1 and (end := _end(stream, finish, choices=1)):
+                yield end
             raise _error(error, litellm) from None
         finally:
             if stream is not None:
                 await stream.aclose()
+
+
+def _end(stream: Any, finish: str | None, *, choices: int) -> Chunk | None:
+    """What LiteLLM's wrapper received of a finish reason and of counts."""
+    counted = next((part.usage for part in reversed(stream.chunks) if getattr(part, "usage", None)), None)
+    ends: list[dict[str, Any]] = []
+    if received := stream.received_finish_reason or stream.intermittent_finish_reason:
+        reason = finish_reason(finish or received)
+        ends = [{"index": index, "delta": {}, "finish_reason": reason} for index in range(choices)]
+    return Chunk(ends, _usage(counted) if counted else None) if ends or counted else None
 
 
 class _RawAnswer:

@@ -57,7 +57,7 @@ class NativeTransport:
         """The whole answer. Raises `UpstreamError`."""
         response = await self._post(call, body_of(call))
         try:
-            return answer(_parsed(await _read(response, MAX_ANSWER_BYTES)))
+            return answer(parsed(await _read(response, MAX_ANSWER_BYTES)))
         except (aiohttp.ClientError, OSError):
             raise Failed("the connection broke in mid-answer") from None
         finally:
@@ -71,18 +71,18 @@ class NativeTransport:
             content = response.content
             received = await content.readany()
             if not received or received.lstrip()[:1] in _NO_EVENT:
-                _parsed(received + await _read(response, MAX_ERROR_BYTES))
+                parsed(received + await _read(response, MAX_ERROR_BYTES))
                 raise Failed("the answer is no stream")
             while received:
                 for data in events.feed(received):
                     if data == DONE:
                         await _linger(content)
                         return
-                    if chunk := whitelist.chunk(_parsed(data)):
+                    if chunk := whitelist.chunk(parsed(data)):
                         yield chunk
                 received = await content.readany()
             for data in events.end():
-                if data != DONE and (chunk := whitelist.chunk(_parsed(data))):
+                if data != DONE and (chunk := whitelist.chunk(parsed(data))):
                     yield chunk
         except (aiohttp.ClientError, OSError):
             raise Failed("the connection broke in mid-answer") from None
@@ -141,7 +141,7 @@ async def _read(response: aiohttp.ClientResponse, most_bytes: int) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _parsed(data: bytes) -> dict[str, Any]:
+def parsed(data: bytes) -> dict[str, Any]:
     """The JSON object in `data`. Raises Failed if there is none, or the error that it carries."""
     try:
         value = orjson.loads(data)

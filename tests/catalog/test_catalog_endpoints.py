@@ -96,6 +96,16 @@ def test_the_price_by_class_is_what_a_call_is_charged(site, customer):
     assert Decimal(usage["credits"]) == (1000 * Decimal(rates["input"]) + 500 * Decimal(rates["output"])) / 1_000_000
 
 
+def test_cached_tokens_are_charged_as_their_class_says(customer):
+    owner = customer()
+    counts = "usage.prompt_tokens=1000 usage.completion_tokens=500 usage.prompt_tokens_details.cached_tokens=400"
+    usage = owner.chat(f"[[{counts}]]", max_tokens=500).json()["usage"]
+    assert usage["prompt_tokens_details"]["cached_tokens"] == 400
+    rates = {name: Decimal(rate) for name, rate in entries(owner)["MiniMax-M2.7"]["pricing"]["credits_per_million_tokens"].items()}
+    exact = (600 * rates["input"] + 400 * rates["cached"] + 500 * rates["output"]) / 1_000_000
+    assert usage["credits"] == str(exact.quantize(Decimal("0.0001"), "ROUND_HALF_UP"))
+
+
 def test_models_come_in_the_order_of_auto(customer):
     ranks = [model["auto_rank"] for model in customer().http.get("/catalog/models").json()["data"]]
     ranked = [rank for rank in ranks if rank is not None]

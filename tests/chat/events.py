@@ -55,7 +55,13 @@ def opened(owner: Customer, text: str, *, model: str = "MiniMax-M2.7", **fields:
 def streamed(owner: Customer, text: str = "Say hi in five words.", **fields: Any) -> Streamed:
     """The whole answer to a streamed call."""
     with opened(owner, text, **fields) as response:
-        answer = Streamed(response.status_code, response.headers, response.read().decode())
+        response.read()
+    return parsed(response)
+
+
+def parsed(response: httpx.Response) -> Streamed:
+    """A whole answer taken apart."""
+    answer = Streamed(response.status_code, response.headers, response.content.decode())
     if response.status_code != 200:
         answer.error = response.json()["error"]
         return answer

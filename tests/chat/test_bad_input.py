@@ -16,6 +16,7 @@ from accounts.models import Account, User
 from keys import tokens
 from keys.models import ApiKey
 from tests.chat.priced_model import priced_model
+from tests.chat.test_bodies import WRONG
 
 GOOD = {"model": "MiniMax-M2.7", "messages": [{"role": "user", "content": "hi"}]}
 
@@ -202,6 +203,44 @@ def test_the_key_of_a_user_who_is_switched_off_is_refused(customer):
     owner = customer()
     User.objects.filter(pk=owner.account.user_id).update(is_active=False)
     assert_refused(owner.chat(), 403, "tenant_disabled")
+    assert_untouched(owner)
+
+
+def test_every_wrong_field_is_refused_by_its_place(customer):
+    owner = customer()
+    for fields, param in WRONG:
+        error = assert_refused(owner.http.post("/chat/completions", json={**GOOD, **fields}), 400, "invalid_request")
+        assert param in [line["param"] for line in error["details"]["errors"]]
+        assert error["param"] == error["details"]["errors"][0]["param"]
+    assert_untouched(owner)
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"prediction": {"type": "content"}, "audio": {"voice": "alloy"}, "stop": "x"}, ["audio", "prediction"]),
+        ({"store": True, "service_tier": "priority"}, ["service_tier", "store"]),
+        ({"tools": [{"type": "custom", "custom": {"name": "x"}}], "modalities": ["audio"]}, ["modalities", "tools"]),
+        ({"logprobs": True, "n": 2, "presence_penalty": 1, "model_options": {"top_k": 5}}, None),
+    ],
+)
+def test_all_that_is_not_taken_is_named(customer, fields: dict[str, Any], named: list[str] | None):
+    owner = customer()
+    error = assert_refused(owner.http.post("/chat/completions", json={**GOOD, **fields}), 400, "unsupported_option")
+    assert sorted(error["details"]["unsupported_fields"]) == (named or ["logprobs", "model_options.top_k", "n", "presence_penalty"])
+    assert error["param"] == error["details"]["errors"][0]["param"]
+    assert_untouched(owner)
+
+
+@pytest.mark.parametrize(
+    ("options", "param"),
+    [({"top_k": "5"}, "top_k"), ({"top_k": 101}, "top_k"), ({"top_k": True}, "top_k"), ({"repetition_penalty": 2.5}, "repetition_penalty")],
+)
+@pytest.mark.parametrize("model", ["qwen-max", "auto"])
+def test_an_option_of_the_wrong_type_or_out_of_range_is_refused_by_its_pointer(customer, model: str, options: dict[str, Any], param: str):
+    owner = customer()
+    error = assert_refused(owner.chat(model=model, model_options=options), 400, "invalid_request")
+    assert error["param"] == f"/model_options/{param}"
     assert_untouched(owner)
 
 

@@ -10,13 +10,13 @@ from tests.chat.priced_model import priced_model
 from wallets.audit import audit
 
 
-def test_an_answer_carries_its_price_and_its_receipt(customer):
+def test_an_answer_carries_its_price_and_its_receipt(customer, model: str):
     owner = customer()
-    response = owner.chat("Say hi in five words.", metadata={"order": "7"})
+    response = owner.chat("Say hi in five words.", model=model, metadata={"order": "7"})
     assert response.status_code == 200
     answer = response.json()
     assert answer["id"].startswith("chatcmpl_")
-    assert (answer["object"], answer["model"]) == ("chat.completion", "MiniMax-M2.7")
+    assert (answer["object"], answer["model"]) == ("chat.completion", model)
     (choice,) = answer["choices"]
     assert choice["finish_reason"] == "stop"
     assert choice["message"]["role"] == "assistant"
@@ -85,40 +85,40 @@ def test_a_tool_call_comes_through(customer):
     assert choice["message"]["tool_calls"][0]["function"]["name"] == "weather"
 
 
-def test_nothing_of_the_provider_goes_through(customer):
-    response = customer().chat("[[echo_model=secret-upstream-7 usage.cost=0.5]] Say hi in five words.")
-    assert response.json()["model"] == "MiniMax-M2.7"
+def test_nothing_of_the_provider_goes_through(customer, model: str):
+    response = customer().chat("[[echo_model=secret-upstream-7 usage.cost=0.5]] Say hi in five words.", model=model)
+    assert response.json()["model"] == model
     assert "secret-upstream-7" not in response.text
     assert "cost" not in response.json()["usage"]
 
 
-def test_the_echoed_name_of_a_dear_model_changes_no_price(customer):
+def test_the_echoed_name_of_a_dear_model_changes_no_price(customer, model: str):
     plain, echoed = customer(), customer()
-    plain.chat("[[usage.prompt_tokens=1000 usage.completion_tokens=10]]")
-    echoed.chat("[[usage.prompt_tokens=1000 usage.completion_tokens=10 echo_model=gpt-4o]]")
+    plain.chat("[[usage.prompt_tokens=1000 usage.completion_tokens=10]]", model=model)
+    echoed.chat("[[usage.prompt_tokens=1000 usage.completion_tokens=10 echo_model=gpt-4o]]", model=model)
     assert plain.record.charged_credits == echoed.record.charged_credits == Decimal("0.4680")
 
 
-def test_an_empty_answer_costs_nothing(customer):
+def test_an_empty_answer_costs_nothing(customer, model: str):
     owner = customer()
-    answer = owner.chat("[[empty=true]]").json()
+    answer = owner.chat("[[empty=true]]", model=model).json()
     assert (answer["usage"]["credits"], answer["usage"]["credits_usd_reference"]) == ("0.0000", "0.0000")
     assert (owner.record.clause, owner.record.cost_lines) == ("empty", [])
     assert owner.wallet.balance == 1000
 
 
-def test_a_provider_that_counts_no_output_charges_none_and_raises_an_alert(customer):
+def test_a_provider_that_counts_no_output_charges_none_and_raises_an_alert(customer, model: str):
     owner = customer()
-    assert owner.chat("[[usage=zero]] Say hi in five words.").json()["usage"]["credits"] == "0.0000"
+    assert owner.chat("[[usage=zero]] Say hi in five words.", model=model).json()["usage"]["credits"] == "0.0000"
     assert (owner.record.clause, bool(owner.record.alert)) == ("empty", True)
 
 
 @pytest.mark.parametrize(
     "usage", ["=missing", "=null", "=negative", "=huge", "=cached", "=over_limit", ".completion_tokens=null", ".prompt_tokens=null"]
 )
-def test_usage_that_cannot_be_true_is_estimated_and_flagged(customer, usage: str):
+def test_usage_that_cannot_be_true_is_estimated_and_flagged(customer, model: str, usage: str):
     owner = customer()
-    response = owner.chat(f"[[usage{usage}]] Say hi in five words.", max_tokens=50)
+    response = owner.chat(f"[[usage{usage}]] Say hi in five words.", model=model, max_tokens=50)
     assert response.status_code == 200
     record = owner.record
     assert record.estimated
@@ -155,11 +155,12 @@ def test_usage_that_cannot_be_true_is_estimated_and_flagged(customer, usage: str
         ("cut=reset", 502, "upstream_error"),
         ("cut=abrupt", 502, "upstream_error"),
         ("cut=abrupt cut_at=1", 502, "upstream_error"),
+        ("finish_reason=none", 502, "upstream_error"),
     ],
 )
-def test_a_failed_call_costs_nothing_and_says_so_in_our_words(customer, fault: str, status: int, code: str):
+def test_a_failed_call_costs_nothing_and_says_so_in_our_words(customer, model: str, fault: str, status: int, code: str):
     owner = customer()
-    response = owner.chat(f"[[{fault}]] my secret prompt")
+    response = owner.chat(f"[[{fault}]] my secret prompt", model=model)
     error = response.json()["error"]
     assert (response.status_code, error["code"]) == (status, code)
     assert error["request_id"] == response.headers["x-request-id"]
@@ -204,6 +205,27 @@ def test_auto_takes_a_model_that_takes_every_field(customer):
     answer = owner.chat(logprobs=True, model="auto").json()
     assert answer["model"] == "gpt-4o-mini"
     assert answer["choices"][0]["logprobs"]["content"]
+
+
+def test_auto_takes_a_model_whose_context_holds_the_messages(customer):
+    owner = customer(balance="100000")
+    long = "word " * 250_000
+    assert owner.chat(long, model="auto").json()["model"] == "claude-sonnet-5-5"
+    error = owner.chat(long * 5, model="auto").json()["error"]
+    assert (error["code"], "maximum context length is 1000000 tokens" in error["message"]) == ("context_length_exceeded", True)
+
+
+def test_tools_and_the_answers_format_are_held_as_their_text(customer):
+    owner = customer()
+    parameters = {"type": "object", "description": "word " * 1000}
+    owner.chat()
+    owner.chat(tools=[{"type": "function", "function": {"name": "f", "parameters": parameters}}])
+    owner.chat(response_format={"type": "json_schema", "json_schema": {"name": "f", "schema": parameters}})
+    plain, tools, answer_format = (record.hold_credits for record in owner.records)
+    # 1000 words of a token each, a tenth more, 0.0000003 USD a token and 1500 credits per USD
+    least = Decimal("0.0000003") * 1100 * 1500
+    assert tools - plain > least
+    assert answer_format - plain > least
 
 
 def test_a_temperature_below_the_models_least_is_raised_and_above_its_most_refused(site, customer):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from decimal import Decimal
 from typing import Any
 
@@ -13,20 +12,13 @@ from aiohttp import web
 from chat import images
 from contract.errors import ApiError
 from contract.fetching import Network
+from tests.chat.pictures import GIF, JPEG, PNG, WEBP, data_uri
 from tests.chat.priced_model import priced_model
 from tests.chat.received import received
 from tests.chat.upstreams import route
 from tests.contract.https_server import Handler, served
 
-PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 24
-JPEG = b"\xff\xd8\xff\xe0" + b"\0" * 24
-GIF = b"GIF89a" + b"\0" * 24
-WEBP = b"RIFF\0\0\0\0WEBP" + b"\0" * 24
 MODEL = "gpt-4o-mini"
-
-
-def data_uri(data: bytes, kind: str = "png") -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
 def part(url: Any, **fields: Any) -> dict[str, Any]:
@@ -95,6 +87,9 @@ def test_the_detail_is_sent_on(customer, sandbox: str, detail: str):
         "data:image/png;base64,not base64!",
         "data:image/png;base64,iVBORw0KGgo",
         "data:image/png;base64,iVBO\nRw0KGgo=",
+        "data:image/png;base64,iVBORw0KGgo=AAAA",
+        data_uri(PNG.ljust(300_000)) + "=",
+        data_uri(PNG.ljust(300_000))[:-1] + "!",
         "data:image/png;base64,äöü=",
         data_uri(b"<svg/>"),
         data_uri(b"%PDF-1.7"),
@@ -114,7 +109,8 @@ def test_what_is_no_image_is_refused_by_its_place(customer, url: Any):
 
 def test_an_image_has_at_most_eight_mebibytes(customer):
     owner = customer()
-    assert asked(owner, part(data_uri(PNG.ljust(8 * 1024 * 1024, b"\0")))).status_code == 200
+    for size in (8 * 1024 * 1024, 8 * 1024 * 1024 - 1, 3 * 65_536, 3 * 65_536 + 1):
+        assert asked(owner, part(data_uri(PNG.ljust(size, b"\0")))).status_code == 200
     error = asked(owner, part(data_uri(PNG.ljust(8 * 1024 * 1024 + 3, b"\0")))).json()["error"]
     assert (error["param"], "8 MiB" in error["message"]) == ("/messages/0/content/1/image_url/url", True)
 

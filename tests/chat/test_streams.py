@@ -18,10 +18,10 @@ from wallets.audit import audit
 from wallets.models import UsageRecord
 
 
-def test_a_stream_says_the_same_as_an_answer_at_once(customer):
+def test_a_stream_says_the_same_as_an_answer_at_once(customer, model: str):
     owner = customer()
-    whole = owner.chat("Say hi in five words.").json()
-    answer = streamed(owner, "Say hi in five words.")
+    whole = owner.chat("Say hi in five words.", model=model).json()
+    answer = streamed(owner, "Say hi in five words.", model=model)
     assert answer.status == 200
     assert answer.content == whole["choices"][0]["message"]["content"]
     assert answer.reasons == ["stop"]
@@ -156,9 +156,9 @@ def test_however_the_provider_writes_it_the_caller_reads_the_same(customer, wire
     assert (owner.record.clause, owner.record.estimated) == ("complete", False)
 
 
-def test_an_empty_stream_costs_nothing(customer):
+def test_an_empty_stream_costs_nothing(customer, model: str):
     owner = customer()
-    answer = streamed(owner, "[[empty=true]]")
+    answer = streamed(owner, "[[empty=true]]", model=model)
     assert (answer.reasons, answer.content, answer.usage["credits"], answer.done) == (["stop"], "", "0.0000", True)
     assert owner.record.clause == "empty"
 
@@ -197,9 +197,9 @@ def test_usage_that_cannot_be_true_is_estimated_and_flagged(customer, usage: str
         ("cut=garbage cut_at=role", 502, "upstream_error"),
     ],
 )
-def test_a_failure_before_the_first_output_is_a_plain_answer(customer, fault: str, status: int, code: str):
+def test_a_failure_before_the_first_output_is_a_plain_answer(customer, model: str, fault: str, status: int, code: str):
     owner = customer()
-    answer = streamed(owner, f"[[{fault}]] my secret prompt")
+    answer = streamed(owner, f"[[{fault}]] my secret prompt", model=model)
     assert answer.error is not None
     assert (answer.status, answer.error["code"]) == (status, code)
     assert answer.headers["content-type"] == "application/json"
@@ -213,9 +213,9 @@ def test_a_failure_before_the_first_output_is_a_plain_answer(customer, fault: st
 
 
 @pytest.mark.parametrize("cut", ["abrupt", "reset", "clean", "error", "garbage"])
-def test_a_failure_after_it_is_an_error_event_without_done_and_costs_nothing(customer, cut: str):
+def test_a_failure_after_it_is_an_error_event_without_done_and_costs_nothing(customer, model: str, cut: str):
     owner = customer()
-    answer = streamed(owner, f"[[cut={cut} cut_at=3]] Say hi in five words.")
+    answer = streamed(owner, f"[[cut={cut} cut_at=3]] Say hi in five words.", model=model)
     assert answer.status == 200
     assert answer.content
     assert not answer.done
@@ -232,9 +232,9 @@ def test_a_failure_after_it_is_an_error_event_without_done_and_costs_nothing(cus
 
 
 @pytest.mark.parametrize("fault", ["cut=abrupt cut_at=finish", "cut=error cut_at=finish", "usage=missing cut=clean cut_at=finish"])
-def test_an_answer_that_finished_is_complete_though_its_counts_got_lost(customer, fault: str):
+def test_an_answer_that_finished_is_complete_though_its_counts_got_lost(customer, model: str, fault: str):
     owner = customer()
-    answer = streamed(owner, f"[[{fault}]] Say hi in five words.")
+    answer = streamed(owner, f"[[{fault}]] Say hi in five words.", model=model)
     assert (answer.reasons, answer.done) == (["stop"], True)
     assert (owner.record.clause, owner.record.estimated) == ("complete", True)
     assert answer.usage["credits"] == str(owner.record.charged_credits)

@@ -15,6 +15,10 @@ from chat.upstream.native import MAX_ANSWER_BYTES
 from tests.chat.raw_provider import RawProvider, chunked, delta, events, said, whole
 from tests.chat.upstreams import Provider, run
 
+# LiteLLM's, and Pydantic's about the odd answers that it is given here
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Accessing the 'model_", "ignore:Pydantic serializer warnings", "ignore:Item 'summary' on TypedDict"
+)
 HI = whole(said("hi"))
 
 

@@ -1,9 +1,13 @@
 """The lean handler: a view and its caller, and what becomes of one when the other leaves."""
 
+import asyncio
+import gc
 import time
+import weakref
 
 import pytest
 
+from contract.lean_handler import LeanHandler
 from tests.contract.conftest import EdgeServer
 from tests.contract.wire import connect, eventually, head, read_answer
 
@@ -83,3 +87,36 @@ def test_an_error_may_name_all_fields(edge: EdgeServer):
     error = edge.client.get("/v1/chat/refuse").json()["error"]
     assert error["param"] == "/a"
     assert error["details"] == {"errors": [{"param": "/a", "message": "no"}, {"param": "/b/0", "message": "neither"}]}
+
+
+class Caller:
+    """Sends his request and stays."""
+
+    async def __call__(self):
+        if self.__dict__.setdefault("asked", False):
+            await asyncio.Event().wait()
+        self.asked = True
+        return {"type": "http.request", "body": b""}
+
+
+async def send(message):
+    pass
+
+
+def test_an_answered_request_does_not_wait_for_the_garbage_collector():
+    """It runs rarely (contract/heap.py): 10 kB a call would be many megabytes by then."""
+
+    async def answered():
+        caller = Caller()
+        scope = {"type": "http", "method": "GET", "path": "/v1/health", "query_string": b"", "headers": []}
+        await LeanHandler()(scope, caller, send)
+        gone = weakref.ref(caller)
+        del caller
+        await asyncio.sleep(0)
+        return gone()
+
+    gc.disable()
+    try:
+        assert asyncio.run(answered()) is None
+    finally:
+        gc.enable()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from beatra_site.dashboard import usage_filters, views
@@ -257,6 +258,18 @@ def test_nonsense_is_told_at_its_field_and_nothing_is_listed(client, wallet, que
         assert "Nothing is listed until the filters above are right." in text(page)
 
 
+def test_a_search_that_takes_too_long_asks_for_a_shorter_period(client, wallet, monkeypatch):
+    """Two filters that each let in very many calls and have none in common: no index has both."""
+    monkeypatch.setattr(views, "MOST_TIME", "100ms")
+    placed(wallet)
+    with connection.cursor() as cursor:
+        cursor.execute("alter table wallets_usagerecord rename to elsewhere")
+        cursor.execute("create view wallets_usagerecord as select * from elsewhere where pg_sleep(0.3) is not null")
+    page = client.get("/usage/?outcome=running")
+    assert "There are too many calls to look through. Choose a shorter period." in text(page)
+    assert listed(page) == []
+
+
 def test_a_stranger_s_key_is_none_of_yours(client):
     assert "That is none of your keys." in text(client.get(f"/usage/?key={ApiKeyFactory().pk}"))
 
@@ -286,6 +299,13 @@ def test_htmx_is_told_the_address_without_what_was_left_empty(client, wallet):
     page = client.get("/usage/?period=&since=&until=&key=&model=&outcome=running&id=", headers={"hx-request": "true"})
     assert page.headers["HX-Push-Url"] == "/usage/?outcome=running"
     assert b"<html" in page.content, "hx-select takes the list and its filters out of the page"
+
+
+def test_what_is_wrong_is_told_above_the_list_also_where_more_rows_were_asked_for(client, wallet):
+    placed(wallet)
+    page = client.get("/usage/?outcome=free&cursor=x", headers={"hx-request": "true"})
+    assert "There is no outcome “free”." in text(page)
+    assert (page.headers["HX-Retarget"], page.headers["HX-Reselect"]) == ("#usage", "#usage")
 
 
 def test_a_page_brought_back_by_the_browser_s_history_is_whole(client, wallet, monkeypatch):
