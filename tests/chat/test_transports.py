@@ -1,4 +1,4 @@
-"""Both transports, over real HTTP: what one can do the other can, but for the table `LITELLM_CANNOT`."""
+"""Both transports, over real HTTP: what one can do the other can, but for the table `LITELLM_CANNOT` in upstreams.py."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chat.upstream.errors import ContextTooLong, Failed, Misconfigured, Overloaded, Rejected, TimedOut, TooLarge, Unsafe, UpstreamError
-from tests.chat.upstreams import Provider
+from tests.chat.upstreams import Provider, litellm_cannot
 
 # LiteLLM's, and Pydantic's about the odd answers that it is given here
 pytestmark = pytest.mark.filterwarnings(
@@ -22,21 +22,6 @@ TOOLS = [
         },
     }
 ]
-
-# What LiteLLM can't tell, and what comes of it. Everything else in these tests holds for both.
-LITELLM_CANNOT = {
-    "say why a provider refused inside a 200": {"base_resp", "error_event_code"},
-    "tell a body that is no stream from an empty one: it ends without a finish reason": {"stream_of_garbage"},
-    "hand on the pieces of a streamed refusal, or of thinking in MiniMax's reasoning_details": {"streamed_refusal", "streamed_details"},
-    "tell the status of a time-out": {"timeout_status"},
-    "keep a count that is no number: the call fails": {"odd_counts"},
-    "count what it was not sent: missing details are 0": {"missing_details"},
-}
-
-
-def litellm_cannot(provider: Provider, what: str) -> bool:
-    assert any(what in names for names in LITELLM_CANNOT.values()), f"{what} is not in the table"
-    return provider.transport == "litellm"
 
 
 @pytest.fixture(params=["native", "litellm"])

@@ -15,6 +15,16 @@ from chat.upstream import Answer, Chunk, Upstream, UpstreamCall, transports
 from chat.upstream.errors import UpstreamError
 
 T = TypeVar("T")
+# What LiteLLM can not do, and what comes of it. Everything else that the tests ask of both holds for both.
+LITELLM_CANNOT = {
+    "say why a provider refused inside a 200": {"base_resp", "error_event_code"},
+    "tell a body that is no stream from an empty one: it ends without a finish reason": {"stream_of_garbage"},
+    "hand on the pieces of a streamed refusal, or of thinking in MiniMax's reasoning_details": {"streamed_refusal", "streamed_details"},
+    "give each choice of a stream its own finish reason": {"own_finish_reasons"},
+    "tell the status of a time-out": {"timeout_status"},
+    "keep a count that is no number: the call fails": {"odd_counts"},
+    "count what it was not sent: missing details are 0": {"missing_details"},
+}
 PRICES = {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06}
 
 
@@ -95,6 +105,12 @@ class Provider:
         except UpstreamError as error:
             return error
         return None
+
+
+def litellm_cannot(provider: Provider, what: str) -> bool:
+    """Whether `provider` is behind LiteLLM, and `what` one of those things."""
+    assert any(what in names for names in LITELLM_CANNOT.values()), f"{what} is not in the table"
+    return provider.transport == "litellm"
 
 
 async def streamed(upstream: Upstream, call: UpstreamCall) -> Streamed:
