@@ -71,7 +71,9 @@ _TOO_LONG = re.compile(
     r"context.{0,3}length|maximum context|context window|prompt is too long|input length|too many (input )?tokens", re.IGNORECASE
 )
 # Our own account with the provider is out of money or closed: not the caller's fault, and not a matter of waiting.
-_OUR_ACCOUNT = re.compile(r"insufficient_quota|billing_hard_limit|arrearage|account_deactivated|account is not active", re.IGNORECASE)
+_OUR_ACCOUNT = re.compile(
+    r"insufficient_quota|billing_hard_limit|arrearage|account_deactivated|account is not active|credit balance is too low", re.IGNORECASE
+)
 _UNSAFE = re.compile(
     r"content.?filter|content.?policy|content management policy|safety|sensitive|data_?inspection|moderation|responsible ai", re.IGNORECASE
 )

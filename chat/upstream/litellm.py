@@ -24,6 +24,9 @@ from chat.upstream.body import digests_of, extras_of, fields_of
 from chat.upstream.errors import Failed, Misconfigured, TimedOut, UpstreamError, of_status
 from chat.upstream.whitelist import StreamWhitelist, answer, finish_reason
 
+# What LiteLLM makes a 500 or a 400 of, and what the provider had said.
+_LOST_STATUSES = {(500, "overloaded"): 529, (400, "request_too_large"): 413}
+
 
 class LiteLLMTransport:
     async def complete(self, call: UpstreamCall) -> Answer:
@@ -160,8 +163,10 @@ def _error(error: Exception, litellm: Any) -> UpstreamError:
     status = None if isinstance(error, litellm.APIConnectionError) else getattr(error, "status_code", None)
     if not isinstance(status, int) or status < 400:
         return Failed(f"{type(error).__name__} in the litellm transport")
+    text = f"{error} {getattr(error, 'body', None)}"
+    status = next((lost for (made, word), lost in _LOST_STATUSES.items() if made == status and word in text.lower()), status)
     headers = getattr(error, "litellm_response_headers", None) or {}
-    return of_status(status, f"{error} {getattr(error, 'body', None)}", retry_after=headers.get("retry-after"))
+    return of_status(status, text, retry_after=headers.get("retry-after"))
 
 
 def _usage(usage: Any) -> dict[str, Any]:

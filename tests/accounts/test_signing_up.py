@@ -103,6 +103,7 @@ def test_a_changed_address_gets_no_second_welcome():
     assert User.objects.get(account__wallet=wallet_of(other)).email == other
     assert wallet_of(other).balance == 1000
     assert mailed_to(email)[-1].subject == "Your email address was changed"
+    assert "write to our support" in mailed_to(email)[-1].body
     assert not EmailAddress.objects.filter(email=email).exists()
 
 

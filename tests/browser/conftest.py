@@ -42,6 +42,10 @@ def chromium() -> str:
     return path if Path(path).exists() else ""
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    item.add_marker("browser")  # asked for this folder's tests only
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     here = [item for item in items if item.get_closest_marker("browser")]

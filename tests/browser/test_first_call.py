@@ -12,8 +12,6 @@ from playwright.sync_api import expect
 
 from tests.browser.visitor import Visitor
 
-pytestmark = pytest.mark.browser
-
 
 def run_the_command(visitor: Visitor) -> Any:
     """What the page says to run in a terminal, as it stands. The answer."""

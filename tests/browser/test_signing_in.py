@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import expect
 
-pytestmark = pytest.mark.browser
 PASSWORD = "correct horse battery staple"
 
 

@@ -3,8 +3,10 @@
 import subprocess
 import sys
 from decimal import Decimal
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 
 from catalog import editing
 from catalog.models import Model, Price, Route
@@ -78,6 +80,15 @@ def test_only_what_speaks_another_dialect_goes_over_litellm():
     over = {(route.model_id, route.name): route.transport for route in Route.objects.all()}
     assert {way for way, transport in over.items() if transport == "litellm"} == {("claude-sonnet-5-5", "anthropic")}
     assert len(over) == 8
+
+
+def test_an_installation_from_before_the_native_transport_takes_it_over():
+    seed()
+    now = dict(Route.objects.values_list("pk", "transport"))
+    Route.objects.update(transport="litellm")
+    staffs = Route.objects.create(model_id="gpt-4o-mini", name="proxy", transport="litellm", litellm_model="openai/gpt-4o-mini")
+    import_module("catalog.migrations.0002_seeded_routes_native").go_native(apps, None)
+    assert dict(Route.objects.values_list("pk", "transport")) == {**now, staffs.pk: "litellm"}
 
 
 def test_outside_a_sandbox_its_routes_are_off(settings):

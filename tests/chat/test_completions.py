@@ -233,6 +233,10 @@ def test_a_temperature_below_the_models_least_is_raised_and_above_its_most_refus
     assert owner.chat(temperature=0).status_code == 200
     error = owner.chat(temperature=1.5).json()["error"]
     assert (error["code"], error["details"]["unsupported_fields"]) == ("unsupported_option", ["temperature"])
+    assert owner.chat(temperature=1.5, model="auto").json()["model"] == "gpt-4o-mini"
+    # qwen-max takes up to 1.99, and no other model its options
+    error = owner.chat(temperature=2, model="auto", model_options={"top_k": 5, "repetition_penalty": 1}).json()["error"]
+    assert (error["code"], error["details"]["unsupported_fields"]) == ("unsupported_option", ["temperature"])
 
 
 def test_neither_prompts_nor_keys_nor_a_providers_text_are_logged(site, customer):

@@ -219,6 +219,20 @@ def test_a_provider_that_fetches_them_itself_is_left_to():
     assert asyncio.run(run()) is fields
 
 
+@pytest.mark.parametrize("provider", ["minimax", "hosted_vllm"])
+def test_a_provider_not_known_to_fetch_them_is_never_sent_an_address(provider: str):
+    fields = {"messages": [{"role": "user", "content": [part("https://pictures.example/a.png")]}]}
+    asked = []
+
+    async def resolve(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return []
+
+    with pytest.raises(ApiError):
+        asyncio.run(images.inlined(fields, route=route("http://127.0.0.1:9/v1", provider=provider), network=Network(resolve=resolve)))
+    assert asked == ["pictures.example"]
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_over_litellm_an_address_inside_our_network_is_refused_before_the_provider(site, customer, stream: bool):
     model = priced_model(site.v1, transport="litellm", upstream="sandbox", supported_fields=["image_url"])
