@@ -16,13 +16,7 @@ import uvloop
 
 CHUNKS = 20
 WORDS = "It is an answer of sixty tokens or so, such as a short question gets from a model that was asked to be brief and plain. "
-USAGE = {
-    "prompt_tokens": 57,
-    "completion_tokens": 60,
-    "total_tokens": 117,
-    "prompt_tokens_details": {"cached_tokens": 0},
-    "completion_tokens_details": {"reasoning_tokens": 0},
-}
+USAGE = {"prompt_tokens": 57, "completion_tokens": 60, "total_tokens": 117, "prompt_tokens_details": {"cached_tokens": 0}}
 _LENGTH = re.compile(rb"(?i)content-length: *(\d+)")
 _STREAM = re.compile(rb'"stream": ?true')
 _DELAY = re.compile(rb"\[\[delay=(\d+)\]\]")

@@ -26,7 +26,9 @@ curl --silent --show-error "$BEATRA_BASE_URL/chat/completions" \\
     "messages": [{"role": "user", "content": "Say hi in five words."}]
   }'
 """
-README_CURLS = re.findall(r"^curl .*?(?=\n```)", README, re.MULTILINE | re.DOTALL)
+README_CURLS = [
+    one for one in re.findall(r"^curl .*?(?=\n```|\ncurl |\n\n)", README, re.MULTILINE | re.DOTALL) if '/chat/completions" ' in one
+]
 COMMAND = (
     'curl -sS "$BEATRA_BASE_URL/chat/completions" -H "Authorization: Bearer $BEATRA_API_KEY" -H "Content-Type: application/json" {data}'
 )
@@ -63,11 +65,22 @@ def chat(text: str = "Say hi in five words.", **fields: Any) -> bytes:
     return json.dumps({"model": "auto", "messages": [{"role": "user", "content": text}], **fields}).encode()
 
 
+def said(output: str) -> tuple[str, dict[str, Any]]:
+    """The text and the usage of an answer, whole or streamed."""
+    if not output.startswith("data: "):
+        answer = json.loads(output)
+        return answer["choices"][0]["message"]["content"], answer["usage"]
+    *events, last = output.strip().split("\n\n")
+    assert last == "data: [DONE]"
+    chunks = [json.loads(event.removeprefix("data: ")) for event in events]
+    return "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks), chunks[-1]["usage"]
+
+
 @pytest.mark.parametrize("command", [QUICKSTART, *README_CURLS], ids=["docs", *(f"readme {n}" for n, _ in enumerate(README_CURLS, 1))])
 def test_the_command_of_the_documents_works_as_it_stands(owner: Customer, command: str):
-    answer = json.loads(shell(owner, command))
-    assert len(answer["choices"][0]["message"]["content"].split()) == 5
-    assert answer["usage"]["credits"] == str(owner.record.charged_credits)
+    text, usage = said(shell(owner, command))
+    assert len(text.split()) == 5
+    assert usage["credits"] == str(owner.record.charged_credits)
 
 
 def test_the_readme_has_a_command():
@@ -97,11 +110,9 @@ def test_it_may_send_as_it_likes(owner: Customer, options: tuple[str, ...]):
 def test_it_reads_a_stream_to_the_done(owner: Customer, options: tuple[str, ...]):
     done = curl(owner, "-N", *options, body=chat(stream=True))
     assert (done.status, done.type) == (200, "text/event-stream")
-    *events, last = done.answer.strip().split("\n\n")
-    assert last == "data: [DONE]"
-    chunks = [json.loads(event.removeprefix("data: ")) for event in events]
-    assert len("".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks).split()) == 5
-    assert chunks[-1]["usage"]["credits"] == str(owner.record.charged_credits)
+    text, usage = said(done.answer)
+    assert len(text.split()) == 5
+    assert usage["credits"] == str(owner.record.charged_credits)
 
 
 def test_it_shows_events_while_they_come(owner: Customer, gate: Gate):
