@@ -26,7 +26,8 @@ def test_a_code_signs_in_and_a_password_can_be_set_with_it(visitor):
 
     page.get_by_role("button", name="Sign out").click()
     page.get_by_role("navigation").get_by_role("link", name="Sign in").click()
-    # the address has the focus; from there by keyboard alone
+    # from here by keyboard alone
+    expect(page.get_by_label("Email")).to_be_focused()
     page.keyboard.type(ann.email)
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
