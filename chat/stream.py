@@ -153,6 +153,8 @@ class Stream:
             self._counts = chunk.usage
         for choice in chunk.choices:
             index, delta, reason = choice["index"], choice["delta"], choice.get("finish_reason")
+            if index in self._finished or index >= self.call.request.choices:  # it has ended, or nobody asked for it
+                continue
             texts = list(usage.texts_of(delta))
             if texts:
                 self._texts += texts
@@ -161,7 +163,7 @@ class Stream:
                 self._flush_last()
                 self._begin(index)
                 self._put({"index": index, "delta": delta, "logprobs": choice.get("logprobs"), "finish_reason": None})
-            if reason and index not in self._finished:
+            if reason:
                 self._flush_last()
                 self._finished.add(index)
                 self._last = {"index": index, "delta": {}, "logprobs": None, "finish_reason": reason}
