@@ -164,3 +164,12 @@ def test_an_event_without_end_is_not_taken_in():
     parts = [first] + [b"a" * (1 << 20)] * (MAX_EVENT_BYTES // (1 << 20) + 1)
     with RawProvider(chunked(*parts)) as raw:
         assert type(Provider("native", raw.base_url).error("hi", streaming=True)) is Failed
+
+
+def test_comments_are_no_part_of_an_event_however_many_come():
+    """A provider that thinks for long keeps its stream alive by them."""
+    pings = b": ping\n\n" * (1 << 17)
+    parts = [pings] * (MAX_EVENT_BYTES // len(pings) + 1)
+    with RawProvider(chunked(*parts, b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}\n\n')) as raw:
+        got = Provider("native", raw.base_url).stream("hi")
+    assert (got.error, got.text(), got.finish()) == (None, "a", "stop")
