@@ -8,10 +8,11 @@ import orjson
 from hypothesis import example, given
 from hypothesis import strategies as some
 
+from chat.answers import TokenLogprob
 from chat.upstream.errors import Failed, UpstreamError
 from chat.upstream.events import Events
 from chat.upstream.native import parsed
-from chat.upstream.whitelist import StreamWhitelist, answer
+from chat.upstream.whitelist import StreamWhitelist, answer, logprobs
 from tests.chat.raw_provider import delta, said
 
 FINISH_REASONS = {None, "stop", "length", "tool_calls", "content_filter"}
@@ -96,7 +97,15 @@ def test_log_probabilities_of_any_shape_are_rebuilt_or_failed(body: Any):
         return
     for choice in chunk.choices if chunk else ():
         for token in (choice.get("logprobs") or {}).get("content") or ():
-            assert set(token) == {"token", "logprob", "bytes", "top_logprobs"}
+            TokenLogprob.model_validate(token, strict=True)
+
+
+def test_a_token_without_a_text_or_a_likelihood_is_left_out():
+    likely = {"token": "a", "logprob": -1, "bytes": None}
+    lacking = [{**likely, "token": None}, {"token": "b"}, {"token": "c", "logprob": None}]
+    sent = {"content": [*lacking, {**likely, "top_logprobs": [*lacking, likely]}], "refusal": lacking}
+    assert logprobs(sent) == {"content": [{**likely, "top_logprobs": [likely]}], "refusal": None}
+    assert logprobs({"content": lacking}) is None
 
 
 LINES = some.sampled_from([b"data: one", b"data:two", b"data", b": comment", b"event: x", b"id: 7", b"", b"", b"retry: 1"])
