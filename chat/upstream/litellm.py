@@ -165,7 +165,8 @@ def _error(error: Exception, litellm: Any) -> UpstreamError:
     text = f"{error} {getattr(error, 'body', None)}"
     status = next((lost for (made, word), lost in _LOST_STATUSES.items() if made == status and word in text.lower()), status)
     headers = getattr(error, "litellm_response_headers", None) or {}
-    return of_status(status, text, retry_after=headers.get("retry-after"))
+    words = " ".join(word for name in ("code", "type") if isinstance(word := getattr(error, name, None), str))
+    return of_status(status, text, words=words, retry_after=headers.get("retry-after"))
 
 
 def _usage(usage: Any) -> dict[str, Any]:
