@@ -192,14 +192,20 @@ def _token(sent: Any) -> dict[str, Any]:
 
 def _probable(sent: Any) -> dict[str, Any]:
     token = _object(sent)
-    logprob, octets = token.get("logprob"), token.get("bytes")
-    is_known = type(logprob) in (int, float) and -_LARGEST <= logprob <= _LARGEST  # neither NaN nor an integer without end is
+    octets = token.get("bytes")
     is_octets = isinstance(octets, list) and all(type(octet) is int and 0 <= octet < 256 for octet in octets)
     return {
         "token": _text(token.get("token")) or "",
-        "logprob": float(logprob) if is_known else UNLIKELY,
+        "logprob": _logprob(token.get("logprob")),
         "bytes": octets if is_octets else None,
     }
+
+
+def _logprob(sent: Any) -> float:
+    # Neither NaN nor an integer without end is between the two
+    if isinstance(sent, int | float) and not isinstance(sent, bool) and -_LARGEST <= sent <= _LARGEST:
+        return float(sent)
+    return UNLIKELY
 
 
 def _reasoning(message: dict[str, Any]) -> str | None:
@@ -237,10 +243,10 @@ def _text(value: Any) -> str | None:
         return None
     if not isinstance(value, str):
         raise Failed("a text of the answer is none")
-    if "\0" in value:  # no request may hold one, and every answer may be sent back
-        value = value.replace("\0", "")
+    # No request may hold a NUL, and every answer may be sent back
+    text: str = value.replace("\0", "") if "\0" in value else value
     # Half a character can't be sent on; most texts are known at once to have none
-    return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _object(value: Any) -> dict[str, Any]:
