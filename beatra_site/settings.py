@@ -176,7 +176,7 @@ ACCOUNT_LOGIN_BY_CODE_TIMEOUT = ACCOUNT_EMAIL_VERIFICATION_BY_CODE_TIMEOUT = ACC
 ACCOUNT_LOGIN_BY_CODE_SUPPORTS_RESEND = ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
 # On top of allauth's limits: no more than so many mails an hour to one address, whoever asks from wherever
 ACCOUNT_RATE_LIMITS = {
-    "enter_code": "30/m/ip",  # ours, see accounts/sign_in_urls.py
+    "enter_code": "30/m/ip",  # ours, see accounts/guards.py
     "confirm_email": "3/m/key,20/h/key",
     "request_login_code": "20/m/ip,3/m/key,20/h/key",
     "reset_password": "20/m/ip,3/m/key,20/h/key",

@@ -7,11 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 from typing_extensions import TypeAliasType
 
-from contract.answers import Count, Credits, CreditsPerUsd, UsdReference
+from contract.answers import Count, Credits, CreditsPerUsd, Label, UsdReference
 
-Label = Annotated[
-    Literal["Available", "Preview"], Field(description="`Available`: a public contract. `Preview`: callable, but it may still change.")
-]
 CapabilityId = Literal["chat", "text_to_music", "reference_audio_to_music"]
 Modality = Literal["text", "image", "audio"]
 ModelId = Annotated[str, Field(examples=["MiniMax-M2.7"])]

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 from catalog.models import Capability
-
-Label = Literal["Available", "Preview"]
-AVAILABLE: Label = "Available"
-PREVIEW: Label = "Preview"
+from contract.answers import Label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +27,7 @@ CAPABILITIES = (
         id="chat",
         of=Capability.CHAT,
         display_name="Chat completions",
-        label=AVAILABLE,
+        label="Available",
         endpoint="/v1/chat/completions",
         input_modalities=("text",),
         output_modalities=("text",),
@@ -40,7 +36,7 @@ CAPABILITIES = (
         id="text_to_music",
         of=Capability.MUSIC,
         display_name="Text to music",
-        label=PREVIEW,
+        label="Preview",
         endpoint="/v1/music/text-to-music",
         input_modalities=("text",),
         output_modalities=("audio",),
@@ -49,7 +45,7 @@ CAPABILITIES = (
         id="reference_audio_to_music",
         of=Capability.MUSIC,
         display_name="Reference audio to music",
-        label=PREVIEW,
+        label="Preview",
         endpoint="/v1/music/reference-audio-to-music",
         input_modalities=("text", "audio"),
         output_modalities=("audio",),

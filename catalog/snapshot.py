@@ -84,7 +84,6 @@ class ModelInfo:
     id: str
     display_name: str
     capability: str
-    enabled: bool
     auto_rank: int | None
     context_window: int
     max_output_tokens: int
@@ -216,7 +215,6 @@ def _model(row: Mapping[str, Any]) -> ModelInfo:
         id=row["id"],
         display_name=row["display_name"],
         capability=row["capability"],
-        enabled=True,
         auto_rank=row["auto_rank"],
         context_window=row["context_window"],
         max_output_tokens=row["max_output_tokens"],

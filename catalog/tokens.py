@@ -62,25 +62,20 @@ def estimate_prompt(
     *,
     tools: Sequence[Mapping[str, Any]] | None = None,
     response_format: Mapping[str, Any] | None = None,
-    tokens_per_image: int = 0,
     ceiling: int | None = None,
 ) -> int:
-    """The estimated prompt tokens of a chat request: its JSON text, and `tokens_per_image` for each image.
+    """The estimated prompt tokens of a chat request: its JSON text without images, which each model counts its own way.
 
     Pure and thread-safe. `ceiling` as in `count`: give the largest context window in question.
     """
-    images = 0
     spoken = []
     for message in messages:
         content = message.get("content")
         if isinstance(content, list | tuple):
-            parts = [part for part in content if not _is_image(part)]
-            images += len(content) - len(parts)
-            message = {**message, "content": parts}
+            message = {**message, "content": [part for part in content if not _is_image(part)]}
         spoken.append(message)
     texts = [_json(spoken)] + [_json(given) for given in (tools, response_format) if given]
-    base = _TOKENS_PER_REQUEST + _TOKENS_PER_MESSAGE * len(spoken) + tokens_per_image * images
-    return base + sum(count(text, ceiling=ceiling) for text in texts)
+    return _TOKENS_PER_REQUEST + _TOKENS_PER_MESSAGE * len(spoken) + sum(count(text, ceiling=ceiling) for text in texts)
 
 
 def warm() -> None:

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
-from chat.images import checked_url
+from chat.image_urls import checked_url
 from chat.strict_types import Inner, Text, not_offered
 from chat.tools import ToolCall
 from contract.invalid import OWN_WORDS

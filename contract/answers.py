@@ -1,4 +1,4 @@
-"""What the shapes of answers have in common: amounts, rates and times as the API writes them.
+"""What the shapes of answers have in common: amounts, rates and times as the API writes them, and its labels.
 
 The shapes themselves are pydantic models in the `answers.py` of each app. Views build plain dicts; the OpenAPI document and the tests
 are made from the models. They name every field that is sent, and allow others, so that a caller's code survives a new one.
@@ -7,7 +7,7 @@ are made from the models. They name every field that is sent, and allow others, 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -34,6 +34,10 @@ Time = Annotated[
 """A moment, RFC 3339 in UTC."""
 
 Count = Annotated[int, Field(ge=0)]
+
+Label = Annotated[
+    Literal["Available", "Preview"], Field(description="`Available`: a public contract. `Preview`: callable, but it may still change.")
+]
 
 
 def time_text(moment: datetime) -> str:

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 
+from contract.answers import Label
 from contract.errors import ERRORS
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
@@ -56,7 +57,7 @@ class Operation:
 
     id: str
     tag: str
-    status: Literal["Available", "Preview"]
+    status: Label
     answer: type[BaseModel]
     answer_words: str = "The answer."
     answer_examples: Mapping[str, Example] = field(default_factory=dict)

@@ -31,6 +31,8 @@ class WalletView(AsyncAPIView):
         The credits of this key's account, and what calls in flight hold of them.
         """
         wallet = await standing.of(request.auth.wallet_id)  # type: ignore[attr-defined]  # set by the view
+        if wallet.credits_per_usd is None:
+            raise LookupError("no credits-per-USD rate is in force: `manage.py seed` sets the site's")
         return JsonAnswer(
             {
                 "object": "wallet",

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from wallets import pool
-from wallets.statements import rate_in_force
+from wallets.rates import rate_in_force
 
 _READ = f"select balance, held, {rate_in_force('wallet.id')} from wallets_wallet as wallet where id = %s"  # noqa: S608  # no value is put into it
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Credits of a wallet, at one moment. `credits_per_usd` is the display rate in force for it."""
+    """Credits of a wallet, at one moment. `credits_per_usd` is the display rate in force for it, None where none is set."""
 
     balance: Decimal
     held: Decimal
-    credits_per_usd: Decimal
+    credits_per_usd: Decimal | None
 
     @property
     def available_credits(self) -> Decimal:
@@ -26,11 +26,9 @@ class Standing:
 
 
 async def of(wallet_id: int) -> Standing:
-    """The wallet's standing. Raises LookupError for an unknown wallet, or where no rate is in force."""
+    """The wallet's standing. Raises LookupError for an unknown wallet."""
     async with pool.connection() as connection:
         row = await (await connection.execute(_READ, [wallet_id])).fetchone()
-    if row is None or row[2] is None:
-        raise LookupError(
-            f"no wallet {wallet_id}" if row is None else "no credits-per-USD rate is in force: `manage.py seed` sets the site's"
-        )
+    if row is None:
+        raise LookupError(f"no wallet {wallet_id}")
     return Standing(*row)

@@ -28,6 +28,8 @@ from typing import Any, Generic, TypeVar
 
 import orjson
 
+from wallets.rates import rate_in_force
+
 AGAIN = "again"
 LOCKED = "locked"
 NO_RATE = "no_rate"
@@ -78,16 +80,6 @@ def _wallets(*, skip_locked: bool = False) -> str:
     select id, balance, held, in_flight, max_in_flight, entries from wallets_wallet
      where id = any (array(select wallet_id from r)) order by id for no key update{" skip locked" if skip_locked else ""}
 )"""
-
-
-def rate_in_force(wallet_id: str) -> str:
-    """The credits-per-USD rate now: the own newest of the wallet in that column before the site's, NULL where there is neither."""
-
-    def newest(whose: str) -> str:
-        return f"""(select value from wallets_creditsperusdrate where wallet_id {whose} and effective_from <= statement_timestamp()
-                     order by effective_from desc, id desc limit 1)"""
-
-    return f"coalesce({newest(f'= {wallet_id}')}, {newest('is null')})"
 
 
 PLACE_COLUMNS = {

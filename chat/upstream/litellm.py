@@ -157,7 +157,7 @@ def _error(error: Exception, litellm: Any) -> UpstreamError:
     if isinstance(cause := getattr(error, "original_exception", None), Exception):
         error = cause
     if isinstance(error, litellm.Timeout):
-        return TimedOut("no answer in time", status=None)
+        return TimedOut("no answer in time")
     # Its 500 of a connection that failed, or of an answer that it could not read, is no status of the provider's
     status = None if isinstance(error, litellm.APIConnectionError) else getattr(error, "status_code", None)
     if not isinstance(status, int) or status < 400:

@@ -180,25 +180,25 @@ def _details(sent: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def logprobs(sent: Any) -> dict[str, Any] | None:
+    """The tokens with their likelihoods; those that lack either are left out."""
     if not isinstance(sent, dict):
         return None
-    kept = {name: [_token(token) for token in _list(sent[name])] for name in ("content", "refusal") if sent.get(name)}
-    return {"content": kept.get("content"), "refusal": kept.get("refusal")} if kept else None
+    kept = {name: _probables(sent.get(name), also_likely=True) for name in ("content", "refusal")}
+    return {name: tokens or None for name, tokens in kept.items()} if any(kept.values()) else None
 
 
-def _token(sent: Any) -> dict[str, Any]:
-    return {**_probable(sent), "top_logprobs": [_probable(other) for other in _list(sent.get("top_logprobs"))]}
-
-
-def _probable(sent: Any) -> dict[str, Any]:
-    token = _object(sent)
-    octets = token.get("bytes")
-    is_octets = isinstance(octets, list) and all(type(octet) is int and 0 <= octet < 256 for octet in octets)
-    return {
-        "token": _text(token.get("token")) or "",
-        "logprob": _logprob(token.get("logprob")),
-        "bytes": octets if is_octets else None,
-    }
+def _probables(sent: Any, *, also_likely: bool) -> list[dict[str, Any]]:
+    tokens = []
+    for given in _list(sent):
+        text, logprob, octets = _text(_object(given).get("token")), given.get("logprob"), given.get("bytes")
+        if text is None or logprob is None:
+            continue
+        is_octets = isinstance(octets, list) and all(type(octet) is int and 0 <= octet < 256 for octet in octets)
+        token: dict[str, Any] = {"token": text, "logprob": _logprob(logprob), "bytes": octets if is_octets else None}
+        if also_likely:
+            token["top_logprobs"] = _probables(given.get("top_logprobs"), also_likely=False)
+        tokens.append(token)
+    return tokens
 
 
 def _logprob(sent: Any) -> float:

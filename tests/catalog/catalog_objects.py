@@ -45,7 +45,6 @@ def model(id: str = "test", *, markup: str = "1000", routes: tuple[RouteInfo, ..
     given: dict[str, Any] = {
         "display_name": id,
         "capability": "chat",
-        "enabled": True,
         "auto_rank": None,
         "context_window": 100_000,
         "max_output_tokens": 10_000,

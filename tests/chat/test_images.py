@@ -248,3 +248,9 @@ def test_over_litellm_an_address_inside_our_network_is_refused_before_the_provid
     record = owner.record
     assert (record.status, record.clause, record.charged_credits, record.attempts) == ("released", "not_sent", 0, [])
     assert (owner.wallet.balance, owner.wallet.held) == (1000, 0)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 3 * 65_536 - 1, 3 * 65_536, 3 * 65_536 + 1, 10**6])
+def test_an_image_put_in_piece_by_piece_is_whole(size: int):
+    data = (PNG * (size // len(PNG) + 1))[:size]
+    assert images.data_uri(data, kind="image/png") == data_uri(data)

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as some
 
-from chat.answers import Choice, ChunkChoice
+from chat.answers import Choice, ChunkChoice, TokenLogprob
 from chat.upstream.errors import Failed, UpstreamError
 from chat.upstream.events import Events
 from chat.upstream.native import parsed
-from chat.upstream.whitelist import StreamWhitelist, answer
+from chat.upstream.whitelist import StreamWhitelist, answer, logprobs
 from tests.answers import assert_shape
 from tests.chat.raw_provider import delta, said
 
@@ -127,7 +127,15 @@ def test_log_probabilities_of_any_shape_are_rebuilt_or_failed(body: Any):
     for choice in chunk.choices if chunk else ():
         assert_sendable(choice, ChunkChoice)
         for token in (choice.get("logprobs") or {}).get("content") or ():
-            assert set(token) == {"token", "logprob", "bytes", "top_logprobs"}
+            TokenLogprob.model_validate(token, strict=True)
+
+
+def test_a_token_without_a_text_or_a_likelihood_is_left_out():
+    likely = {"token": "a", "logprob": -1, "bytes": None}
+    lacking = [{**likely, "token": None}, {"token": "b"}, {"token": "c", "logprob": None}]
+    sent = {"content": [*lacking, {**likely, "top_logprobs": [*lacking, likely]}], "refusal": lacking}
+    assert logprobs(sent) == {"content": [{**likely, "top_logprobs": [likely]}], "refusal": None}
+    assert logprobs({"content": lacking}) is None
 
 
 def nested(levels: int) -> Any:
@@ -172,7 +180,7 @@ def test_what_a_client_could_not_send_back_is_left_out():
 
 def test_a_log_probability_that_is_no_number_is_an_unlikely_one():
     """The value that OpenAI's reference has for one that can't be told."""
-    for odd in (None, True, float("nan"), float("-inf"), 10**400, "-1"):
+    for odd in (True, float("nan"), float("-inf"), 10**400, "-1"):
         told = {"content": [{"token": "a", "logprob": odd, "bytes": [97, 2**70]}]}
         (whole,) = answer({"choices": [{**said("a")["choices"][0], "logprobs": told}]}).choices
         assert whole["logprobs"]["content"] == [{"token": "a", "logprob": -9999.0, "bytes": None, "top_logprobs": []}]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from typing import get_args
 
 import pytest
 
@@ -13,7 +14,8 @@ from tests.chat.events import streamed
 from tests.chat.test_bad_input import assert_refused
 from tests.factories import ApiKeyFactory
 from tests.gate import Gate, calling
-from wallets.answers import UsageReceipt
+from wallets.answers import Clause, UsageReceipt
+from wallets.models import UsageClause
 
 
 def test_a_call_has_its_receipt(customer):
@@ -140,3 +142,7 @@ def test_an_unknown_id_is_the_404_that_anothers_is(customer, id: str):
     if "/" not in id and "%2F" not in id:
         assert errors[0]["message"] == errors[1]["message"]
         assert errors[0].keys() == errors[1].keys()
+
+
+def test_every_clause_of_a_record_is_in_the_document():
+    assert set(get_args(get_args(Clause)[0])) == set(UsageClause.values)
