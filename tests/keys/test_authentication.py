@@ -11,6 +11,7 @@ from rest_framework.test import APIRequestFactory
 from rest_framework.views import APIView
 
 from contract.errors import ApiError
+from contract.resolving import on_behalf_of
 from keys import cache, tokens
 from keys.authentication import ApiKeyAuthentication
 from keys.caller import Caller
@@ -196,3 +197,18 @@ def test_drf_asks_the_database_once(django_assert_num_queries):
     key = ApiKeyFactory()
     with django_assert_num_queries(1):
         by_drf(f"Bearer {key.token}")
+
+
+def test_names_are_resolved_on_the_callers_share(committed):
+    """contract/resolving.py counts by account, whichever of its keys calls."""
+    account = AccountFactory()
+    WalletFactory(account=account)
+    key = ApiKeyFactory(account=account)
+
+    async def ask() -> object:
+        async with open_pool():
+            await ApiKeyAuthentication().authenticate_async(request_with(f"Bearer {key.token}"))
+            return on_behalf_of.get()
+
+    cache.KEYS.clear()
+    assert asyncio.run(ask()) == account.pk
