@@ -82,7 +82,8 @@ class ApiKeyAuthentication(BaseAuthentication):
 def _token(request: WithHeaders) -> str:
     match = _BEARER.fullmatch(request.META.get("HTTP_AUTHORIZATION", ""))
     if match is None:
-        raise ApiError("unauthorized")
+        is_bare = tokens.well_formed(request.META.get("HTTP_AUTHORIZATION", "").strip())
+        raise ApiError("unauthorized", "'Bearer ' is missing in front of the key." if is_bare else None)
     if not tokens.well_formed(match[1]):
         raise ApiError("invalid_api_key")
     return match[1]

@@ -89,6 +89,13 @@ def test_no_or_a_malformed_header_is_unauthorized(enter: Door, header: str | Non
     assert refused(enter, header and header.replace("{token}", token)) == ("unauthorized", 401)
 
 
+def test_a_bare_key_is_told_what_is_missing_and_not_repeated(enter: Door):
+    token = ApiKeyFactory().token
+    with pytest.raises(ApiError) as caught:
+        enter(token)
+    assert (caught.value.code, caught.value.message) == ("unauthorized", "'Bearer ' is missing in front of the key.")
+
+
 @pytest.mark.parametrize("token", ["sk-1234", "sk-bt-", "sk-bt-" + "A" * 38, "x" * 5000])
 def test_a_malformed_key_is_invalid(enter: Door, token: str):
     assert refused(enter, f"Bearer {token}") == ("invalid_api_key", 401)
