@@ -136,6 +136,7 @@ def test_an_address_in_capitals_is_the_same_address():
     ("email", "password", "told"),
     [
         ("", PASSWORD, "This field is required."),
+        (f"{'a' * 60}@{'b' * 60}.{'c' * 60}.{'d' * 60}.{'e' * 20}.com", PASSWORD, "at most 254 characters"),
         ("nobody", PASSWORD, "Enter a valid email address."),
         ("a\x00b@example.com", PASSWORD, "Null characters are not allowed."),
         ("ann@example.com", "short", "at least 8 characters"),
