@@ -8,11 +8,13 @@ The reference is `litellm.cost_per_token` with the price list registered under t
 `response_cost` of a response, which follows the model name that the upstream echoes and is 0.0 where usage is missing.
 
 litellm takes 3 s and 200 MB to import: only a `litellm` row or `method_of` does it. `needs_litellm` of the snapshot
-tells a process to call `load_litellm` in a thread when it starts.
+tells a process to call `load_litellm` in a thread when it starts; on an event loop `ready` is awaited before any sum, since a
+route can become a `litellm` one while the process runs.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import random
@@ -80,11 +82,26 @@ def cost_row(route_id: int | str, entry: Mapping[str, Any], *, version: int, met
     )
 
 
-def cost_usd(row: CostRow, usage: TokenUsage) -> Decimal:
-    """LiteLLM's cost of `usage` in USD, twelve places.
+def costed(row: CostRow, usage: TokenUsage) -> tuple[Decimal, list[dict[str, Any]]]:
+    """LiteLLM's cost of `usage` in USD, twelve places, and the lines that it is the sum of, as the usage record keeps them.
 
-    A `litellm` row imports litellm on its first use: blocking for seconds, unless `load_litellm` was called.
+    There is a line for each class of tokens that there are, `{"class", "tokens", "usd_per_token", "usd"}`: class is input, cached,
+    cache_write, audio_input, output, reasoning or audio_output, each token in one of them; amounts are exact decimal texts in USD, at
+    the rates of the prompt's tier. Their sum, rounded once to twelve places, is the cost. No lines for a `litellm` row: LiteLLM gives
+    its sum as a whole. Such a row imports litellm, blocking for seconds, unless `ready` was awaited.
     """
+    if row.method == LITELLM:
+        return litellm_cost_usd(row, usage), []
+    cost, lines = Decimal(0), []
+    for name, tokens, rate in _by_class(row, usage):
+        usd = money.EXACT.multiply(rate, tokens)
+        cost = money.EXACT.add(cost, usd)
+        lines.append({"class": name, "tokens": tokens, "usd_per_token": _plain(rate), "usd": _plain(usd)})
+    return money.usd(cost), lines
+
+
+def cost_usd(row: CostRow, usage: TokenUsage) -> Decimal:
+    """The cost that `costed` gives, where nobody asks for its lines."""
     if row.method == LITELLM:
         return litellm_cost_usd(row, usage)
     cost = Decimal(0)
@@ -94,18 +111,8 @@ def cost_usd(row: CostRow, usage: TokenUsage) -> Decimal:
 
 
 def cost_lines(row: CostRow, usage: TokenUsage) -> list[dict[str, Any]]:
-    """The sum behind `cost_usd`, as the usage record keeps it: one line for each class of tokens that there are.
-
-    A line is `{"class", "tokens", "usd_per_token", "usd"}`: class is input, cached, cache_write, audio_input, output, reasoning or
-    audio_output, each token in one of them; amounts are exact decimal texts in USD, at the rates of the prompt's tier. Their sum,
-    rounded once to twelve places, is `cost_usd`. Empty for a `litellm` row: LiteLLM gives its sum as a whole.
-    """
-    if row.method == LITELLM:
-        return []
-    return [
-        {"class": name, "tokens": tokens, "usd_per_token": _plain(rate), "usd": _plain(money.EXACT.multiply(rate, tokens))}
-        for name, tokens, rate in _by_class(row, usage)
-    ]
+    """The lines that `costed` gives."""
+    return [] if row.method == LITELLM else costed(row, usage)[1]
 
 
 def _by_class(row: CostRow, usage: TokenUsage) -> list[tuple[str, int, Decimal]]:
@@ -231,3 +238,14 @@ def load_litellm() -> Any:
     for name in ("LiteLLM", "LiteLLM Proxy", "LiteLLM Router"):
         logging.getLogger(name).handlers[:] = [logging.NullHandler()]  # it adds its own; its lines quote prompts and upstreams
     return litellm
+
+
+async def loaded() -> Any:
+    """LiteLLM itself, imported in a thread if this process has not yet."""
+    return load_litellm() if load_litellm.cache_info().currsize else await asyncio.to_thread(load_litellm)
+
+
+async def ready(row: CostRow) -> None:
+    """LiteLLM imported, in a thread, where the sums of `row` need it: else `costed` would hold the event loop up for seconds."""
+    if row.method == LITELLM:
+        await loaded()

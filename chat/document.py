@@ -84,8 +84,8 @@ def _chunk(delta: dict[str, Any], *, finish_reason: str | None = None, **more: A
 
 _CALL: Final = {"id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "Oslo"}'}}
 
-# What the body alone can be refused for, by the call and by its quote
-_REFUSALS: Final = ("context_length_exceeded", "unsupported_model", "unsupported_option", "unsupported_capability")
+# What can be refused before anything is held, by the call and by its quote
+_REFUSALS: Final = ("context_length_exceeded", "unsupported_model", "unsupported_option", "unsupported_capability", "model_unavailable")
 
 CREATE_CHAT_COMPLETION: Final = Operation(
     id="createChatCompletion",
@@ -117,7 +117,6 @@ CREATE_CHAT_COMPLETION: Final = Operation(
         "insufficient_balance",
         "spend_limit_reached",
         "billing_failed",
-        "model_unavailable",
         "upstream_error",
         "upstream_timeout",
     ),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 
 from catalog.snapshot import RouteInfo
 
@@ -58,10 +60,26 @@ DIALECTS: Mapping[str, Dialect] = {
 }
 
 
+_OPENAI = "api.openai.com"
+"""OpenAI's host; those of its regions are beneath it, as eu.api.openai.com (developers.openai.com/api/docs/guides/data-residency)."""
+
+
 def of(route: RouteInfo) -> Dialect:
-    """The dialect spoken at the other end of `route`."""
+    """The dialect spoken at the other end of `route`.
+
+    A model at somebody else's address is named `openai/...` too, for that is how LiteLLM is told that OpenAI's dialect is spoken
+    there: only OpenAI itself has all of OpenAI's ways.
+    """
     if route.sandbox:
         return SANDBOX
     provider, named, _ = route.litellm_model.partition("/")
     # LiteLLM's names without a provider are OpenAI's
-    return DIALECTS.get(provider if named else "openai", ANY)
+    if not named or provider == "openai":
+        return DIALECTS["openai"] if _is_openais(route.base_url) else ANY
+    return DIALECTS.get(provider, ANY)
+
+
+@lru_cache(maxsize=1024)
+def _is_openais(base_url: str) -> bool:
+    host = urlsplit(base_url).hostname or _OPENAI
+    return host == _OPENAI or host.endswith(f".{_OPENAI}")

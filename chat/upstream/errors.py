@@ -74,23 +74,33 @@ _TOO_LONG = re.compile(
 _OUR_ACCOUNT = re.compile(
     r"insufficient_quota|billing_hard_limit|arrearage|account_deactivated|account is not active|credit balance is too low", re.IGNORECASE
 )
+# A refused content ends a stream that has begun with a charge, so whole wordings only: "safety" and "sensitive" alone stand in
+# complaints about a field, too.
 _UNSAFE = re.compile(
-    r"content.?filter|content.?policy|content management policy|safety|sensitive|data_?inspection|moderation|responsible ai", re.IGNORECASE
+    r"content.?filter|content.?policy|content management policy|responsible.?ai"  # OpenAI, Azure; Anthropic: "content filtering policy"
+    r"|violating our usage policy|safety (system|check|filter|policy)|moderation"  # OpenAI's reasoning models; its image inputs
+    r"|data_?inspection|inappropriate content"  # Qwen
+    r"|new_sensitive|(input|output) sensitive"  # MiniMax
+    r"|content exists risk|\bsensitive.?(content|word|information)|prohibited.?content",  # DeepSeek, Volcengine, Gemini
+    re.IGNORECASE,
 )
+_FIELD = re.compile(r"(unsupported|unknown|unrecognized|invalid|missing)_(required_)?(parameter|argument|value|type)", re.IGNORECASE)
 
 
-def of_status(status: int, text: str, *, retry_after: str | None = None) -> UpstreamError:
-    """The error of an HTTP `status` of 400 or more. `text` is the provider's and only read, never kept."""
+def of_status(status: int, message: str, *, words: str = "", retry_after: str | None = None) -> UpstreamError:
+    """The error of an HTTP `status` of 400 or more.
+
+    `message` and `words`, the code and the type of the error object, are the provider's and only read, never kept.
+    """
     seconds = int(retry_after) if retry_after and retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 6 else None
     reason = f"the provider answered {status}"
-    if status in (400, 429) and _OUR_ACCOUNT.search(text):
+    if status in (400, 429) and _OUR_ACCOUNT.search(f"{words} {message}"):
         return Misconfigured(reason, status=status)
     match status:
         case 413:
             return TooLarge(reason, status=status)
         case 400 | 409 | 422:
-            kind = ContextTooLong if _TOO_LONG.search(text) else Unsafe if _UNSAFE.search(text) else Rejected
-            return kind(reason, status=status)
+            return _rejected(message, words)(reason, status=status)
         case 401 | 402 | 403 | 404:
             return Misconfigured(reason, status=status)
         case 408 | 504:
@@ -98,3 +108,15 @@ def of_status(status: int, text: str, *, retry_after: str | None = None) -> Upst
         case 429 | 503 | 529:
             return Overloaded(reason, status=status, retry_after_seconds=seconds)
     return Failed(reason, status=status)
+
+
+def _rejected(message: str, words: str) -> type[Rejected]:
+    """What a provider finds wrong with a request: by its code first, since a message may quote anything."""
+    if _TOO_LONG.search(words):
+        return ContextTooLong
+    if _UNSAFE.search(words):
+        return Unsafe
+    # Qwen has the code of a wrong field for a prompt that is too long, too
+    if _TOO_LONG.search(message):
+        return ContextTooLong
+    return Unsafe if _UNSAFE.search(message) and not _FIELD.search(words) else Rejected

@@ -26,7 +26,8 @@ class Events:
         if end := received.rfind(b"\n") + 1:
             self._parts.append(received[:end])
             block, self._parts = b"".join(self._parts), [received[end:]]
-            if events := self._read(block):
+            events = self._read(block)
+            if events or not self._lines:  # comments wait for nothing
                 self._waiting_bytes = len(received) - end
         else:
             self._parts.append(received)

@@ -10,7 +10,6 @@ tests/chat/test_transports.py holds them.
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import AsyncGenerator
 from functools import cache
@@ -18,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from catalog.cost import load_litellm
+from catalog.cost import load_litellm, loaded
 from chat.upstream import Answer, Chunk, UpstreamCall, dialects
 from chat.upstream.body import digests_of, extras_of, fields_of
 from chat.upstream.errors import Failed, Misconfigured, TimedOut, UpstreamError, of_status
@@ -109,8 +108,8 @@ class _RawAnswer:
 
 
 async def _ready() -> Any:
-    """LiteLLM, imported in a thread if this process has not yet."""
-    litellm = load_litellm() if load_litellm.cache_info().currsize else await asyncio.to_thread(load_litellm)
+    """LiteLLM, imported and told of our ways."""
+    litellm = await loaded()
     # It takes an answer that says the same word often for a fault
     litellm.REPEATED_STREAMING_CHUNK_LIMIT = 1_000_000_000
     return litellm
@@ -166,7 +165,8 @@ def _error(error: Exception, litellm: Any) -> UpstreamError:
     text = f"{error} {getattr(error, 'body', None)}"
     status = next((lost for (made, word), lost in _LOST_STATUSES.items() if made == status and word in text.lower()), status)
     headers = getattr(error, "litellm_response_headers", None) or {}
-    return of_status(status, text, retry_after=headers.get("retry-after"))
+    words = " ".join(word for name in ("code", "type") if isinstance(word := getattr(error, name, None), str))
+    return of_status(status, text, words=words, retry_after=headers.get("retry-after"))
 
 
 def _usage(usage: Any) -> dict[str, Any]:

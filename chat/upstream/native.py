@@ -20,9 +20,9 @@ from yarl import URL
 
 from chat.upstream import Answer, Chunk, UpstreamCall
 from chat.upstream.body import body_of
-from chat.upstream.errors import Failed, Misconfigured, TimedOut, UpstreamError, of_status
+from chat.upstream.errors import Failed, Misconfigured, TimedOut, UpstreamError
 from chat.upstream.events import Events
-from chat.upstream.refusals import raise_refusal
+from chat.upstream.refusals import of_answer, raise_refusal
 from chat.upstream.whitelist import StreamWhitelist, answer
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
@@ -125,11 +125,11 @@ async def _refused(response: aiohttp.ClientResponse) -> UpstreamError:
     if response.status < 400:
         response.close()
         return Misconfigured(f"the provider answered {response.status}", status=response.status)
-    text = b""
+    body = b""
     with suppress(aiohttp.ClientError, OSError, Failed):  # its status says enough
-        text = await _read(response, MAX_ERROR_BYTES)
+        body = await _read(response, MAX_ERROR_BYTES)
     response.close()
-    return of_status(response.status, text.decode("utf-8", "replace"), retry_after=response.headers.get("Retry-After"))
+    return of_answer(response.status, body, retry_after=response.headers.get("Retry-After"))
 
 
 async def _read(response: aiohttp.ClientResponse, most_bytes: int) -> bytes:

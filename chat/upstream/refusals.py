@@ -1,8 +1,10 @@
-"""Refusals that come with a 200: an `error` object in a body or an event, or MiniMax's `base_resp`."""
+"""Refusals that a body tells: an `error` object, under any status or in an event, or MiniMax's `base_resp`."""
 
 from __future__ import annotations
 
 from typing import Any
+
+import orjson
 
 from chat.upstream.errors import (
     ContextTooLong,
@@ -58,11 +60,33 @@ _STATUS_OF_WORD = {
 
 def raise_refusal(body: dict[str, Any]) -> None:
     """Raise what `body`, the parsed JSON of an answer or an event, refuses with; nothing if it doesn't."""
+    try:
+        refusal = _refusal(body)
+    except RecursionError:  # a word of it that is no text, but a thousand levels of something
+        raise Failed("the provider sent an error") from None
+    if refusal is not None:
+        raise refusal
+
+
+def _refusal(body: dict[str, Any]) -> UpstreamError | None:
     if error := body.get("error"):
-        raise _of_error(error)
+        return _of_error(error)
     base = body.get("base_resp")
     if isinstance(base, dict) and (code := base.get("status_code")):
-        raise _of_base_resp(code, str(base.get("status_msg")))
+        return _of_base_resp(code, str(base.get("status_msg")))
+    return None
+
+
+def of_answer(status: int, body: bytes, *, retry_after: str | None = None) -> UpstreamError:
+    """The error of an answer with a `status` of 400 or more, by its error object where it has one."""
+    text = body.decode("utf-8", "replace")
+    try:
+        sent = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return of_status(status, text, retry_after=retry_after)
+    error = sent.get("error", sent) if isinstance(sent, dict) else None
+    message, words = _wording(error) if isinstance(error, dict) and "message" in error else (text, "")
+    return of_status(status, message, words=words, retry_after=retry_after)
 
 
 def _of_base_resp(code: Any, text: str) -> UpstreamError:
@@ -77,14 +101,19 @@ def _of_error(error: Any) -> UpstreamError:
     """By the status it names, in digits or in words; without any it failed."""
     if not isinstance(error, dict):
         return Failed("the provider sent an error")
-    text = " ".join(str(error.get(name)) for name in ("code", "type", "message"))
+    message, words = _wording(error)
     for name in ("http_code", "status", "status_code", "code"):
         status = str(error.get(name))
         if len(status) == 3 and status.isascii() and status.isdigit() and 400 <= int(status) < 600:
-            return of_status(int(status), text)
+            return of_status(int(status), message, words=words)
     for name in ("code", "type"):
         word = str(error.get(name)).lower()
         for begin, known in _STATUS_OF_WORD.items():
             if word.startswith(begin):
-                return of_status(known, text)
+                return of_status(known, message, words=words)
     return Failed("the provider sent an error")
+
+
+def _wording(error: dict[str, Any]) -> tuple[str, str]:
+    """The message of an error object, and its code and type."""
+    return str(error.get("message")), f"{error.get('code')} {error.get('type')}"

@@ -109,3 +109,23 @@ def test_plain_prices_never_import_litellm():
         "assert 'litellm' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_what_a_sum_needs_of_litellm_is_imported_off_the_event_loop():
+    """A route can become a litellm one under a running process: the import takes seconds, and every call would wait for it."""
+    program = (
+        "import asyncio, sys, threading\n"
+        "from catalog import cost, price_map\n"
+        "class ImportedBy:\n"
+        "    thread = None\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'litellm':\n"
+        "            ImportedBy.thread = threading.current_thread()\n"
+        "sys.meta_path.insert(0, ImportedBy())\n"
+        "row = lambda method: cost.cost_row(1, price_map.entry('gpt-4o-mini'), version=1, method=method, source='x')\n"
+        "asyncio.run(cost.ready(row('decimal')))\n"
+        "assert 'litellm' not in sys.modules\n"
+        "asyncio.run(cost.ready(row('litellm')))\n"
+        "assert 'litellm' in sys.modules and ImportedBy.thread is not threading.main_thread()\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from catalog import price_list, price_map
-from catalog.cost import TokenUsage, cost_lines, cost_row, cost_usd, generated_usages
+from catalog.cost import TokenUsage, cost_row, cost_usd, costed, generated_usages
 from tests.catalog.catalog_objects import MINIMAX, TIERED
 from wallets import money
 
@@ -21,6 +21,10 @@ FINE = {**EVERY_CLASS, "input_cost_per_token": "0.00000012345678901234567", "cac
 
 def row(entry, *, method="decimal"):
     return cost_row("test", entry, version=1, method=method, source="test")
+
+
+def cost_lines(priced, usage):
+    return costed(priced, usage)[1]
 
 
 def summed(lines):
@@ -57,8 +61,8 @@ def test_the_rates_are_those_of_the_prompt_s_tier(prompt_tokens, rates):
 def test_the_lines_add_up_to_the_cost(entry):
     priced = row(entry)
     for usage in generated_usages(price_list.read(entry), 100):
-        lines = cost_lines(priced, usage)
-        assert summed(lines) == cost_usd(priced, usage)
+        cost, lines = costed(priced, usage)
+        assert summed(lines) == cost == cost_usd(priced, usage)
         assert all(Decimal(line["usd"]) == money.EXACT.multiply(Decimal(line["usd_per_token"]), line["tokens"]) for line in lines)
         assert not any("E" in line["usd"] + line["usd_per_token"] for line in lines), "plain decimal texts"
 

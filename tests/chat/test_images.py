@@ -145,7 +145,7 @@ def test_each_is_held_as_the_models_tokens_per_image(site, customer):
 
 
 ABROAD = route("http://127.0.0.1:9/v1", transport="litellm", provider="anthropic")
-ITSELF = route("http://127.0.0.1:9/v1", provider="openai")
+ITSELF = route("https://api.openai.com/v1")
 
 
 def serving(**pictures: bytes | int) -> Handler:

@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from chat import admission
+from catalog.models import Route
+from chat import admission, document
 from chat.answers import Quote
 from chat.schema import parse
 from contract.errors import ApiError
@@ -17,6 +18,7 @@ from tests.answers import assert_shape
 from tests.catalog.catalog_objects import PRICES, model, route
 from tests.chat.priced_model import priced_model
 from tests.chat.test_bad_input import assert_refused
+from tests.contract.wire import eventually
 from tests.customer import Customer
 from tests.gate import Gate, calling
 
@@ -134,6 +136,15 @@ def test_it_refuses_what_the_call_refuses_in_the_same_words(customer, given: dic
         del error["request_id"]
     assert errors[0] == errors[1]
     assert owner.records == []
+
+
+def test_a_model_without_a_route_is_unavailable_to_both_and_the_document_says_so(site, customer):
+    owner, idle = customer(), priced_model(site.v1)
+    Route.objects.filter(model=idle).update(enabled=False)
+    assert eventually(lambda: owner.http.post(QUOTE, json=body(model=idle)).status_code == 503)
+    for path, operation in ((QUOTE, document.QUOTE_CHAT_COMPLETION), ("/chat/completions", document.CREATE_CHAT_COMPLETION)):
+        assert_refused(owner.http.post(path, json=body(model=idle)), 503, "model_unavailable")
+        assert "model_unavailable" in operation.codes(with_key=True)
 
 
 def test_it_wants_a_key_and_json(site, customer):

@@ -8,7 +8,7 @@ import pytest
 
 from beatra_site.dashboard.clauses import CLAUSES
 from beatra_site.dashboard.receipt import receipt_of
-from catalog.cost import TokenUsage, cost_lines, cost_row, cost_usd
+from catalog.cost import TokenUsage, cost_row, costed
 from tests.browsing import browser, read, signed_in, text
 from tests.catalog.catalog_objects import MINIMAX, PRICES, TIERED
 from tests.factories import WalletFactory
@@ -56,7 +56,8 @@ def charged(wallet, credits, *, held="13.2", **fields):
 def lines_of(entry, usage):
     """What a call keeps of its price list: its cost and the lines of it."""
     row = cost_row("test", entry, version=1, method="decimal", source="test")
-    return {"cost_usd": cost_usd(row, usage), "cost_lines": cost_lines(row, usage)}
+    cost, lines = costed(row, usage)
+    return {"cost_usd": cost, "cost_lines": lines}
 
 
 def test_the_worked_example_is_spelt_out(wallet):
