@@ -37,6 +37,7 @@ class AccountAdapter(DefaultAccountAdapter):
         "enter_current_password": "This is not your password.",
         "incorrect_password": "This is not your password.",
         "too_many_login_attempts": "Too many tries. Wait a few minutes, then begin again.",
+        "too_many_wrong_codes": "That was the third wrong code, so the one we mailed no longer counts. You can have a new one at once.",
         "rate_limited": "Too many tries. Wait a few minutes, then begin again.",
     }
 
@@ -91,6 +92,9 @@ class AccountAdapter(DefaultAccountAdapter):
         # The page that asks for a code says that it was sent; only one that was sent again needs a word
         if message_template and message_template.endswith("_sent.txt") and request.POST.get("action") != "resend":
             return
+        # allauth has one text for wrong passwords, after which one waits, and for wrong codes, which it alone says as a message
+        if kwargs.get("message") == self.error_messages["too_many_login_attempts"]:
+            kwargs["message"] = self.error_messages["too_many_wrong_codes"]
         if message_template == "account/messages/email_confirmed.txt" and request.user.is_authenticated:
             message_template = "account/messages/email_is_now.txt"
         super().add_message(request, level, message_template, *args, **kwargs)

@@ -7,12 +7,14 @@ from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from django.http import Http404
 from django.shortcuts import render
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import push_url, reselect, retarget
 from psycopg.errors import QueryCanceled
 
 from accounts.access import account_required
+from accounts.pending_code import pending_code
 from beatra_site.dashboard.clauses import clause_of
 from beatra_site.dashboard.receipt import receipt_of
 from beatra_site.dashboard.usage_filters import UsageFilters, query_of
@@ -33,7 +35,12 @@ MOST_TIME_OF_SUM = "1s"
 @require_safe
 def home(request):
     """The account's home; for strangers what beatra is; staff without an account go on to `/admin/`."""
-    return _home(request) if request.user.is_authenticated else render(request, "dashboard/landing.html", _curl())
+    return _home(request) if request.user.is_authenticated else _landing(request)
+
+
+@never_cache
+def _landing(request):
+    return render(request, "dashboard/landing.html", {"pending": pending_code(request), **_curl()})
 
 
 @account_required

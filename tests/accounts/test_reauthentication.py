@@ -104,7 +104,7 @@ def test_three_wrong_codes_end_the_try(user, client):
     code = mailed_code(user.email)
     for _ in range(2):
         assert "not the code" in text(client.post(BY_CODE, {"code": "0000-0000"}))
-    assert "Too many tries." in text(client.post(BY_CODE, {"code": "0000-0000"}, follow=True))
+    assert "You can have a new one at once." in text(client.post(BY_CODE, {"code": "0000-0000"}, follow=True))
     assert "has expired or was used before" in text(client.post(BY_CODE, {"code": code}, follow=True))
     assert client.get(SET).status_code == 302
 
