@@ -48,7 +48,7 @@ def shape_problems(options: Any) -> list[str]:
     return [problem for name, shape in options.items() for problem in _shape_problems(name, shape)]
 
 
-def wrong_values(options: Mapping[str, Any], shapes: Mapping[str, Any]) -> list[FieldError]:
+def wrong_values(options: Mapping[str, Any], *, shapes: Mapping[str, Any]) -> list[FieldError]:
     """Those of a caller's `options` that are not of their shape. What `shapes` does not list is no matter of this."""
     return [
         {"param": pointer(OPTION_PREFIX + name), "message": f"must be {_wanted(shapes[name])}"}

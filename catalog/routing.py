@@ -50,9 +50,9 @@ def candidates(
     if not fitting:
         closest = min(models, key=lambda model: len(_missing(model, fields, temperature)))
         raise _unsupported_option(
-            closest, asked, _missing(closest, fields, temperature), wrong=wrong_values(options, closest.model_options)
+            closest, asked, _missing(closest, fields, temperature), wrong=wrong_values(options, shapes=closest.model_options)
         )
-    wrong = {model.id: wrong_values(options, model.model_options) for model in fitting} if options else {}
+    wrong = {model.id: wrong_values(options, shapes=model.model_options) for model in fitting} if options else {}
     if wrong and all(wrong.values()):
         raise invalid_fields(min(wrong.values(), key=len)[:MOST_ERRORS])
     pairs = [(model, route) for model in fitting if not wrong.get(model.id) for route in model.routes]

@@ -8,6 +8,7 @@ are refused, unknown fields deeper down are dropped.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StrictInt, Tag, ValidationError
@@ -142,7 +143,7 @@ class ChatRequest(BaseModel):
     def choices(self) -> int:
         return self.n or 1
 
-    @property
+    @cached_property
     def images(self) -> int:
         """How many images the messages carry."""
         return sum(

@@ -24,6 +24,12 @@ class AsyncAPIView(APIView):
     and under Django's.
     """
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """A GET answers HEAD too. Django puts that on each view, which then refers to itself and waits for the garbage collector."""
+        super().__init_subclass__(**kwargs)
+        if hasattr(cls, "get") and not hasattr(cls, "head"):
+            cls.head = cls.get
+
     @classmethod
     def check_head(cls, request: HttpRequest) -> None:
         """What a request's head alone tells: for the lean handler, which reads no body of a stranger.
@@ -31,7 +37,7 @@ class AsyncAPIView(APIView):
         Raises ApiError method_not_allowed, or what the authentication class's own `check_form(request)` raises.
         """
         view = cls()
-        view.setup(request)  # a GET answers HEAD too
+        view.setup(request)
         view._handler_of(request)
         for authentication in cls.authentication_classes[:1]:
             if check_form := getattr(authentication, "check_form", None):

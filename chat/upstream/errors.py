@@ -87,7 +87,7 @@ _UNSAFE = re.compile(
 _FIELD = re.compile(r"(unsupported|unknown|unrecognized|invalid|missing)_(required_)?(parameter|argument|value|type)", re.IGNORECASE)
 
 
-def of_status(status: int, message: str, *, words: str = "", retry_after: str | None = None) -> UpstreamError:
+def of_status(status: int, *, message: str, words: str = "", retry_after: str | None = None) -> UpstreamError:
     """The error of an HTTP `status` of 400 or more.
 
     `message` and `words`, the code and the type of the error object, are the provider's and only read, never kept.
@@ -100,7 +100,7 @@ def of_status(status: int, message: str, *, words: str = "", retry_after: str | 
         case 413:
             return TooLarge(reason, status=status)
         case 400 | 409 | 422:
-            return _rejected(message, words)(reason, status=status)
+            return _rejected(message, words=words)(reason, status=status)
         case 401 | 402 | 403 | 404:
             return Misconfigured(reason, status=status)
         case 408 | 504:
@@ -110,7 +110,7 @@ def of_status(status: int, message: str, *, words: str = "", retry_after: str | 
     return Failed(reason, status=status)
 
 
-def _rejected(message: str, words: str) -> type[Rejected]:
+def _rejected(message: str, *, words: str) -> type[Rejected]:
     """What a provider finds wrong with a request: by its code first, since a message may quote anything."""
     if _TOO_LONG.search(words):
         return ContextTooLong

@@ -121,8 +121,8 @@ def _arguments(call: UpstreamCall, litellm: Any) -> dict[str, Any]:
 
     route, dialect = call.route, dialects.of(call.route)
     arguments = {
-        **fields_of(call, dialect),
-        **digests_of(call, dialect),
+        **fields_of(call, dialect=dialect),
+        **digests_of(call, dialect=dialect),
         "model": route.litellm_model,
         "api_base": route.base_url or None,
         "api_key": route.api_key() or "none",  # the sandbox asks for none, LiteLLM for any
@@ -131,7 +131,7 @@ def _arguments(call: UpstreamCall, litellm: Any) -> dict[str, Any]:
         "max_retries": 0,
         "num_retries": 0,
     }
-    extras = extras_of(call, dialect)
+    extras = extras_of(call, dialect=dialect)
     if not extras:
         return arguments
     provider = route.litellm_model.partition("/")[0]
@@ -166,7 +166,7 @@ def _error(error: Exception, litellm: Any) -> UpstreamError:
     status = next((lost for (made, word), lost in _LOST_STATUSES.items() if made == status and word in text.lower()), status)
     headers = getattr(error, "litellm_response_headers", None) or {}
     words = " ".join(word for name in ("code", "type") if isinstance(word := getattr(error, name, None), str))
-    return of_status(status, text, words=words, retry_after=headers.get("retry-after"))
+    return of_status(status, message=text, words=words, retry_after=headers.get("retry-after"))
 
 
 def _usage(usage: Any) -> dict[str, Any]:

@@ -83,16 +83,16 @@ def of_answer(status: int, body: bytes, *, retry_after: str | None = None) -> Up
     try:
         sent = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return of_status(status, text, retry_after=retry_after)
+        return of_status(status, message=text, retry_after=retry_after)
     error = sent.get("error", sent) if isinstance(sent, dict) else None
     message, words = _wording(error) if isinstance(error, dict) and "message" in error else (text, "")
-    return of_status(status, message, words=words, retry_after=retry_after)
+    return of_status(status, message=message, words=words, retry_after=retry_after)
 
 
 def _of_base_resp(code: Any, text: str) -> UpstreamError:
     kind = BASE_RESP.get(code, Failed) if isinstance(code, int) else Failed
     reason = "the provider refused inside a 200" + (f", code {code}" if isinstance(code, int) else "")
-    if kind is Rejected and isinstance(refined := of_status(400, text), ContextTooLong | Unsafe | TooLarge):
+    if kind is Rejected and isinstance(refined := of_status(400, message=text), ContextTooLong | Unsafe | TooLarge):
         kind = type(refined)
     return kind(reason)
 
@@ -105,12 +105,12 @@ def _of_error(error: Any) -> UpstreamError:
     for name in ("http_code", "status", "status_code", "code"):
         status = str(error.get(name))
         if len(status) == 3 and status.isascii() and status.isdigit() and 400 <= int(status) < 600:
-            return of_status(int(status), message, words=words)
+            return of_status(int(status), message=message, words=words)
     for name in ("code", "type"):
         word = str(error.get(name)).lower()
         for begin, known in _STATUS_OF_WORD.items():
             if word.startswith(begin):
-                return of_status(known, message, words=words)
+                return of_status(known, message=message, words=words)
     return Failed("the provider sent an error")
 
 

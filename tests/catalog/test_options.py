@@ -114,7 +114,7 @@ SHAPES = {
     ],
 )
 def test_a_value_of_its_shape_is_taken(given: dict[str, Any]):
-    assert wrong_values(given, SHAPES) == []
+    assert wrong_values(given, shapes=SHAPES) == []
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_a_value_of_its_shape_is_taken(given: dict[str, Any]):
     ],
 )
 def test_any_other_is_named_by_its_pointer(name: str, value: Any, wanted: str):
-    assert wrong_values({name: value}, SHAPES) == [{"param": f"/model_options/{name}", "message": wanted}]
+    assert wrong_values({name: value}, shapes=SHAPES) == [{"param": f"/model_options/{name}", "message": wanted}]
 
 
 def test_an_integral_float_is_sent_as_an_integer():

@@ -6,7 +6,10 @@ import time
 import weakref
 
 import pytest
+from django.http import HttpRequest, HttpResponse
+from django.test import RequestFactory
 
+from contract.async_view import AsyncAPIView
 from contract.lean_handler import LeanHandler
 from tests.contract.conftest import EdgeServer
 from tests.contract.wire import connect, eventually, head, read_answer
@@ -118,5 +121,24 @@ def test_an_answered_request_does_not_wait_for_the_garbage_collector():
     gc.disable()
     try:
         assert asyncio.run(answered()) is None
+    finally:
+        gc.enable()
+
+
+def test_a_view_is_gone_with_its_request():
+    """A view that refers to itself waits for the garbage collector: one for each poll of a wallet."""
+
+    class View(AsyncAPIView):
+        async def get(self, request: HttpRequest) -> HttpResponse:
+            return HttpResponse()
+
+    view = View()
+    view.setup(RequestFactory().head("/"))
+    assert {"GET", "HEAD"} <= set(view.allowed_methods)
+    gone = weakref.ref(view)
+    gc.disable()
+    try:
+        del view
+        assert gone() is None
     finally:
         gc.enable()
