@@ -4,8 +4,10 @@ from typing import Any
 
 from allauth.account import forms as allauth
 from allauth.account.adapter import get_adapter
+from allauth.account.models import EmailAddress
 from django import forms
 from django.contrib.auth.hashers import make_password
+from django.core.validators import MaxLengthValidator
 from django.db import IntegrityError, transaction
 from unfold.forms import AuthenticationForm
 
@@ -29,6 +31,12 @@ class _Focused(forms.Form):
                 field.widget.attrs["autofocus"] = True
 
 
+def _take_no_longer_address(field: forms.Field) -> None:
+    """Refuse an address that is longer than we keep: allauth would cut it. Not by `maxlength`, by which a browser would."""
+    length = EmailAddress._meta.get_field("email").max_length
+    field.validators.append(MaxLengthValidator(length, "An address has at most %(limit_value)d characters."))
+
+
 class SignInForm(_Focused, allauth.LoginForm):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -43,6 +51,7 @@ class SignupForm(_Focused, allauth.SignupForm):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
+        _take_no_longer_address(self.fields["email"])
         self.fields["password1"].help_text = "At least 8 characters. Or leave it empty and sign in by codes that we email you."
 
     def save(self, request):
@@ -89,6 +98,7 @@ class NewAddressForm(_Focused, allauth.AddEmailForm):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.fields["email"].label = "New address"
+        _take_no_longer_address(self.fields["email"])
 
 
 class _NewPassword(_Focused):

@@ -76,7 +76,7 @@ class ReauthenticateByCodeView(BaseReauthenticateView):
             shown: HttpResponse = super().form_invalid(form)
             return shown
         del self.request.session[_SESSION_KEY]
-        messages.error(self.request, get_adapter().error_messages["too_many_login_attempts"])
+        messages.error(self.request, get_adapter().error_messages["too_many_wrong_codes"])
         return self._again()
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:

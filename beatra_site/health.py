@@ -3,8 +3,9 @@
 import asyncio
 import os
 from collections.abc import Awaitable
+from datetime import UTC
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import redis.asyncio
 from django.conf import settings
@@ -20,6 +21,11 @@ from contract.operation import Operation, documented
 from wallets import pool
 
 _PATIENCE_SECONDS = 2.0
+_AUDIT_GOOD_SECONDS = 86_400
+
+_LAST_AUDIT = """
+select ended_at, differences, extract(epoch from clock_timestamp() - ended_at) from wallets_auditrun order by id desc limit 1
+"""
 
 
 class Healthy(BaseModel):
@@ -45,7 +51,8 @@ class Readiness(AsyncAPIView):
     """`GET /readyz`: the state of all that the process leans on.
 
     200 `ready`; 503 `warming` while the imports of the start still run; 503 `unavailable` when the database is away. The others
-    may be away: money needs PostgreSQL alone.
+    may be away: money needs PostgreSQL alone. `audit` is the last audit of the books (wallets/audit_runs.py): its `state` is `ok`,
+    `never`, `overdue` after a day without one, or `differences` with their number; `at` is its time in UTC.
     """
 
     authentication_classes = ()
@@ -53,10 +60,13 @@ class Readiness(AsyncAPIView):
 
     async def get(self, request: HttpRequest) -> JsonAnswer:
         checks = {"database": _database(), "redis": _redis(), "broker": asyncio.to_thread(_broker), "storage": asyncio.to_thread(_storage)}
-        states = dict(zip(checks, await asyncio.gather(*(_state(check) for check in checks.values())), strict=True))
+        audit, *found = await asyncio.gather(_audit(), *(_state(check) for check in checks.values()))
+        states = dict(zip(checks, found, strict=True))
         status = "unavailable" if states["database"] != "ok" else "warming" if lifetime.warming() else "ready"
         return JsonAnswer(
-            {"status": status, "checks": states}, status=200 if status == "ready" else 503, headers={"Cache-Control": "no-store"}
+            {"status": status, "checks": {**states, "audit": audit}},
+            status=200 if status == "ready" else 503,
+            headers={"Cache-Control": "no-store"},
         )
 
 
@@ -72,6 +82,19 @@ async def _state(check: Awaitable[object]) -> str:
 async def _database() -> None:
     async with pool.connection(wait_seconds=_PATIENCE_SECONDS) as connection:
         await connection.execute("SELECT 1")
+
+
+async def _audit() -> dict[str, Any]:
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS), pool.connection(wait_seconds=_PATIENCE_SECONDS) as connection:
+            last = await (await connection.execute(_LAST_AUDIT)).fetchone()
+    except Exception:
+        return {"state": "away"}
+    if last is None:
+        return {"state": "never"}
+    ended_at, differences, age_seconds = last
+    state = "differences" if differences else "overdue" if age_seconds > _AUDIT_GOOD_SECONDS else "ok"
+    return {"state": state, "at": ended_at.astimezone(UTC).isoformat(timespec="seconds"), "differences": differences}
 
 
 async def _redis() -> None:

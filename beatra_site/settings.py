@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import environ
+from celery.schedules import crontab
 from django.templatetags.static import static
 
 from beatra_site.logs import logging_config
@@ -308,9 +309,11 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_TIMEZONE = "UTC"
-CELERY_IMPORTS = ("wallets.sweeper",)
+CELERY_IMPORTS = ("wallets.sweeper", "wallets.audit_runs")
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     # Gives back the holds of processes that died
     "wallets.sweep": {"task": "wallets.sweep", "schedule": 10.0, "options": {"expires": 30}},
+    # Compares every wallet with its books; by the clock, so that no restart puts it off
+    "wallets.audit": {"task": "wallets.audit", "schedule": crontab(minute=7), "options": {"expires": 1800}},
 }

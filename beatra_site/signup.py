@@ -37,6 +37,7 @@ class AccountAdapter(DefaultAccountAdapter):
         "enter_current_password": "This is not your password.",
         "incorrect_password": "This is not your password.",
         "too_many_login_attempts": "Too many tries. Wait a few minutes, then begin again.",
+        "too_many_wrong_codes": "That was the third wrong code, so the one we mailed no longer counts. You can have a new one at once.",
         "rate_limited": "Too many tries. Wait a few minutes, then begin again.",
     }
 
@@ -67,15 +68,22 @@ class AccountAdapter(DefaultAccountAdapter):
         return refused
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
-        """allauth asks nothing of those who have no password: we ask them for a code."""
+        """Who has just signed in has shown who they are: allauth counts only what came after, and asks nothing without a password."""
+        if reauthentication.authenticated_recently(self.request):
+            return False
         required: bool = super().is_reauthentication_required(app=app, **kwargs)
-        user = self.request.user
-        if required and not user.has_usable_password() and not reauthentication.authenticated_recently(self.request):
+        if required and not self.request.user.has_usable_password():
             raise ReauthenticationRequired
         return required
 
     def get_reauthentication_methods(self, user: User) -> list[dict[str, Any]]:
         return [*super().get_reauthentication_methods(user), reauthentication.by_code()]
+
+    def get_email_verification_redirect_url(self, email_address: EmailAddress) -> str:
+        if self.request.user.is_authenticated:
+            return reverse("accounts:account")
+        elsewhere: str = super().get_email_verification_redirect_url(email_address)
+        return elsewhere
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
         return reverse("accounts:account")
@@ -84,6 +92,11 @@ class AccountAdapter(DefaultAccountAdapter):
         # The page that asks for a code says that it was sent; only one that was sent again needs a word
         if message_template and message_template.endswith("_sent.txt") and request.POST.get("action") != "resend":
             return
+        # allauth has one text for wrong passwords, after which one waits, and for wrong codes, which it alone says as a message
+        if kwargs.get("message") == self.error_messages["too_many_login_attempts"]:
+            kwargs["message"] = self.error_messages["too_many_wrong_codes"]
+        if message_template == "account/messages/email_confirmed.txt" and request.user.is_authenticated:
+            message_template = "account/messages/email_is_now.txt"
         super().add_message(request, level, message_template, *args, **kwargs)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:

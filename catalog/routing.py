@@ -7,11 +7,11 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
-from catalog.fields import OPTION_PREFIX, pointer
+from catalog.fields import IMAGES, OPTION_PREFIX, pointer
 from catalog.options import wrong_values
 from catalog.snapshot import Catalog, ModelInfo, RouteInfo
-from contract.errors import ApiError
-from contract.invalid import MOST_ERRORS, invalid_fields
+from contract.errors import ApiError, FieldError
+from contract.invalid import MOST_ERRORS, invalid_fields, sentence
 
 AUTO = "auto"
 _NONE: Mapping[str, Any] = MappingProxyType({})
@@ -49,7 +49,9 @@ def candidates(
     fitting = [model for model in models if not _missing(model, fields, temperature)]
     if not fitting:
         closest = min(models, key=lambda model: len(_missing(model, fields, temperature)))
-        raise _unsupported_option(closest, asked, _missing(closest, fields, temperature))
+        raise _unsupported_option(
+            closest, asked, _missing(closest, fields, temperature), wrong=wrong_values(options, shapes=closest.model_options)
+        )
     wrong = {model.id: wrong_values(options, shapes=model.model_options) for model in fitting} if options else {}
     if wrong and all(wrong.values()):
         raise invalid_fields(min(wrong.values(), key=len)[:MOST_ERRORS])
@@ -80,27 +82,39 @@ def _missing(model: ModelInfo, fields: frozenset[str], temperature: float | Deci
     return missing
 
 
-def _unsupported_option(model: ModelInfo, asked: str, missing: list[str]) -> ApiError:
+def _unsupported_option(model: ModelInfo, asked: str, missing: list[str], *, wrong: list[FieldError]) -> ApiError:
+    """What `model` does not take, and what is `wrong` beside it: who mends one shall not meet the other at the next call."""
     missing = missing[:MOST_ERRORS]
-    names = ", ".join(missing)
     who = f"The model {model.id} does not take" if asked != AUTO else "No model takes this request as it is; closest is one without"
-    if missing == ["temperature"] and "temperature" in model.supported_fields:
-        names = f"a temperature above {model.temperature_max.normalize():f}"
+    names = ", ".join(_in_words(name, model)[0] for name in missing)
+    errors: list[FieldError] = [{"param": pointer(name), "message": _in_words(name, model)[1]} for name in missing]
     return ApiError(
         "unsupported_option",
-        f"{who} {names}.",
-        errors=[{"param": pointer(name), "message": f"{name} is not taken as given"} for name in missing],
+        " ".join([f"{who} {names}.", *([sentence(wrong)] if wrong else [])]),
+        errors=[*errors, *wrong][:MOST_ERRORS],
         details={"unsupported_fields": missing},
     )
 
 
+def _in_words(name: str, model: ModelInfo) -> tuple[str, str]:
+    """What of a request `model` does not take, and the rest of a sentence about the field."""
+    if name == "temperature" and name in model.supported_fields:
+        most = f"{model.temperature_max.normalize():f}"
+        return f"a temperature above {most}", f"must be at most {most} for {model.id}"
+    if name == IMAGES:
+        return "images", f"has images, which {model.id} does not take"
+    return name, f"is not taken by {model.id}"
+
+
 def _unsupported_model(catalog: Catalog, asked: str, allowed: frozenset[str] | None) -> ApiError:
     message = f"There is no model '{asked[:100]}' for this key."
-    meant = _same_in_another_case(asked, (model.id for model in callable_models(catalog, allowed=allowed)))
-    if meant:
+    if meant := _meant(asked, (model.id for model in callable_models(catalog, allowed=allowed))):
         message += f" Did you mean '{meant}'?"
+    message += " GET /v1/models lists those there are" + ("." if asked == AUTO else f", '{AUTO}' takes whichever can answer.")
     return ApiError("unsupported_model", message, param="/model")
 
 
-def _same_in_another_case(asked: str, ids: Iterable[str]) -> str | None:
-    return next((known for known in [AUTO, *ids] if known.casefold() == asked.casefold() and known != asked), None)
+def _meant(asked: str, ids: Iterable[str]) -> str | None:
+    """The model that is `asked` in another case, or with a provider in front, as other gateways name them."""
+    names = (asked.casefold(), asked.rpartition("/")[2].casefold())
+    return next((known for known in [AUTO, *ids] if known.casefold() in names and known != asked), None)

@@ -238,7 +238,9 @@ async def _give_back_later(release: Release) -> None:
     while True:
         await asyncio.sleep(ASK_AGAIN_SECONDS)
         with suppress(psycopg.Error):
-            await committer.release(release)
+            released = await committer.release(release)
+            if released.kind == "closed":
+                logger.error("a call that was answered as failed had been charged", extra={"usage_id": release.usage_id})
             return
 
 

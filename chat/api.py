@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
-from chat import admission, completion, document, lifetime
+from chat import completion, document, lifetime
 from chat.admission import Call
-from chat.schema import parse
-from chat.stream import Events, Stream
-from contract import idempotency_key, request_id
-from contract.async_view import AsyncAPIView
+from chat.stream import EventStream, Stream
+from chat.view import ChatView
+from contract import idempotency_key
 from contract.errors import ApiError
+from contract.exceptions import as_api_error, log
 from contract.json_answer import JsonAnswer
 from contract.operation import documented
-from contract.strict_json import INLINE_BYTES
 
 # `X-Accel-Buffering` keeps nginx from collecting the events
 STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+# A slow caller gets so many times CHAT_UNREAD_SECONDS to read what the outbox may hold at the end of a call
+PATIENCE = 5
 
 
-class ChatCompletions(AsyncAPIView):
+class ChatCompletions(ChatView):
     """Answer a conversation, as OpenAI's chat completions do. Held before the provider is asked, charged before the answer."""
 
     @documented(document.CREATE_CHAT_COMPLETION)
@@ -38,11 +41,8 @@ class ChatCompletions(AsyncAPIView):
         one is an event `data: {"error": {...}}` and the end of the stream, without `[DONE]`.
         """
         idempotency_key.given(request)
-        body = await self.json(request)
-        long = len(request.body) > INLINE_BYTES
-        asked = await asyncio.to_thread(parse, body) if long else parse(body)
-        call = await admission.prepare(request.auth, asked, request_id=request_id.current(), long=long)  # type: ignore[attr-defined]  # set by the view
-        return await _streamed(call) if asked.stream else await _whole(call)
+        call = await self.call_of(request)
+        return await (_streamed if call.request.stream else _whole)(call)
 
 
 async def _whole(call: Call) -> HttpResponseBase:
@@ -54,19 +54,39 @@ async def _whole(call: Call) -> HttpResponseBase:
         if task.cancelled():
             raise ApiError("service_unavailable", "The server is shutting down. Nothing was charged.") from None
         call.caller_left = True
+        task.add_done_callback(_log_crash)
         raise
+
+
+def _log_crash(task: asyncio.Task[Any]) -> None:
+    """What went wrong with a call whose caller has left: nobody else would say it."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log(error, as_api_error(error))
 
 
 async def _streamed(call: Call) -> HttpResponseBase:
     """The answer as events, begun with the first output or after the first wait; until then a failure is a plain answer."""
     stream = Stream(call)
-    events = Events(stream, request_id=call.request_id)
-    lifetime.spawn(stream.run())
+    outbox, request_id = stream.outbox, call.request_id
+    task = lifetime.spawn(stream.run())
+    del stream, call  # a caller who reads slowly keeps the outbox alive, and nothing else
     try:
-        await stream.outbox.wait(settings.CHAT_KEEP_ALIVE_SECONDS)
+        await outbox.wait(settings.CHAT_KEEP_ALIVE_SECONDS)
     except asyncio.CancelledError:
-        await events.aclose()
+        outbox.abandon()
         raise
-    if stream.outbox.error is not None:
-        raise stream.outbox.error
-    return StreamingHttpResponse(events, content_type="text/event-stream; charset=utf-8", headers=STREAM_HEADERS)
+    if outbox.error is not None:
+        raise outbox.error
+    reader = asyncio.current_task()
+    assert reader is not None
+    task.add_done_callback(partial(_expect_end, reader))
+    return StreamingHttpResponse(
+        EventStream(outbox, request_id=request_id), content_type="text/event-stream; charset=utf-8", headers=STREAM_HEADERS
+    )
+
+
+def _expect_end(reader: asyncio.Task[Any], call: asyncio.Task[Any]) -> None:
+    """Give `reader`, the task of a response whose call has ended, some time for the rest: a caller who never reads holds no memory."""
+    if not reader.done():
+        alarm = asyncio.get_running_loop().call_later(PATIENCE * settings.CHAT_UNREAD_SECONDS, reader.cancel)
+        reader.add_done_callback(lambda _: alarm.cancel())

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 def attempt(call: Call) -> Iterator[UpstreamCall]:
     """One try at the call's route. It stands on the receipt, whatever comes of it; a provider's failure is logged by our reason."""
     began = time.monotonic()
-    line: dict[str, Any] = {"model": call.model.id, "route": call.route.name, "outcome": "answered"}
+    line: dict[str, Any] = {"model": call.model.id, "route": call.route.name, "outcome": "internal_error"}
     try:
         yield UpstreamCall(
             route=call.route,
@@ -34,6 +34,7 @@ def attempt(call: Call) -> Iterator[UpstreamCall]:
             connect_seconds=settings.CHAT_CONNECT_SECONDS,
             total_seconds=settings.CHAT_TOTAL_SECONDS,
         )
+        line["outcome"] = "answered"
     except UpstreamError as error:
         line.update(outcome=error.code, status=error.status)
         logger.log(logging.ERROR if error.alert else logging.WARNING, "upstream failed: %s", error.reason, extra={"route": call.route.name})
@@ -43,7 +44,7 @@ def attempt(call: Call) -> Iterator[UpstreamCall]:
         call.attempts.append(line)
 
 
-def as_api_error(call: Call, error: UpstreamError) -> ApiError:
+def refusal(call: Call, error: UpstreamError) -> ApiError:
     """The answer to the caller when `error` was the last try's."""
     message = None
     if isinstance(error, ContextTooLong):

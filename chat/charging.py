@@ -10,8 +10,7 @@ from typing import Any, TypeVar
 
 import psycopg
 
-from catalog import pricing
-from catalog.cost import cost_lines, cost_usd
+from catalog import cost, pricing
 from chat import usage
 from chat.admission import Call, give_back
 from contract.errors import ApiError
@@ -37,22 +36,24 @@ async def work_out(call: Call, *, texts: Sequence[str], counts: dict[str, Any], 
     else:
         counted = usage.believed(counts)
     clause = "cut_by_limit" if cut else "drained" if call.caller_left else "complete"
-    cost, absorbed = cost_usd(call.route.cost, counted), Decimal(0)
-    if not estimated and counted.completion_tokens == 0:
-        clause, cost, absorbed = "empty", Decimal(0), cost
-        alert = "0 output tokens beside an output" if any(texts) else ""
-    elif cost == 0:
+    await cost.ready(call.route.cost)
+    cost_usd, lines = cost.costed(call.route.cost, counted)
+    absorbed = Decimal(0)
+    if counted.completion_tokens == 0:
+        clause, cost_usd, lines, absorbed = "empty", Decimal(0), [], cost_usd
+        alert = alert or ("0 output tokens beside an output" if any(texts) else "")
+    elif cost_usd == 0:
         alert = alert or "a cost of 0"
     if alert:
         logger.error("usage alert: %s", alert, extra={"route": call.route.name, "usage_id": call.id})
     return Settlement(
         usage_id=call.id,
         wallet_id=call.caller.wallet_id,
-        credits=pricing.charge_credits(cost, credits_per_litellm_usd=call.model.price.credits_per_litellm_usd),
-        cost_usd=cost,
+        credits=pricing.charge_credits(cost_usd, credits_per_litellm_usd=call.model.price.credits_per_litellm_usd),
+        cost_usd=cost_usd,
         absorbed_cost_usd=absorbed,
         cost_source=call.route.cost.source,
-        cost_lines=cost_lines(call.route.cost, counted) if cost else [],
+        cost_lines=lines if cost_usd else [],
         clause=clause,
         outcome="answered",
         model=call.model.id,
@@ -70,12 +71,13 @@ async def work_out(call: Call, *, texts: Sequence[str], counts: dict[str, Any], 
     )
 
 
-async def cost_of_output(call: Call, texts: Sequence[str]) -> Decimal:
+async def cost_of_output(call: Call, *, texts: Sequence[str]) -> Decimal:
     """What a failed answer of these `texts` costs us in USD by our own count, 0 where nothing came: nobody is charged for it."""
     if not texts:
         return Decimal(0)
-    most = call.most_completion_tokens
-    return cost_usd(call.route.cost, await usage.estimated(texts, prompt_tokens=call.prompt_tokens, most_completion_tokens=most))
+    counted = await usage.estimated(texts, prompt_tokens=call.prompt_tokens, most_completion_tokens=call.most_completion_tokens)
+    await cost.ready(call.route.cost)
+    return cost.costed(call.route.cost, counted)[0]
 
 
 async def settle(call: Call, settlement: Settlement) -> Settled:
@@ -89,8 +91,13 @@ async def settle(call: Call, settlement: Settlement) -> Settled:
 async def _settle(call: Call, settlement: Settlement) -> Settled:
     try:
         settled = await committer.settle(settlement)
-    except psycopg.Error as error:
-        logger.error("a charge could not be recorded: %s", type(error).__name__, extra={"usage_id": call.id})
+    except Exception as error:  # the database is away, or a fault of ours: no hold may stay behind
+        logger.error(
+            "a charge could not be recorded: %s",
+            type(error).__name__,
+            extra={"usage_id": call.id},
+            exc_info=None if isinstance(error, psycopg.Error) else error,
+        )
         released = await give_back(call, clause="lost", error_code="billing_failed")
         if released is None or released.kind == "released":
             raise ApiError("billing_failed") from None

@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import orjson
 from django.conf import settings
 
 from chat import charging, images, usage
-from chat.admission import Call, give_back, hold
-from chat.attempts import as_api_error, attempt
+from chat.admission import Call
+from chat.attempts import attempt
+from chat.held import held
 from chat.upstream import Answer, transports
-from chat.upstream.errors import TimedOut, UpstreamError
-from contract.errors import ApiError
+from chat.upstream.errors import TimedOut
 
 
 async def run(call: Call) -> dict[str, Any]:
@@ -26,28 +27,22 @@ async def run(call: Call) -> dict[str, Any]:
     provider's failure by its own code, billing_failed when the charge could not be recorded. Whatever it raises, nothing is charged
     and nothing stays held.
     """
-    await hold(call)
-    try:
+    async with held(call):
         call.fields = await images.inlined(call.fields, route=call.route)
         answer = await _ask(call)
-        texts = [text for choice in answer.choices for text in usage.texts_of(choice["message"])]
+        # Never more than were asked for, and held for
+        choices = answer.choices[: call.request.choices]
+        texts = [text for choice in choices for text in usage.texts_of(choice["message"])]
+        # Written before it is charged: an answer that can't be given costs nothing
+        written = orjson.Fragment(orjson.dumps(choices))
         settlement = await charging.work_out(call, texts=texts, counts=answer.usage)
-    except UpstreamError as error:
-        await give_back(call, clause="upstream_failed", error_code=error.code)
-        raise as_api_error(call, error) from None
-    except ApiError as error:  # an image that can't be had
-        await give_back(call, clause="not_sent", error_code=error.code)
-        raise
-    except BaseException:  # a shutdown that can't wait, or a fault of ours
-        await give_back(call, clause="lost", error_code="internal_error")
-        raise
     settled = await charging.settle(call, settlement)
     return {
         "id": call.id,
         "object": "chat.completion",
         "created": call.created,
         "model": call.model.id,
-        "choices": answer.choices,
+        "choices": written,
         "usage": charging.usage_of(settlement, settled),
     }
 

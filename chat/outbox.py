@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 
 from contract.errors import ApiError
 
 FULL_BYTES = 1024 * 1024
+# What is taken at once lies in the connection's own buffer until it is read, whatever becomes of us
+PIECE_BYTES = 64 * 1024
 
 
 class Outbox:
@@ -16,11 +19,13 @@ class Outbox:
     """
 
     def __init__(self) -> None:
-        self._parts: list[bytes] = []
+        self._parts: deque[bytes] = deque()
         self._size = 0
-        self._is_abandoned = False
         self._changed = asyncio.Event()
         self._room = asyncio.Event()
+        self._waits_since = 0.0
+        self._alarm: asyncio.TimerHandle | None = None
+        self.is_abandoned = False
         self.is_closed = False
         self.error: ApiError | None = None
 
@@ -30,7 +35,7 @@ class Outbox:
 
     def put(self, part: bytes) -> None:
         """Add `part`. It always fits: who puts looks at `is_full` and waits for `room`."""
-        if not self._is_abandoned:
+        if not self.is_abandoned:
             self._parts.append(part)
             self._size += len(part)
             self._changed.set()
@@ -44,29 +49,64 @@ class Outbox:
     def close(self, error: ApiError | None = None) -> None:
         """No more comes; `error` says why the answer is not complete."""
         self.is_closed, self.error = True, error
+        self._silence()
         self._changed.set()
 
     def abandon(self) -> None:
         """Nobody reads any more."""
-        self._is_abandoned = True
-        self._parts, self._size = [], 0
+        self.is_abandoned = True
+        self._parts.clear()
+        self._size = 0
+        self._silence()
         self._room.set()
 
     async def wait(self, seconds: float) -> bool:
-        """Whether there is something to take, or the end of it, within that time."""
+        """Whether there is something to take, or the end of it, within about that time."""
         if not self._changed.is_set():
-            try:
-                async with asyncio.timeout(seconds):
-                    await self._changed.wait()
-            except TimeoutError:
-                return False
-        return True
+            loop = asyncio.get_running_loop()
+            self._waits_since = loop.time()
+            if self._alarm is None:
+                # One timer for many waits: it goes off once in `seconds` and looks, where one for each wait would cost as much as a chunk
+                self._alarm = loop.call_later(seconds, self._ring, seconds)
+            await self._changed.wait()
+        if self._parts or self.is_closed:
+            return True
+        self._changed.clear()
+        return False
+
+    def _ring(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        left = self._waits_since + seconds - loop.time()
+        if left > 0:
+            self._alarm = loop.call_later(left, self._ring, seconds)
+        else:
+            self._alarm = None
+            self._changed.set()
+
+    def _silence(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
 
     def take(self) -> bytes:
-        """All there is, empty if nothing."""
-        taken = b"".join(self._parts)
-        self._parts, self._size = [], 0
-        if not self.is_closed:
+        """What there is, empty if nothing: the whole of it, or a piece if it is much."""
+        if self._size <= PIECE_BYTES:
+            taken = b"".join(self._parts)
+            self._parts.clear()
+        else:
+            piece: list[bytes] = []
+            size = 0
+            while size < PIECE_BYTES:
+                piece.append(self._parts.popleft())
+                size += len(piece[-1])
+            taken = b"".join(piece)
+        self._size -= len(taken)
+        if not self._parts and not self.is_closed:
             self._changed.clear()
         self._room.set()
         return taken
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all that will ever come has been taken."""
+        return self.is_closed and not self._parts

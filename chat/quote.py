@@ -6,7 +6,6 @@ call would be refused for, the quote is refused for too, but for want of credits
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from django.http import HttpRequest
@@ -14,18 +13,15 @@ from django.http import HttpRequest
 from catalog import pricing
 from chat import admission, document
 from chat.admission import Call
-from chat.schema import parse
-from contract import request_id
-from contract.async_view import AsyncAPIView
+from chat.view import ChatView
 from contract.json_answer import JsonAnswer
 from contract.operation import documented
-from contract.strict_json import INLINE_BYTES
 from wallets import standing
 from wallets.money import as_text
 from wallets.standing import Standing
 
 
-class ChatQuote(AsyncAPIView):
+class ChatQuote(ChatView):
     @documented(document.QUOTE_CHAT_COMPLETION)
     async def post(self, request: HttpRequest) -> JsonAnswer:
         """Ask what a chat call would hold.
@@ -33,12 +29,8 @@ class ChatQuote(AsyncAPIView):
         And whether the wallet carries that now. The body is a chat completion's, streamed or not. Free: no provider is asked and nothing
         is held. What the call would be refused for, the quote is refused for too, but for want of credits, which is its answer.
         """
-        body = await self.json(request)
-        long = len(request.body) > INLINE_BYTES
-        asked = await asyncio.to_thread(parse, body) if long else parse(body)
-        caller = request.auth  # type: ignore[attr-defined]  # set by the view
-        call = await admission.prepare(caller, asked, request_id=request_id.current(), long=long)
-        return JsonAnswer(_quote(call, await standing.of(caller.wallet_id)))
+        call = await self.call_of(request)
+        return JsonAnswer(_quote(call, await standing.of(call.caller.wallet_id)))
 
 
 def _quote(call: Call, wallet: Standing) -> dict[str, Any]:

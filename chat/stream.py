@@ -1,6 +1,6 @@
 """A streamed chat call: the provider's chunks on their way to the caller, rebuilt one by one, and the charge before the last of them.
 
-The call runs in a task of its own (`Stream.run`) and puts events into an outbox; the response takes them out (`Events`). A caller who
+The call runs in a task of its own (`Stream.run`) and puts events into an outbox; the response takes them out (`EventStream`). A caller who
 leaves ends the response and not the call. What the caller sees, as OpenAI's `chat.completion.chunk` events: the role first, then the
 deltas, then the chunk(s) with a `finish_reason`, then `[DONE]`. The last chunk with a `finish_reason` waits for the charge, so that
 nobody holds a complete answer that was not charged, and carries the usage unless `include_usage` asks for a chunk of its own.
@@ -8,8 +8,8 @@ nobody holds a complete answer that was not charged, and carries the usage unles
 How it can end, after the first output:
 
     all choices finished                     complete        usage, [DONE]
-    silence or the whole time is up,
-      nobody reads, shutdown                 cut_by_limit    finish_reason length, usage, [DONE]
+    silence or the whole time is up, nobody
+      reads, its limit is passed, shutdown   cut_by_limit    finish_reason length, usage, [DONE]
     the provider stops it as unsafe          cut_by_limit    finish_reason content_filter, usage, [DONE]
     the provider fails, or ends without
       a finish_reason                        upstream_failed error event; nothing is charged
@@ -18,6 +18,7 @@ How it can end, after the first output:
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import aclosing
 from typing import Any, Literal
 
@@ -25,17 +26,24 @@ import orjson
 from django.conf import settings
 
 from chat import charging, images, usage
-from chat.admission import Call, give_back, hold
-from chat.attempts import as_api_error, attempt
+from chat.admission import Call
+from chat.attempts import attempt
+from chat.held import held
 from chat.outbox import Outbox
 from chat.upstream import Chunk, UpstreamCall, transports
 from chat.upstream.errors import Failed, TimedOut, Unsafe, UpstreamError
 from contract.errors import ApiError
-from contract.exceptions import as_api_error as any_as_api_error
-from contract.exceptions import log
+from contract.exceptions import as_api_error, log
 
 # A provider that has finished every choice sends its counts at once, or never
 COUNTS_SECONDS = 5.0
+TIMER_SLACK_SECONDS = 0.25
+# The longest token of a large vocabulary. A provider that sends more than its limit comes to is not read for ever; each piece of its
+# output counts as so many characters more.
+CHARACTERS_PER_TOKEN = 128
+SPARE_CHARACTERS = 64 * 1024
+PIECE_CHARACTERS = 16
+logger = logging.getLogger(__name__)
 KEEP_ALIVE = b": keep-alive\n\n"
 DONE = b"data: [DONE]\n\n"
 
@@ -44,6 +52,10 @@ Cut = Literal["length", "content_filter"]
 
 class _OutOfTime(TimedOut):
     """Our own limit was reached, not the provider's."""
+
+
+class _TooMuch(Failed):
+    """The provider takes no notice of the output limit that it was given."""
 
 
 class Stream:
@@ -58,6 +70,8 @@ class Stream:
         self._head = b"data: " + orjson.dumps(envelope)[:-1] + b',"choices":['
         self._tail = b'],"usage":null}\n\n' if self._usage_apart else b"]}\n\n"
         self._texts: list[str] = []
+        self._said = 0
+        self._most_said = CHARACTERS_PER_TOKEN * call.most_completion_tokens + SPARE_CHARACTERS
         self._begun: set[int] = set()
         self._finished: set[int] = set()
         # The newest chunk with a finish_reason: the last one of all is sent with the charge
@@ -72,29 +86,20 @@ class Stream:
             self.outbox.close(ApiError("service_unavailable", "The server is shutting down. Nothing was charged."))
             raise
         except Exception as error:
-            answer = any_as_api_error(error)
+            answer = as_api_error(error)
             log(error, answer)
             self.outbox.close(answer)
         else:
             self.outbox.close()
 
     async def _run(self) -> None:
-        await hold(self.call)
-        try:
-            self.call.fields = await images.inlined(self.call.fields, route=self.call.route)
+        call = self.call
+        async with held(call, texts=self._texts):
+            call.fields = await images.inlined(call.fields, route=call.route)
             cut = await self._pass_on()
-            settlement = await charging.work_out(self.call, texts=self._texts, counts=self._counts, cut=cut is not None)
-        except UpstreamError as error:
-            absorbed = await charging.cost_of_output(self.call, self._texts)
-            await give_back(self.call, clause="upstream_failed", error_code=error.code, absorbed_cost_usd=absorbed)
-            raise as_api_error(self.call, error) from None
-        except ApiError as error:  # an image that can't be had
-            await give_back(self.call, clause="not_sent", error_code=error.code)
-            raise
-        except BaseException:
-            await give_back(self.call, clause="lost", error_code="internal_error")
-            raise
-        settled = await charging.settle(self.call, settlement)
+            call.caller_left = self.outbox.is_abandoned
+            settlement = await charging.work_out(call, texts=self._texts, counts=self._counts, cut=cut is not None)
+        settled = await charging.settle(call, settlement)
         self._end(cut, charging.usage_of(settlement, settled))
 
     async def _pass_on(self) -> Cut | None:
@@ -102,17 +107,19 @@ class Stream:
 
         Raises `UpstreamError` where nothing of it is charged.
         """
+        cut: Cut | None = None
         with attempt(self.call) as upstream_call:
             try:
                 await self._read(upstream_call)
                 if not (self._finished and self._finished >= self._begun):
                     raise Failed("the stream ended without a finish reason")
             except (UpstreamError, asyncio.CancelledError) as end:
-                cut = None if self._is_complete else self._cut_by(end)
-                if cut is None and not self._is_complete:
+                if not self._is_complete and (cut := self._cut_by(end)) is None:
                     raise
-                return cut
-        return None
+        if cut is not None:
+            self.call.attempts[-1]["outcome"] = "cut_by_limit"
+            logger.warning("a stream was cut: %s", cut, extra={"route": self.call.route.name, "usage_id": self.call.id})
+        return cut
 
     async def _read(self, upstream_call: UpstreamCall) -> None:
         """Turn the provider's chunks into events, for as long as it and the caller keep to their time."""
@@ -123,13 +130,18 @@ class Stream:
                 async with aclosing(transports.of(self.call.route).stream(upstream_call)) as chunks:
                     async for chunk in chunks:
                         self._take(chunk)
-                        if not self._texts:
+                        if self._said > self._most_said:
+                            raise _TooMuch("more output than its limit allows")
+                        if not self._texts and not self._is_complete:
                             continue
                         if self.outbox.is_full:
                             limit.reschedule(min(end_at, now() + settings.CHAT_UNREAD_SECONDS))
                             await self.outbox.room()
                         silence = COUNTS_SECONDS if self._is_complete else settings.CHAT_SILENCE_SECONDS
-                        limit.reschedule(min(end_at, now() + silence))
+                        until = min(end_at, now() + silence)
+                        # A timer costs as much as the rest of a chunk
+                        if abs(until - (limit.when() or 0)) > TIMER_SLACK_SECONDS:
+                            limit.reschedule(until)
         except TimeoutError:
             raise _OutOfTime("no output in time") from None
 
@@ -140,7 +152,7 @@ class Stream:
         if isinstance(end, Unsafe):
             return "content_filter"
         # a shutdown that can't wait is a limit of ours too
-        return "length" if isinstance(end, _OutOfTime | asyncio.CancelledError) else None
+        return "length" if isinstance(end, _OutOfTime | _TooMuch | asyncio.CancelledError) else None
 
     @property
     def _is_complete(self) -> bool:
@@ -152,21 +164,31 @@ class Stream:
         if chunk.usage is not None:
             self._counts = chunk.usage
         for choice in chunk.choices:
-            index, delta, reason = choice["index"], choice["delta"], choice.get("finish_reason")
-            if index in self._finished or index >= self.call.request.choices:  # it has ended, or nobody asked for it
+            index, delta, reason, logprobs = choice["index"], choice["delta"], choice.get("finish_reason"), choice.get("logprobs")
+            if index >= self.call.request.choices:  # nobody asked for it
                 continue
             texts = list(usage.texts_of(delta))
-            if texts:
+            if texts or logprobs:
+                if not self._goes_on(index):
+                    continue
                 self._texts += texts
-                if self.call.first_output_ms is None:
+                self._said += sum(map(len, texts)) + PIECE_CHARACTERS
+                if texts and self.call.first_output_ms is None:
                     self.call.first_output_ms = self.call.latency_ms
                 self._flush_last()
                 self._begin(index)
-                self._put({"index": index, "delta": delta, "logprobs": choice.get("logprobs"), "finish_reason": None})
-            if reason:
+                self._put({"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": None})
+            if reason and index not in self._finished:
                 self._flush_last()
                 self._finished.add(index)
                 self._last = {"index": index, "delta": {}, "logprobs": None, "finish_reason": reason}
+
+    def _goes_on(self, index: int) -> bool:
+        """Whether the choice may have more output: one whose finish_reason still waits had not ended after all."""
+        if self._last is not None and self._last["index"] == index:
+            self._last = None
+            self._finished.discard(index)
+        return index not in self._finished
 
     def _begin(self, index: int) -> None:
         if index not in self._begun:
@@ -199,36 +221,34 @@ class Stream:
             self.outbox.put(self._head + last + used + DONE)
 
 
-class Events:
+class EventStream:
     """The body of the response: what the call has put, and `: keep-alive` where nothing came for a while.
 
     It ends with an error event, and without `[DONE]`, when the call could not be completed. Closing it early is the caller's leaving.
+    It holds on to the outbox alone: a caller who reads slowly keeps nothing of a call that has ended.
     """
 
-    def __init__(self, stream: Stream, *, request_id: str) -> None:
-        self._stream = stream
+    def __init__(self, outbox: Outbox, *, request_id: str) -> None:
+        self._outbox = outbox
         self._request_id = request_id
         self._is_over = False
 
-    def __aiter__(self) -> Events:
+    def __aiter__(self) -> EventStream:
         return self
 
     async def __anext__(self) -> bytes:
-        outbox = self._stream.outbox
         if self._is_over:
             raise StopAsyncIteration
-        if not await outbox.wait(settings.CHAT_KEEP_ALIVE_SECONDS):
+        if not await self._outbox.wait(settings.CHAT_KEEP_ALIVE_SECONDS):
             return KEEP_ALIVE
-        is_closed = outbox.is_closed
-        events = outbox.take()
-        if is_closed:
+        events = self._outbox.take()
+        if self._outbox.is_over:
             self._is_over = True
-            if outbox.error is not None:
-                events += b"data: " + orjson.dumps(outbox.error.envelope(self._request_id)) + b"\n\n"
+            if self._outbox.error is not None:
+                events += b"data: " + orjson.dumps(self._outbox.error.envelope(self._request_id)) + b"\n\n"
         return events
 
     async def aclose(self) -> None:
         """Called by the handler in any case, at the end too."""
         if not self._is_over:
-            self._stream.call.caller_left = True
-            self._stream.outbox.abandon()
+            self._outbox.abandon()

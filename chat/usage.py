@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from catalog.cost import TokenUsage
@@ -53,8 +54,8 @@ def _output(raw: dict[str, Any]) -> int:
 
 async def estimated(texts: Sequence[str], *, prompt_tokens: int, most_completion_tokens: int) -> TokenUsage:
     """What an output of `texts` and a prompt of about `prompt_tokens` come to by our own count, within the limit the call was sent with."""
-    output = "".join(texts)
-    completion = await asyncio.to_thread(count, output) if len(output) > LONG_CHARACTERS else count(output)
+    tokens = partial(count, "".join(texts), ceiling=most_completion_tokens)
+    completion = await asyncio.to_thread(tokens) if sum(map(len, texts)) > LONG_CHARACTERS else tokens()
     return TokenUsage(prompt_tokens=prompt_tokens, completion_tokens=min(completion, most_completion_tokens))
 
 

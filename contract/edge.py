@@ -20,6 +20,7 @@ import orjson
 from django.conf import settings
 from django.core.exceptions import RequestAborted
 from django.http.request import split_domain_port, validate_host
+from django.template.loader import render_to_string
 
 from contract import cors, limits, request_id
 from contract.asgi import Application, Headers, Message, Receive, Scope, Send
@@ -206,6 +207,9 @@ class _Exchange:
             if status == 304:
                 return None
             code = "not_found" if status < 400 else _CODE_OF_STATUS.get(status, "invalid_request" if status < 500 else "internal_error")
+            if code == "method_not_allowed":
+                allowed = next((value.decode("latin-1") for name, value in headers if name.lower() == b"allow"), "")
+                return ApiError(code, allow=[method.strip() for method in allowed.split(",") if method.strip()])
             return ApiError(code, right_path(self.path) if code == "not_found" else None)
         # Some pages are called as paths of the API are: who brings a key means the API, and would be sent to sign in
         is_missed = status == 404 or self.brings_a_key()
@@ -220,9 +224,11 @@ class _Exchange:
         return any(name == b"accept" and b"text/html" in value for name, value in self.scope["headers"])
 
     async def refuse(self, error: ApiError, headers: Headers | None = None) -> None:
-        """Answer an error: under /v1, and in place of an answer, as the envelope, else as a line of text."""
+        """Answer an error: under /v1, and in place of an answer, as the envelope, else as a page or a line of text."""
         if self.is_api or self.is_replaced:
             body, content_type = orjson.dumps(error.envelope(self.id)), b"application/json"
+        elif error.status == 400 and self.wants_a_page():
+            body, content_type = render_to_string("400.html").encode(), b"text/html; charset=utf-8"
         else:
             body, content_type = error.message.encode(), b"text/plain; charset=utf-8"
         own = {name.lower().encode(): value.encode() for name, value in error.headers.items()}

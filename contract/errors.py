@@ -191,11 +191,17 @@ class ErrorBody(TypedDict):
     details: NotRequired[dict[str, Any]]
 
 
+def _takes(methods: Iterable[str]) -> str | None:
+    names = " and ".join(method for method in methods if method not in ("HEAD", "OPTIONS"))
+    return f"This path takes {names}." if names else None
+
+
 class ApiError(Exception):
     """An expected refusal, answered as the envelope.
 
     `errors` lists every wrong field and becomes `details.errors`; the first of them gives `param` and, where no message
-    is given, the message. `retry_after_seconds` may be a fraction and is rounded up. `allow` lists methods for a 405.
+    is given, the message. `retry_after_seconds` may be a fraction and is rounded up. `allow` lists methods for a 405, whose
+    message names them.
 
     Raises KeyError for a code that is not in `ERRORS`.
     """
@@ -221,9 +227,9 @@ class ApiError(Exception):
             if message is None:
                 message = errors[0]["message"]
         self.param = param
-        self.message = message or self.row.message
-        self.retry_after_seconds = self.row.retry_after_seconds if retry_after_seconds is None else retry_after_seconds
         self.allow = None if allow is None else tuple(allow)
+        self.message = message or _takes(self.allow or ()) or self.row.message
+        self.retry_after_seconds = self.row.retry_after_seconds if retry_after_seconds is None else retry_after_seconds
         super().__init__(code, self.message)
 
     @property

@@ -66,7 +66,7 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> HttpRespons
     """DRF's exception handler: answers every exception, and logs what is a fault of ours."""
     error = as_api_error(exc)
     if error.code == "method_not_allowed" and error.allow is None and (view := context.get("view")) is not None:
-        error.allow = tuple(view.allowed_methods)
+        error = ApiError("method_not_allowed", allow=view.allowed_methods)
     log(exc, error)
     return error_response(error)
 

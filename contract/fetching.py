@@ -11,14 +11,14 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
+
+from contract.resolving import Resolver
 
 MAX_REDIRECTS = 3
 _CHUNK_BYTES = 64 * 1024
@@ -29,12 +29,8 @@ _HEADERS = {"User-Agent": "beatra", "Accept": "*/*", "Accept-Encoding": "identit
 # IETF's own (Teredo, benchmarks, ORCHID), documentation twice, 6to4. NAT64, mapped and local addresses lie outside of it.
 _PUBLIC_V6 = IPv6Network("2000::/3")
 _NOT_PUBLIC_V6 = tuple(IPv6Network(block) for block in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"))
-# Beside what Python calls global: the relays of 6to4
-_NOT_PUBLIC_V4 = (IPv4Network("192.88.99.0/24"),)
-
-
-# Threads of its own: a name may take its server's time to resolve, and the loop's default ones have other work
-_resolvers = ThreadPoolExecutor(8, thread_name_prefix="resolve")
+# Beside what Python does not call global: IETF's own, the relays of 6to4, and the host's side of every machine in Azure
+_NOT_PUBLIC_V4 = tuple(IPv4Network(block) for block in ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32"))
 
 
 class FetchError(Exception):
@@ -56,11 +52,8 @@ def _is_public_v4(ip: IPv4Address) -> bool:
     return ip.is_global and not ip.is_multicast and not ip.is_reserved and not any(ip in block for block in _NOT_PUBLIC_V4)
 
 
-async def resolve(host: str, port: int) -> list[str]:
-    """Every address `host` stands for, by the system's resolver. Raises OSError."""
-    ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-    found = await asyncio.get_running_loop().run_in_executor(_resolvers, ask)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+resolve = Resolver()
+"""Every address a name stands for, by the system's resolver. Raises OSError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,12 +100,15 @@ async def _follow(url: str, *, most_bytes: int, network: Network) -> bytes:
 
 
 async def _addresses(target: URL, network: Network) -> list[str]:
-    """Where `target` may be connected to. Raises FetchError if that is not wholly the public internet, and OSError."""
+    """Where `target` may be connected to. Raises FetchError if that is not wholly the public internet."""
     if target.scheme != "https" or not target.raw_host or target.port is None:
         raise FetchError("must be an https address on every redirect")
     if target.user is not None or target.password is not None:
         raise FetchError("must not carry a user name or password")
-    addresses = await network.resolve(target.raw_host, target.port)
+    try:
+        addresses = await network.resolve(target.raw_host, target.port)
+    except OSError:
+        addresses = []  # told as a name of ours is, or it could be found out which names we have
     if not addresses or not all(network.allows(address) for address in addresses):
         raise FetchError("must stand for a public address")
     return addresses

@@ -13,6 +13,9 @@ from contract.json_pointer import pointer
 MOST_ERRORS = 20
 """An answer lists no more: a body of a million wrong values is told about the first of them."""
 
+MOST_TOLD = 3
+"""So many of them stand in the message too."""
+
 MOST_POINTER_CHARACTERS = 1000
 """A name in a body may be as long as the body."""
 
@@ -29,11 +32,10 @@ def invalid_fields(errors: list[FieldError]) -> ApiError:
 
 
 def sentence(errors: list[FieldError]) -> str:
-    """What is wrong with the first of the fields, and how many more there are."""
-    first = errors[0]
-    where = first["param"] or "The body"
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return f"{where} {first['message']}{more}."
+    """What is wrong with the first few fields, and how many more there are: clients often show nothing but the message."""
+    told = "; ".join(f"{error['param'] or 'The body'} {error['message']}" for error in errors[:MOST_TOLD])
+    more = f" (and {len(errors) - MOST_TOLD} more)" if len(errors) > MOST_TOLD else ""
+    return f"{told}{more}."
 
 
 def of_pydantic(error: ValidationError, body: Any) -> list[FieldError]:

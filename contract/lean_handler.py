@@ -45,7 +45,9 @@ class LeanHandler(ASGIHandler):
         assert task is not None
         watch = _HangUp(task, receive)
         try:
-            await self._send(await self._answer(request), send)
+            response = await self._answer(request)
+            del request, body  # a caller who reads a stream slowly keeps the answer in memory, not the question
+            await self._send(response, send)
         except asyncio.CancelledError:
             if not watch.heard:
                 raise

@@ -154,7 +154,11 @@ _EXAMPLES: dict[str, tuple[str | None, str | None, Json | None]] = {
         {"errors": [{"param": "/messages/0/role", "message": "is required"}]},
     ),
     "context_length_exceeded": ("This model's maximum context length is 204800 tokens.", None, None),
-    "unsupported_option": ("qwen-max does not take: logit_bias.", "/logit_bias", {"unsupported_fields": ["logit_bias"]}),
+    "unsupported_option": (
+        "The model qwen-max does not take logit_bias.",
+        "/logit_bias",
+        {"errors": [{"param": "/logit_bias", "message": "is not taken by qwen-max"}], "unsupported_fields": ["logit_bias"]},
+    ),
     "insufficient_balance": (
         "This call may cost 12.5000 credits; the wallet has 3.0000.",
         None,

@@ -26,6 +26,7 @@ INLINE_BYTES = 256 * 1024
 
 _MAX_ERRORS = 20
 _MAX_POINTER = 1000
+_MAX_NAME = 100
 _INT64 = range(-(2**63), 2**64)
 
 
@@ -142,8 +143,13 @@ _fast = json.JSONDecoder(object_pairs_hook=_pairs, parse_float=_float, parse_int
 def _pairs_marked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value: dict[str, Any] = {}
     for key, inner in pairs:
-        value[key] = _Wrong("The key is given twice.") if key in value else inner
+        value[key] = _Wrong(_twice(key)) if key in value else inner
     return value
+
+
+def _twice(key: str) -> str:
+    name = key[:_MAX_NAME]
+    return f"The field '{name}' is given twice." if name.isprintable() else "A field is given twice."
 
 
 def _number_marked(read_number: Any) -> Any:

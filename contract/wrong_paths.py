@@ -3,6 +3,7 @@
 import re
 
 _ELSEWHERE = {
+    "/v1": "This is the root of the API. What is under it stands in /openapi.json.",
     "/v1/responses": "There is no Responses API here. Use POST /v1/chat/completions.",
     "/v1/completions": "There is no legacy completions API here. Use POST /v1/chat/completions.",
     "/v1/embeddings": "There is no embeddings API here. Text is generated at POST /v1/chat/completions.",

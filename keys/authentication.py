@@ -21,6 +21,7 @@ from rest_framework.authentication import BaseAuthentication
 
 from accounts.models import Account
 from contract.errors import ApiError
+from contract.resolving import on_behalf_of
 from keys import cache, last_use, tokens
 from keys.caller import Caller
 from wallets import pool
@@ -66,7 +67,9 @@ class ApiKeyAuthentication(BaseAuthentication):
     async def authenticate_async(self, request: WithHeaders) -> Caller:
         """For async views: a key seen in the last seconds costs no I/O."""
         token = _token(request)
-        return _admit(await cache.KEYS.get(tokens.digest(token), _load))
+        caller = _admit(await cache.KEYS.get(tokens.digest(token), _load))
+        on_behalf_of.set(caller.account_id)
+        return caller
 
     def check_form(self, request: WithHeaders) -> None:
         """What can be told before the body is read, and without I/O. Raises ApiError unauthorized or invalid_api_key."""
@@ -79,7 +82,8 @@ class ApiKeyAuthentication(BaseAuthentication):
 def _token(request: WithHeaders) -> str:
     match = _BEARER.fullmatch(request.META.get("HTTP_AUTHORIZATION", ""))
     if match is None:
-        raise ApiError("unauthorized")
+        is_bare = tokens.well_formed(request.META.get("HTTP_AUTHORIZATION", "").strip())
+        raise ApiError("unauthorized", "'Bearer ' is missing in front of the key." if is_bare else None)
     if not tokens.well_formed(match[1]):
         raise ApiError("invalid_api_key")
     return match[1]

@@ -7,6 +7,8 @@ Each check is one SQL statement that returns what differs as (wallet, subject, w
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.db import connection, transaction
@@ -98,14 +100,22 @@ CHECKS = {
 def audit() -> list[Difference]:
     """Every difference in every wallet's books, at most LIMIT of each check; empty when all is well.
 
-    One REPEATABLE READ, read-only transaction, so that money may move meanwhile; inside a caller's transaction, that one.
+    All of one moment, so that money may move meanwhile.
     """
     differences = []
-    inside = connection.in_atomic_block
-    with transaction.atomic(), connection.cursor() as cursor:
-        if not inside:
-            cursor.execute("set transaction isolation level repeatable read, read only")
+    with one_moment(), connection.cursor() as cursor:
         for check, text in CHECKS.items():
             cursor.execute(f"{text} order by 1, 2 limit {LIMIT}")
             differences += [Difference(check, *row) for row in cursor.fetchall()]
     return differences
+
+
+@contextmanager
+def one_moment() -> Iterator[None]:
+    """One REPEATABLE READ, read-only transaction; inside a caller's transaction, that one."""
+    inside = connection.in_atomic_block
+    with transaction.atomic():
+        if not inside:
+            with connection.cursor() as cursor:
+                cursor.execute("set transaction isolation level repeatable read, read only")
+        yield

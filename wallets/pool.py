@@ -7,10 +7,12 @@ included) when the database is away or all connections are taken for too long; t
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import psycopg
 from django.conf import settings
 from psycopg import AsyncConnection
 from psycopg.conninfo import make_conninfo
@@ -20,6 +22,8 @@ from psycopg_pool import AsyncConnectionPool
 WAIT_SECONDS = 5.0
 # A try to reconnect that takes longer is given up; the next caller starts another, so no back-off outlives an outage
 RECONNECT_SECONDS = 2.0
+# Of all that find a dead connection at the same time, one renews the pool
+RENEW_SECONDS = 1.0
 
 SERVER_SETTINGS = {
     "statement_timeout": "10s",
@@ -35,6 +39,7 @@ SERVER_SETTINGS = {
 }
 
 _pool: AsyncConnectionPool[AsyncConnection[Any]] | None = None
+_renewed_at = float("-inf")
 
 
 async def open() -> None:
@@ -51,7 +56,7 @@ async def open() -> None:
         max_size=database["OPTIONS"]["pool"]["max_size"],
         timeout=WAIT_SECONDS,
         reconnect_timeout=RECONNECT_SECONDS,
-        check=AsyncConnectionPool.check_connection,
+        check=_check,
         name="beatra",
         open=False,
     )
@@ -78,6 +83,21 @@ async def connection(*, wait_seconds: float = WAIT_SECONDS) -> AsyncIterator[Asy
         raise RuntimeError("the pool is not open: wallets.pool.open() belongs to the lifespan's start")
     async with _pool.connection(timeout=wait_seconds) as found:
         yield found
+
+
+async def _check(connection: AsyncConnection[Any]) -> None:
+    """Raise psycopg.OperationalError if `connection` is dead; the others in the pool are then taken to be dead too, and renewed.
+
+    When PostgreSQL restarts all of them die, and the pool by itself would try one after another, with longer and longer pauses.
+    """
+    global _renewed_at
+    try:
+        await AsyncConnectionPool.check_connection(connection)
+    except psycopg.Error:
+        if _pool is not None and time.monotonic() - _renewed_at > RENEW_SECONDS:
+            _renewed_at = time.monotonic()
+            await _pool.drain()
+        raise
 
 
 def _conninfo(database: dict[str, Any]) -> str:

@@ -45,7 +45,7 @@ CLAUSES: dict[str, Clause] = {
     UsageClause.EMPTY: Clause("Empty answer", "The model finished without a single token of output.", _NOTHING),
     UsageClause.UPSTREAM_FAILED: Clause(
         "Provider failed",
-        "The provider failed, refused, took too long or broke off before the answer was complete.",
+        "The provider failed, took too long or broke off before the answer was complete.",
         f"{_NOTHING} What the provider may bill for the attempt is ours to pay.",
         "bad",
     ),
@@ -59,12 +59,22 @@ CLAUSES: dict[str, Clause] = {
     UsageClause.REPLAY: Clause("Replay", "The answer stored under your Idempotency-Key was sent again; no model was asked.", _NOTHING),
 }
 
+# Codes by which a provider says that it is the request that can't be served
+REFUSALS = ("invalid_request", "context_length_exceeded", "safety_rejected", "payload_too_large")
+REFUSED = Clause(
+    "Refused by the provider",
+    "The provider refused this request. Sent again as it is, it would be refused again: the request has to change.",
+    _NOTHING,
+    "warn",
+)
 RUNNING = Clause("Running", "The call has not ended yet.", "Nothing is charged yet; the credits below are held for it.")
 
 
 def clause_of(record: UsageRecord) -> Clause:
-    """The clause a record ended by, or `RUNNING`."""
+    """The clause a record ended by, or `RUNNING`; of what the provider failed, `REFUSED` where it refused the request."""
     if record.status == UsageStatus.OPEN or record.clause not in CLAUSES:
         return RUNNING
+    if record.clause == UsageClause.UPSTREAM_FAILED and record.error_code in REFUSALS:
+        return REFUSED
     clause = CLAUSES[record.clause]
     return replace(clause, charged=_NOT_BELIEVED) if record.estimated and clause.charged == _TRUE_USAGE else clause

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -68,6 +70,8 @@ def first_call(request: HttpRequest, key_id: int) -> HttpResponse:
     if request.htmx and request.GET.get("seen") == seen.seen:  # type: ignore[attr-defined]  # django-htmx's
         return HttpResponse(status=204)
     template = "dashboard/_first_call.html" if request.htmx else "dashboard/first_call.html"  # type: ignore[attr-defined]
-    response = render(request, template, {"watch": seen, "key": key, "record": seen.record})
+    # The page of a new key shows it this once, so links there don't lead away from it
+    beside_new_key = urlsplit(request.headers.get("HX-Current-URL", "")).path == reverse("keys:create")
+    response = render(request, template, {"watch": seen, "key": key, "record": seen.record, "beside_new_key": beside_new_key})
     patch_vary_headers(response, ["HX-Request"])
     return response

@@ -33,6 +33,8 @@ TRIES = {
     "context_length_exceeded": "found the prompt too long",
     "payload_too_large": "found the request too large",
     "safety_rejected": "refused the content",
+    "cut_by_limit": "was cut by a limit",
+    "internal_error": "was broken off by us",
 }
 
 
@@ -103,6 +105,11 @@ class Receipt:
     def is_paid(self) -> bool:
         """Whether the call's tokens were charged: by another clause nothing is worked out."""
         return self.is_charged and self.record.clause in PAID_CLAUSES
+
+    @property
+    def is_below_reference(self) -> bool:
+        """Whether the charge is too small for the four places of its reference in USD."""
+        return bool(self.record.charged_credits and not self.record.credits_usd_reference)
 
     @cached_property
     def exact_cost_usd(self) -> Decimal:

@@ -22,7 +22,7 @@ from django.utils import timezone
 from accounts.models import Account
 from beatra_site.dashboard.clauses import CLAUSES, RUNNING
 from keys.models import ApiKey
-from wallets.models import PAID_CLAUSES, UsageRecord, UsageStatus
+from wallets.models import PAID_CLAUSES, UsageClause, UsageRecord, UsageStatus
 from wallets.models.usage import UsageQuerySet
 
 CUSTOM = "custom"
@@ -34,11 +34,12 @@ MOST_KEYS = 200
 
 _OUTCOMES = {"running": (RUNNING.label, Q(status=UsageStatus.OPEN)), "estimated": ("Estimated tokens", Q(estimated=True))}
 _OUTCOMES |= {clause: (words.label, Q(clause=clause)) for clause, words in CLAUSES.items()}
+_OUTCOMES[UsageClause.UPSTREAM_FAILED] = ("Failed or refused by the provider", Q(clause=UsageClause.UPSTREAM_FAILED))
 
 
 def _outcome_choices() -> list[tuple[str, Any]]:
     paid = [(clause, words.label) for clause, words in CLAUSES.items() if clause in PAID_CLAUSES]
-    free = [(clause, words.label) for clause, words in CLAUSES.items() if clause not in PAID_CLAUSES]
+    free = [(clause, _OUTCOMES[clause][0]) for clause in CLAUSES if clause not in PAID_CLAUSES]
     rest = [(name, label) for name, (label, _) in _OUTCOMES.items() if name not in CLAUSES]
     return [("", "Any outcome"), *rest, ("Charged", paid), ("Not charged", free)]
 
@@ -146,8 +147,9 @@ class UsageFilters(forms.Form):
             found = found.filter(_OUTCOMES[given["outcome"]][1])
         if given["id"]:
             # not both with OR, for which no index has the order
-            is_call = self.all_records.filter(pk=given["id"]).exists()
-            found = found.filter(pk=given["id"]) if is_call else found.filter(request_id=given["id"])
+            ids = spellings(given["id"])
+            is_call = self.all_records.filter(pk__in=ids).exists()
+            found = found.filter(pk__in=ids) if is_call else found.filter(request_id__in=ids)
         return found
 
     def chips(self) -> Iterator[Chip]:
@@ -192,6 +194,13 @@ class UsageFilters(forms.Form):
             since, _ = self._span()
             words["period"] = f"{PERIODS[given['period']]}: since {since:%Y-%m-%d %H:%M} UTC"
         return words
+
+
+def spellings(given: str) -> list[str]:
+    """An id as it was given and, where it looks like one of ours in other letters, as we write it: `chatcmpl_01J…`."""
+    prefix, _, digits = given.partition("_")
+    ours = f"{prefix.lower()}_{digits.upper()}"
+    return [given, ours] if ours != given and re.fullmatch(r"[a-z]+_[0-9A-HJKMNP-TV-Z]{26}", ours) else [given]
 
 
 def _as_browsers_write(moment: str, time_of_day: str) -> str:

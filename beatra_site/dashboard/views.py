@@ -1,16 +1,20 @@
 """Home, usage and receipts: what a customer opens to see where the credits went."""
 
+from contextlib import contextmanager
+
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from django.http import Http404
 from django.shortcuts import render
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import push_url, reselect, retarget
 from psycopg.errors import QueryCanceled
 
 from accounts.access import account_required
+from accounts.pending_code import pending_code
 from beatra_site.dashboard.clauses import clause_of
 from beatra_site.dashboard.receipt import receipt_of
 from beatra_site.dashboard.usage_filters import UsageFilters, query_of
@@ -23,12 +27,20 @@ LAST_CALLS = 5
 PAGE_SIZE = 50
 # Of the database, for one page of calls
 MOST_TIME = "5s"
+MOST_SUMMED = 10_000
+# The same for the sum of all that match, which a page can do without
+MOST_TIME_OF_SUM = "1s"
 
 
 @require_safe
 def home(request):
     """The account's home; for strangers what beatra is; staff without an account go on to `/admin/`."""
-    return _home(request) if request.user.is_authenticated else render(request, "dashboard/landing.html", _curl())
+    return _home(request) if request.user.is_authenticated else _landing(request)
+
+
+@never_cache
+def _landing(request):
+    return render(request, "dashboard/landing.html", {"pending": pending_code(request), **_curl()})
 
 
 @account_required
@@ -61,6 +73,8 @@ def usage(request):
         shown |= {"listed": listed, "calls": _rows(listed.items), "query": filters.query(), "here": filters.query(cursor=cursor)}
         if listed.next_cursor:
             shown["older"] = filters.query(cursor=listed.next_cursor)
+            if not cursor:
+                shown["total"] = _total(filters)
         elif not cursor:
             shown["credits"] = sum(record.charged_credits - record.refunded_credits for record in listed.items)
     if cursor and request.htmx and not request.htmx.history_restore_request and listed:
@@ -84,15 +98,37 @@ def receipt(request, usage_id):
 def _listed(filters, *, cursor):
     """The page at `cursor`; none, and why on the form, where two filters that each let in very many calls share next to none."""
     try:
-        with transaction.atomic(), connection.cursor() as settings_of_transaction:
-            settings_of_transaction.execute("select set_config('statement_timeout', %s, true)", [MOST_TIME])
+        with _within(MOST_TIME):
             return page(filters.records(), cursor=cursor, limit=PAGE_SIZE)
     except ApiError as error:
         raise Http404 from error
+    except QueryTookTooLong:
+        filters.add_error("period", "There are too many calls to look through. Choose a shorter period.")
+
+
+def _total(filters):
+    """Of the calls that match, as far as they are counted; none where that takes too long."""
+    try:
+        with _within(MOST_TIME_OF_SUM):
+            return filters.records().total(most=MOST_SUMMED)
+    except QueryTookTooLong:
+        return None
+
+
+class QueryTookTooLong(Exception):
+    """The database did not get done in the time it had."""
+
+
+@contextmanager
+def _within(time):
+    try:
+        with transaction.atomic(), connection.cursor() as settings_of_transaction:
+            settings_of_transaction.execute("select set_config('statement_timeout', %s, true)", [time])
+            yield
     except OperationalError as error:
         if not isinstance(error.__cause__, QueryCanceled):
             raise
-        filters.add_error("period", "There are too many calls to look through. Choose a shorter period.")
+        raise QueryTookTooLong from error
 
 
 def _rows(records):

@@ -60,11 +60,21 @@ _STATUS_OF_WORD = {
 
 def raise_refusal(body: dict[str, Any]) -> None:
     """Raise what `body`, the parsed JSON of an answer or an event, refuses with; nothing if it doesn't."""
+    try:
+        refusal = _refusal(body)
+    except RecursionError:  # a word of it that is no text, but a thousand levels of something
+        raise Failed("the provider sent an error") from None
+    if refusal is not None:
+        raise refusal
+
+
+def _refusal(body: dict[str, Any]) -> UpstreamError | None:
     if error := body.get("error"):
-        raise _of_error(error)
+        return _of_error(error)
     base = body.get("base_resp")
     if isinstance(base, dict) and (code := base.get("status_code")):
-        raise _of_base_resp(code, str(base.get("status_msg")))
+        return _of_base_resp(code, str(base.get("status_msg")))
+    return None
 
 
 def of_answer(status: int, body: bytes, *, retry_after: str | None = None) -> UpstreamError:

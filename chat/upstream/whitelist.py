@@ -1,11 +1,12 @@
 """A provider's answer rebuilt in OpenAI's shape, from nothing but what the contract knows.
 
 What is not named here does not go through: names, ids, fingerprints, costs. Everything raises Failed for an answer of another
-shape, so that nothing further on meets a text that is a number.
+shape, so that nothing further on meets a text that is a number, or a number that can't be written.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -32,6 +33,9 @@ FINISH_REASONS = {
 }
 # Endings that are none: the provider gave up in the middle.
 BROKEN_OFF = frozenset({"abort", "aborted", "error", "insufficient_system_resource", "network_error"})
+# What OpenAI's reference says a logprob is that can't be told
+UNLIKELY = -9999.0
+_LARGEST = sys.float_info.max
 
 
 def answer(body: Any) -> Answer:
@@ -187,17 +191,21 @@ def _probables(sent: Any, *, also_likely: bool) -> list[dict[str, Any]]:
     tokens = []
     for given in _list(sent):
         text, logprob, octets = _text(_object(given).get("token")), given.get("logprob"), given.get("bytes")
-        if text is None or not isinstance(logprob, int | float):
+        if text is None or logprob is None:
             continue
-        token: dict[str, Any] = {
-            "token": text,
-            "logprob": logprob,
-            "bytes": [octet for octet in octets if type(octet) is int] if isinstance(octets, list) else None,
-        }
+        is_octets = isinstance(octets, list) and all(type(octet) is int and 0 <= octet < 256 for octet in octets)
+        token: dict[str, Any] = {"token": text, "logprob": _logprob(logprob), "bytes": octets if is_octets else None}
         if also_likely:
             token["top_logprobs"] = _probables(given.get("top_logprobs"), also_likely=False)
         tokens.append(token)
     return tokens
+
+
+def _logprob(sent: Any) -> float:
+    # Neither NaN nor an integer without end is between the two
+    if isinstance(sent, int | float) and not isinstance(sent, bool) and -_LARGEST <= sent <= _LARGEST:
+        return float(sent)
+    return UNLIKELY
 
 
 def _reasoning(message: dict[str, Any]) -> str | None:
@@ -217,12 +225,17 @@ def _functions(message: dict[str, Any]) -> Iterable[dict[str, Any]]:
 
 def _arguments(function: dict[str, Any]) -> str:
     arguments = function.get("arguments")
-    return orjson.dumps(arguments).decode() if isinstance(arguments, dict) else _text(arguments) or ""
+    if not isinstance(arguments, dict):
+        return _text(arguments) or ""
+    try:
+        return orjson.dumps(arguments).decode()
+    except orjson.JSONEncodeError:  # hundreds of levels, an integer without end, half a character
+        raise Failed("the arguments of a tool call can't be written") from None
 
 
 def _index(of: dict[str, Any], position: int) -> int:
     index = of.get("index")
-    return index if type(index) is int and index >= 0 else position
+    return index if type(index) is int and 0 <= index < 2**31 else position
 
 
 def _text(value: Any) -> str | None:
@@ -230,8 +243,10 @@ def _text(value: Any) -> str | None:
         return None
     if not isinstance(value, str):
         raise Failed("a text of the answer is none")
+    # No request may hold a NUL, and every answer may be sent back
+    text: str = value.replace("\0", "") if "\0" in value else value
     # Half a character can't be sent on; most texts are known at once to have none
-    return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _object(value: Any) -> dict[str, Any]:

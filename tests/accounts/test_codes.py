@@ -9,7 +9,7 @@ import pytest
 from allauth.account.models import EmailAddress
 
 from accounts.models import User
-from tests.browsing import browser, mailed_code, mailed_to, sign_in, text
+from tests.browsing import browser, mailed_code, mailed_to, read, sign_in, text
 from tests.factories import PASSWORD, AccountFactory, UserFactory, WalletFactory
 from wallets.models import Wallet
 
@@ -66,7 +66,7 @@ def test_three_wrong_codes_end_the_try(email):
     code = mailed_code(email)
     for _ in range(2):
         assert "not the code" in text(client.post(CONFIRM, {"code": "0000-0000"}))
-    assert "Too many tries." in text(client.post(CONFIRM, {"code": "0000-0000"}, follow=True))
+    assert "You can have a new one at once." in text(client.post(CONFIRM, {"code": "0000-0000"}, follow=True))
     client.post(CONFIRM, {"code": code})
     assert not signed_in(client)
 
@@ -112,6 +112,41 @@ def test_another_address_can_be_used_instead(email):
     assert client.get("/accounts/login/").headers["Location"] == CONFIRM
     assert client.post("/accounts/logout/", {"next": ASK}).headers["Location"] == ASK
     assert client.get(ASK).status_code == 200
+
+
+def test_a_password_can_be_used_instead_of_the_code(email):
+    client = ask(email, next="/usage/")
+    page = client.get(f"{CONFIRM}?next=/usage/")
+    assert "Use another address" in text(page)
+    assert "Sign in with a password" in text(page)
+    assert 'name="next" value="/accounts/login/?next=%2Fusage%2F"' in page.content.decode()
+    out = client.post("/accounts/logout/", {"next": "/accounts/login/?next=%2Fusage%2F"}, follow=True)
+    assert out.redirect_chain == [("/accounts/login/?next=%2Fusage%2F", 302)]
+    assert client.post("/accounts/login/", {"login": email, "password": PASSWORD}).headers["Location"] == "/"
+
+
+@pytest.mark.parametrize("path", ["/", "/accounts/signup/", "/accounts/login/", "/accounts/password/reset/", "/demo/inbox"])
+def test_looking_at_another_page_leaves_the_code_good(email, path):
+    client = ask(email)
+    client.get(path)
+    client.post(CONFIRM, {"code": mailed_code(email)})
+    assert signed_in(client)
+
+
+def test_who_signs_up_gives_the_code_to_sign_in_up(email):
+    client = ask(email)
+    other = f"{uuid.uuid4().hex}@example.com"
+    assert client.post("/accounts/signup/", {"email": other}).headers["Location"] == "/accounts/confirm-email/"
+    assert client.post(CONFIRM, {"code": mailed_code(email)}).headers["Location"] == ASK
+    client.post("/accounts/confirm-email/", {"code": mailed_code(other)})
+    assert signed_in(client)
+
+
+def test_the_first_page_leads_to_a_code_that_is_waited_for(email):
+    waited = ask(email).get("/")
+    assert f"We have mailed a code to {email} . Enter the code" in text(waited)
+    assert CONFIRM in read(waited).links
+    assert "Enter the code" not in text(browser().get("/"))
 
 
 def test_who_is_switched_off_gets_no_code_and_can_not_use_one_sent_before():
@@ -206,7 +241,7 @@ def test_three_wrong_codes_end_the_confirming_and_signing_in_sends_another():
     client, email = sign_up(password1=PASSWORD)
     for _ in range(3):
         response = client.post("/accounts/confirm-email/", {"code": "0000-0000"}, follow=True)
-    assert "Too many tries." in text(response)
+    assert "You can have a new one at once." in text(response)
     assert client.post("/accounts/login/", {"login": email, "password": PASSWORD}).headers["Location"] == "/accounts/confirm-email/"
     client.post("/accounts/confirm-email/", {"code": mailed_code(email)})
     assert signed_in(client)

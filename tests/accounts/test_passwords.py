@@ -87,8 +87,27 @@ def test_three_wrong_codes_to_reset_end_the_try(email):
     code = mailed_code(email)
     for _ in range(2):
         assert "not the code" in text(client.post("/accounts/password/reset/confirm/", {"code": "0000-0000"}))
-    assert "Too many tries." in text(client.post("/accounts/password/reset/confirm/", {"code": "0000-0000"}, follow=True))
+    assert "You can have a new one at once." in text(client.post("/accounts/password/reset/confirm/", {"code": "0000-0000"}, follow=True))
     assert client.post("/accounts/password/reset/confirm/", {"code": code}).headers["Location"] == "/accounts/login/"
+
+
+def test_another_code_to_reset_can_be_sent_and_only_the_newest_counts(email):
+    client, path = ask_to_reset(email), "/accounts/password/reset/confirm/"
+    old = mailed_code(email)
+    assert "Send a new code" in text(client.get(path))
+    assert f"A new code is on its way to {email}." in text(client.post(path, {"action": "resend"}, follow=True))
+    assert "not the code" in text(client.post(path, {"code": old}))
+    assert client.post(path, {"action": "resend"}).status_code == 302
+    assert "Send a new code" not in text(client.get(path))
+    assert client.post(path, {"code": mailed_code(email)}).headers["Location"] == "/accounts/password/reset/complete/"
+    assert len(mailed_to(email)) == 3
+
+
+def test_a_new_code_is_promised_alike_where_there_is_no_account():
+    stranger, path = "nobody-to-reset@example.com", "/accounts/password/reset/confirm/"
+    client = ask_to_reset(stranger)
+    assert f"A new code is on its way to {stranger}." in text(client.post(path, {"action": "resend"}, follow=True))
+    assert len(mailed_to(stranger)) == 1
 
 
 def test_changing_the_password_ends_other_sessions(email):

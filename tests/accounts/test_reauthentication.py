@@ -82,12 +82,29 @@ def test_who_forgot_the_password_can_use_a_code_too():
     assert mailed_to(other)[-1].subject == "Confirm your email address"
 
 
+@pytest.mark.parametrize("way", ["password", "code"])
+def test_signing_in_is_proof_enough_for_a_change_right_after_it(way, settings):
+    email, other = WalletFactory().account.user.email, new_email()
+    if way == "password":
+        client = sign_in(email)
+    else:
+        client = browser()
+        client.post("/accounts/login/code/", {"email": email})
+        client.post("/accounts/login/code/confirm/", {"code": mailed_code(email)})
+    assert client.post(EMAIL, {"action_add": "", "email": other}).headers["Location"] == "/accounts/confirm-email/"
+    changed = client.post("/accounts/confirm-email/", {"code": mailed_code(other)}, follow=True)
+    assert changed.redirect_chain == [("/account/", 302)]
+    assert f"Your email address is now {other}." in text(changed)
+    settings.ACCOUNT_REAUTHENTICATION_TIMEOUT = -1
+    assert "/reauthenticate/" in client.post(EMAIL, {"action_add": "", "email": new_email()}).headers["Location"]
+
+
 def test_three_wrong_codes_end_the_try(user, client):
     client.post(BY_CODE, {"action": "send"})
     code = mailed_code(user.email)
     for _ in range(2):
         assert "not the code" in text(client.post(BY_CODE, {"code": "0000-0000"}))
-    assert "Too many tries." in text(client.post(BY_CODE, {"code": "0000-0000"}, follow=True))
+    assert "You can have a new one at once." in text(client.post(BY_CODE, {"code": "0000-0000"}, follow=True))
     assert "has expired or was used before" in text(client.post(BY_CODE, {"code": code}, follow=True))
     assert client.get(SET).status_code == 302
 

@@ -124,6 +124,29 @@ def test_a_taken_address_looks_the_same_to_a_stranger_and_tells_its_owner():
     assert mailed_to(taken)[-1].subject == "You already have an account"
 
 
+@pytest.mark.parametrize("taken", [True, False])
+def test_the_first_page_says_that_the_address_is_still_to_be_confirmed(taken):
+    email = UserFactory().email if taken else new_email()
+    client, _ = sign_up(email)
+    home = client.get("/")
+    assert f"{email} is still to be confirmed. Enter the code" in text(home)
+    assert CONFIRM in read(home).links
+    assert client.get(CONFIRM).status_code == 200
+
+
+def test_after_three_wrong_codes_a_new_one_is_had_at_once():
+    email = new_email()
+    client, _ = sign_up(email)
+    for _ in range(3):
+        ended = client.post(CONFIRM, {"code": "0000-0000"}, follow=True)
+    assert "You can have a new one at once." in text(ended)
+    assert "Wait" not in text(ended)
+    assert "is still to be confirmed" not in text(client.get("/"))
+    assert client.post("/accounts/login/", {"login": email, "password": PASSWORD}).headers["Location"] == CONFIRM
+    confirm(client, email)
+    assert EmailAddress.objects.get(email=email).verified
+
+
 def test_an_address_in_capitals_is_the_same_address():
     email = new_email()
     client, _ = sign_up(email.upper())
@@ -136,6 +159,7 @@ def test_an_address_in_capitals_is_the_same_address():
     ("email", "password", "told"),
     [
         ("", PASSWORD, "This field is required."),
+        (f"{'a' * 60}@{'b' * 60}.{'c' * 60}.{'d' * 60}.{'e' * 20}.com", PASSWORD, "at most 254 characters"),
         ("nobody", PASSWORD, "Enter a valid email address."),
         ("a\x00b@example.com", PASSWORD, "Null characters are not allowed."),
         ("ann@example.com", "short", "at least 8 characters"),

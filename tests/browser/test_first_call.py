@@ -38,7 +38,10 @@ def test_from_sign_up_to_the_receipt(visitor):
     expect(page.locator("#token")).to_have_text(token)
     expect(home.get_by_text(f"Received: {credits} credits.")).to_be_visible()
 
-    page.get_by_role("link", name="See the receipt").click()
+    with ann.context.expect_page() as opened:
+        page.get_by_role("link", name="See the receipt").click()
+    expect(page.locator("#token")).to_have_text(token)
+    page = opened.value
     expect(page.get_by_role("heading", name="Receipt")).to_be_visible()
     expect(page.locator(".figures .figure").first).to_have_text(credits)
     expect(page.get_by_text("my first program")).to_be_visible()

@@ -162,6 +162,9 @@ def test_an_option_nobody_lists_is_unsupported_by_its_name_however_it_is_written
         candidates(catalog(model("m", model_options={"top_k": TOP_K})), "m", options={"top_k": 500, "a/b~c": 1})
     assert (caught.value.code, caught.value.param) == ("unsupported_option", "/model_options/a~1b~0c")
     assert caught.value.details["unsupported_fields"] == ["model_options.a/b~c"]
+    # and the wrong value beside it, in the same answer
+    assert [error["param"] for error in caught.value.details["errors"]] == ["/model_options/a~1b~0c", "/model_options/top_k"]
+    assert caught.value.message.endswith("/model_options/top_k must be an integer from 1 to 100.")
 
 
 @pytest.mark.parametrize("one", SEEDS, ids=lambda one: one.id)

@@ -53,7 +53,11 @@ def test_a_pinned_model_without_the_field_is_refused_by_the_fields_name():
     error = refusal(catalog(small(), large()), "small", fields=frozenset({"logprobs", "image_url"}))
     assert (error.code, error.status) == ("unsupported_option", 400)
     assert error.details["unsupported_fields"] == ["image_url", "logprobs"]
-    assert [one["param"] for one in error.details["errors"]] == ["/messages", "/logprobs"]
+    assert error.message == "The model small does not take images, logprobs."
+    assert error.details["errors"] == [
+        {"param": "/messages", "message": "has images, which small does not take"},
+        {"param": "/logprobs", "message": "is not taken by small"},
+    ]
 
 
 def test_auto_refuses_only_if_no_model_takes_them_all():
@@ -66,7 +70,9 @@ def test_a_temperature_above_the_models_maximum_is_an_option_it_does_not_take():
     takes = {"supported_fields": frozenset({"temperature"})}
     both = catalog(small(temperature_max=Decimal(1), **takes), large())
     asked = {"fields": frozenset({"temperature"}), "temperature": 1.5}
-    assert refusal(both, "small", **asked).message == "The model small does not take a temperature above 1."
+    error = refusal(both, "small", **asked)
+    assert error.message == "The model small does not take a temperature above 1."
+    assert error.details["errors"] == [{"param": "/temperature", "message": "must be at most 1 for small"}]
     assert names(candidates(both, "auto", **asked)) == [("large", "sandbox")]
     assert names(candidates(both, "small", fields=frozenset({"temperature"}), temperature=1)) == [("small", "sandbox")]
 
@@ -89,7 +95,15 @@ def test_it_says_what_was_meant_but_not_what_is_not_allowed():
     both = catalog(small(), large())
     assert "Did you mean 'small'?" in refusal(both, "SMALL").message
     assert "Did you mean 'auto'?" in refusal(both, "Auto").message
+    assert "Did you mean 'small'?" in refusal(both, "provider/Small").message
     assert "mean" not in refusal(both, "LARGE", allowed=frozenset({"small"})).message
+    assert "mean" not in refusal(both, "other/LARGE", allowed=frozenset({"small"})).message
+
+
+def test_an_unknown_model_is_told_where_the_known_ones_are():
+    message = refusal(catalog(small()), "unknown").message
+    assert message == "There is no model 'unknown' for this key. GET /v1/models lists those there are, 'auto' takes whichever can answer."
+    assert refusal(catalog(), "auto").message == "There is no model 'auto' for this key. GET /v1/models lists those there are."
 
 
 def test_auto_keeps_to_the_models_allowed():

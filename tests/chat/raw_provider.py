@@ -33,6 +33,10 @@ class RawProvider:
         self.left = threading.Event()
         """Set once a client has closed a connection."""
 
+    def then(self, *answers: Answer) -> None:
+        """The answers to the next requests."""
+        self._answers += answers
+
     def __enter__(self) -> RawProvider:
         self._start(self._accept)
         return self

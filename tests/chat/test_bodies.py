@@ -138,6 +138,15 @@ def test_every_wrong_field_is_listed_at_once():
     assert all(line["message"] for line in error.details["errors"])
 
 
+def test_the_message_has_the_first_three_reasons():
+    """Clients often show nothing but the message."""
+    error = refused({})
+    assert error.message == "/model is required; /messages is required."
+    error = refused(body(temperature="hot", n=99, seed="x", top_p="y", nonsense=True))
+    assert error.message.count(";") == 2
+    assert error.message.endswith(" (and 2 more).")
+
+
 def test_a_refusal_never_repeats_the_value():
     error = refused(body(model=5, user={"secret": "hunter2"}, temperature="hunter2", stop={"hunter2": 1}, reasoning_effort="hunter2"))
     assert "hunter2" not in error.message + str(error.details)

@@ -94,6 +94,20 @@ def test_a_405_lists_the_methods(edge: EdgeServer):
     assert edge.client.get("/v1/stock/strict").headers["allow"] == "POST, OPTIONS"
 
 
+def test_a_405_names_the_methods(edge: EdgeServer):
+    for method, path, words in [
+        ("GET", "/v1/chat/echo", "This path takes POST."),
+        ("POST", "/v1/chat/journal", "This path takes GET."),
+        ("GET", "/v1/stock/strict", "This path takes POST."),
+    ]:
+        assert error_of(edge.client.request(method, path))["message"] == words
+
+
+def test_the_root_of_the_api_names_its_document(edge: EdgeServer):
+    for path in ("/v1", "/v1/"):
+        assert "/openapi.json" in error_of(edge.client.get(path))["message"]
+
+
 def test_a_401_asks_for_a_bearer_token(edge: EdgeServer):
     assert edge.client.get("/v1/chat/private").headers["www-authenticate"] == "Bearer"
 
@@ -117,6 +131,14 @@ def test_a_page_is_refused_in_plain_text_with_a_request_id(edge: EdgeServer):
         assert answer.status == status
         assert answer.headers["content-type"] == "text/plain; charset=utf-8"
         assert answer.headers["x-request-id"].startswith("req_")
+
+
+def test_a_browser_is_refused_with_a_page(edge: EdgeServer):
+    for path in ("/page/?id=%00", "/page/%FF"):
+        answer = ask(edge.port, head("GET", path, "Accept: text/html,*/*;q=0.8"))
+        assert (answer.status, answer.headers["content-type"]) == (400, "text/html; charset=utf-8")
+        assert b"Request not understood" in answer.body
+    assert error_of(ask(edge.port, head("GET", "/v1/chat/journal?id=%00", "Accept: text/html")))["code"] == "invalid_request"
 
 
 def test_a_websocket_is_an_ordinary_request(edge: EdgeServer):

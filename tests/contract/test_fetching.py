@@ -126,10 +126,23 @@ def test_only_a_200_is_an_answer(status: int):
     assert why(handle) == f"could not be fetched: its server answered {status}"
 
 
-def test_what_goes_wrong_with_the_connection_names_no_address():
-    async def away(host: str, port: int) -> list[str]:
+def test_a_name_of_ours_is_told_as_one_that_is_nobodys():
+    async def nobody(host: str, port: int) -> list[str]:
         raise socket.gaierror("no such name: internal-resolver.example")
 
+    async def silent(host: str, port: int) -> list[str]:
+        raise TimeoutError
+
+    async def ours(host: str, port: int) -> list[str]:
+        return ["10.0.0.1"]
+
+    for resolve in (nobody, silent, ours):
+        with pytest.raises(FetchError) as caught:
+            asyncio.run(fetch("https://name.example/", most_bytes=1, seconds=5, network=Network(resolve=resolve)))
+        assert str(caught.value) == "must stand for a public address"
+
+
+def test_what_goes_wrong_with_the_connection_names_no_address():
     async def here(host: str, port: int) -> list[str]:
         return ["127.0.0.1"]
 
@@ -138,7 +151,6 @@ def test_what_goes_wrong_with_the_connection_names_no_address():
             await fetch(origin, most_bytes=1, seconds=5, network=Network(resolve=network.resolve, allows=network.allows))
 
     for run in (
-        fetch("https://away.example/", most_bytes=1, seconds=5, network=Network(resolve=away)),
         fetch("https://refused.example:9/", most_bytes=1, seconds=5, network=Network(resolve=here, allows=lambda address: True)),
         certificate(),
     ):
@@ -209,10 +221,13 @@ def test_an_address_of_the_internet_is_public(address: str):
         "10.1.2.3",
         "100.64.0.1",
         "127.0.0.1",
+        "168.63.129.16",
         "169.254.169.254",
         "172.16.0.1",
         "172.31.255.255",
         "192.0.0.1",
+        "192.0.0.8",
+        "192.0.0.10",
         "192.0.2.1",
         "192.88.99.1",
         "192.168.1.1",

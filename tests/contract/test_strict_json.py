@@ -137,3 +137,18 @@ def test_a_large_bad_body_is_refused_alike():
     with pytest.raises(ApiError) as refusal:
         asyncio.run(read(body))
     assert refusal.value.param == "/b"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (b"model", "The field 'model' is given twice."),
+        (b"x" * 5000, f"The field '{'x' * 100}' is given twice."),
+        (rb"\u001b[2J", "A field is given twice."),
+    ],
+    ids=["a name", "a long one", "one that can't be shown"],
+)
+def test_a_field_given_twice_is_named(name, words):
+    with pytest.raises(ApiError) as refusal:
+        loads(b'{"%b":1,"%b":2}' % (name, name))
+    assert refusal.value.message == words

@@ -76,6 +76,14 @@ def test_it_asks_again_until_there_is_something_new(key, owner):
     assert asks_again(received) == ("", 0)
 
 
+@pytest.mark.parametrize(("where", "is_apart"), [("/keys/new/", True), ("/", False)])
+def test_the_receipt_opens_beside_the_page_that_shows_the_key_this_once(key, owner, where, is_apart):
+    holds.settle([charge(call_of(key), "3")])
+    received = owner.get(path_of(key), headers={**HTMX, "HX-Current-URL": f"http://localhost{where}"})
+    assert "See the receipt" in text(received)
+    assert ('target="_blank" rel="noopener"' in received.content.decode()) is is_apart
+
+
 def test_a_call_that_failed_is_told_and_the_next_one_waited_for(key, owner):
     call = call_of(key)
     holds.release([giving_back(call, error_code="upstream_error")])

@@ -174,10 +174,13 @@ def test_the_tries_are_told_in_words_without_routes(wallet):
     tries = [
         {"model": "a", "route": "secret-1", "outcome": "upstream_timeout", "status": 504, "ms": 1200},
         {"model": "b", "route": "secret-2", "outcome": "something_new"},
-        {"model": "c", "route": "secret-3", "outcome": "answered", "ms": 30},
+        {"model": "c", "route": "secret-3", "outcome": "internal_error", "ms": 20},
+        {"model": "d", "route": "secret-4", "outcome": "cut_by_limit", "ms": 30},
+        {"model": "e", "route": "secret-5", "outcome": "answered", "ms": 30},
     ]
     words = receipt_page(wallet, charged(wallet, "3", cost_usd=Decimal("0.002"), attempts=tries))
-    assert "Tries 1. a gave no answer in time after 1,200 ms 2. b failed 3. c answered after 30 ms" in words
+    assert "Tries 1. a gave no answer in time after 1,200 ms 2. b failed 3. c was broken off by us after 20 ms" in words
+    assert "4. d was cut by a limit after 30 ms 5. e answered after 30 ms" in words
     assert "secret" not in words
 
 
@@ -228,6 +231,26 @@ def test_every_clause_that_is_free_says_that_nothing_was_charged(wallet, clause)
     assert "Error upstream_timeout HTTP 504" in words
     assert "Try m gave no answer in time after 1,200 ms" in words
     assert "secret-route" not in words
+
+
+@pytest.mark.parametrize("code", ["invalid_request", "context_length_exceeded", "safety_rejected", "payload_too_large"])
+def test_what_the_provider_refused_is_not_its_failure_and_has_to_change(wallet, code):
+    call = hold(wallet, "13.2")
+    holds.place([call])
+    holds.release([giving_back(call, clause="upstream_failed", error_code=code)])
+    words = receipt_page(wallet, call.usage_id)
+    assert "Refused by the provider Charged 0.0000" in words
+    assert "the request has to change. Nothing was charged." in words
+    listed = text(signed_in(wallet.account.user).get("/usage/?outcome=upstream_failed"))
+    assert "Refused by the provider 0 in, 0 out" in listed
+    assert "Provider failed" not in words + listed
+
+
+def test_a_charge_below_the_places_of_its_reference_is_not_said_to_be_nothing(wallet):
+    words = receipt_page(wallet, charged(wallet, "0.0185", cost_usd=Decimal("0.0000123333")))
+    assert "0.0185 credits, less than 0.0001 USD" in words
+    assert "the rate at that time less than 0.0001 USD" in words
+    assert "0.0000 USD" not in words
 
 
 def test_a_call_that_runs_shows_what_is_held(wallet):

@@ -9,11 +9,13 @@ from django.db import connection
 from django.utils import timezone
 
 from beatra_site.dashboard import usage_filters, views
+from contract.ids import new_id
 from tests.browsing import read, signed_in, text
 from tests.factories import ApiKeyFactory, WalletFactory
 from tests.wallets.calls import charge, giving_back, hold
 from wallets import holds
 from wallets.models import UsageRecord
+from wallets.models.usage import Total, UsageQuerySet
 
 pytestmark = pytest.mark.django_db
 
@@ -315,3 +317,60 @@ def test_a_page_brought_back_by_the_browser_s_history_is_whole(client, wallet, m
     page = client.get(f"/usage/{older}", headers={"hx-request": "true", "hx-history-restore-request": "true"})
     assert b"<html" in page.content
     assert "HX-Request" in page.headers["Vary"]
+
+
+@pytest.mark.parametrize("spelt", [str, str.lower, str.upper, lambda given: f" {given.lower()} "])
+def test_an_id_of_ours_is_found_in_any_letters(client, wallet, spelt):
+    request_id = new_id("req")
+    mine = placed(wallet, request_id=request_id, usage_id=new_id("chatcmpl")).usage_id
+    placed(wallet, request_id=new_id("req"))
+    assert found(client, id=spelt(mine)) == {mine}
+    assert found(client, id=spelt(request_id)) == {mine}
+
+
+def test_an_id_of_the_caller_is_found_as_it_is_written(client, wallet):
+    mine = placed(wallet, request_id="Job-7").usage_id
+    assert found(client, id="Job-7") == {mine}
+    assert found(client, id="job-7") == set()
+
+
+def charged(wallet, credits, **fields):
+    call = placed(wallet, **fields)
+    holds.settle([charge(call, credits)])
+
+
+def test_more_calls_than_a_page_shows_are_counted_and_summed(client, wallet, monkeypatch):
+    monkeypatch.setattr(views, "PAGE_SIZE", 2)
+    for _ in range(3):
+        charged(wallet, "2.5", model="a")
+    charged(wallet, "1", model="b")
+    assert "4 calls: 8.5000 credits charged. The newest 2 are listed." in text(client.get("/usage/"))
+    assert "3 calls that match: 7.5000 credits charged. The newest 2 are listed." in text(client.get("/usage/?model=a"))
+
+
+def test_the_sum_stops_at_the_newest_so_many(wallet):
+    for credits in ("8", "4", "2"):
+        charged(wallet, credits)
+    records = UsageRecord.objects.of_wallet(wallet)
+    assert records.total(most=2) == Total(calls=2, credits=6, is_all=False)
+    assert records.total(most=3) == Total(calls=3, credits=14, is_all=True)
+    assert UsageRecord.objects.none().total(most=1) == Total(calls=0, credits=0, is_all=True)
+
+
+def test_beyond_that_many_it_says_more_than(client, wallet, monkeypatch):
+    monkeypatch.setattr(views, "PAGE_SIZE", 1)
+    monkeypatch.setattr(views, "MOST_SUMMED", 2)
+    for credits in ("8", "4", "2"):
+        charged(wallet, credits)
+    assert "More than 2 calls: 6.0000 credits charged for the newest 2 of them." in text(client.get("/usage/"))
+
+
+def test_a_sum_that_takes_too_long_is_left_out(client, wallet, monkeypatch):
+    monkeypatch.setattr(views, "PAGE_SIZE", 1)
+    monkeypatch.setattr(views, "MOST_TIME_OF_SUM", "1ms")
+    monkeypatch.setattr(UsageQuerySet, "total", lambda *_, **__: connection.cursor().execute("select pg_sleep(1)"))
+    for _ in range(2):
+        placed(wallet)
+    page = client.get("/usage/")
+    assert "The newest 1 calls." in text(page)
+    assert len(listed(page)) == 1

@@ -11,6 +11,7 @@ from rest_framework.test import APIRequestFactory
 from rest_framework.views import APIView
 
 from contract.errors import ApiError
+from contract.resolving import on_behalf_of
 from keys import cache, tokens
 from keys.authentication import ApiKeyAuthentication
 from keys.caller import Caller
@@ -86,6 +87,13 @@ def test_the_scheme_is_case_insensitive(enter: Door, scheme: str):
 def test_no_or_a_malformed_header_is_unauthorized(enter: Door, header: str | None):
     token = ApiKeyFactory().token
     assert refused(enter, header and header.replace("{token}", token)) == ("unauthorized", 401)
+
+
+def test_a_bare_key_is_told_what_is_missing_and_not_repeated(enter: Door):
+    token = ApiKeyFactory().token
+    with pytest.raises(ApiError) as caught:
+        enter(token)
+    assert (caught.value.code, caught.value.message) == ("unauthorized", "'Bearer ' is missing in front of the key.")
 
 
 @pytest.mark.parametrize("token", ["sk-1234", "sk-bt-", "sk-bt-" + "A" * 38, "x" * 5000])
@@ -196,3 +204,18 @@ def test_drf_asks_the_database_once(django_assert_num_queries):
     key = ApiKeyFactory()
     with django_assert_num_queries(1):
         by_drf(f"Bearer {key.token}")
+
+
+def test_names_are_resolved_on_the_callers_share(committed):
+    """contract/resolving.py counts by account, whichever of its keys calls."""
+    account = AccountFactory()
+    WalletFactory(account=account)
+    key = ApiKeyFactory(account=account)
+
+    async def ask() -> object:
+        async with open_pool():
+            await ApiKeyAuthentication().authenticate_async(request_with(f"Bearer {key.token}"))
+            return on_behalf_of.get()
+
+    cache.KEYS.clear()
+    assert asyncio.run(ask()) == account.pk

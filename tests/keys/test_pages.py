@@ -250,6 +250,8 @@ def test_the_list_tells_the_keys_apart(owner: Client, account: Account):
     assert "never" in rows["gone"]
     assert "Expired" in rows["over"]
     assert revoke_url(active) in rows["in use"]
+    for key in account.api_keys.all():
+        assert f'href="/usage/?key={key.pk}"' in rows[key.name]
     assert "revoke/" not in rows["gone"]
     assert active.digest not in page
 

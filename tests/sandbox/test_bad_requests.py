@@ -49,6 +49,12 @@ def test_it_refuses(http, change, param):
         assert error["param"].startswith(param)
 
 
+@pytest.mark.parametrize("effort", ["none", "minimal", "low", "medium", "high", "xhigh", "max"])
+def test_it_takes_every_reasoning_effort(http, effort):
+    answer = http.post("/chat/v1/chat/completions", json=question("hi", reasoning_effort=effort))
+    assert answer.status_code == 200, answer.text
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"x"', b"\xff\xfe", b"null"])
 def test_it_refuses_what_is_no_object(http, body):
     answer = http.post("/chat/v1/chat/completions", content=body)

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
 
@@ -10,6 +11,8 @@ from tests.factories import WalletFactory
 from tests.wallets.calls import charge, giving_back, hold
 from wallets import holds
 from wallets.audit import CHECKS, audit
+from wallets.audit_runs import audit_task
+from wallets.models import AuditRun, LedgerEntry, UsageRecord, Wallet
 
 pytestmark = pytest.mark.django_db
 
@@ -119,6 +122,26 @@ def test_the_command_ends_badly_on_a_difference(wallet, capsys):
     with pytest.raises(CommandError, match="1 difference"):
         call_command("audit_wallets")
     assert f"wallet {wallet.pk}" in capsys.readouterr().out
+
+
+def test_every_run_leaves_word_and_the_newest_hundred_stay(wallet, caplog):
+    AuditRun.objects.bulk_create(AuditRun(wallets=0, entries=0, usage_records=0, differences=0) for _ in range(105))
+    audit_task()
+    run = AuditRun.objects.latest("id")
+    assert (run.wallets, run.entries, run.differences) == (Wallet.objects.count(), LedgerEntry.objects.count(), 0)
+    assert run.usage_records == UsageRecord.objects.count()
+    plant("update wallets_wallet set balance = 18 where id = {wallet}", wallet)
+    audit_task()
+    assert AuditRun.objects.latest("id").differences == 1
+    assert AuditRun.objects.count() == 100
+    assert "the books differ" in caplog.text
+
+
+def test_beat_runs_it_by_name_once_an_hour():
+    (entry,) = [entry for entry in settings.CELERY_BEAT_SCHEDULE.values() if entry["task"] == audit_task.name]
+    assert entry["schedule"].minute == {7}
+    assert entry["schedule"].hour == set(range(24))
+    assert audit_task.__module__ in settings.CELERY_IMPORTS
 
 
 def test_money_that_moves_during_the_audit_is_no_difference(connect, clean_books, monkeypatch):

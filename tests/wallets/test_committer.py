@@ -7,6 +7,7 @@ import contextlib
 import os
 import socket
 from collections import Counter
+from contextlib import AsyncExitStack
 from decimal import Decimal
 
 import psycopg
@@ -166,6 +167,21 @@ def test_a_connection_that_dies_while_it_waits_for_the_wallet_is_replaced(connec
 
     assert on_a_pool(work) == "held"
     assert now(wallet) == (10, 1, 1)
+
+
+def test_when_every_connection_has_died_the_next_call_gets_a_new_one_at_once(connect):
+    """As after a restart of PostgreSQL. The pool by itself would try the dead ones in turn, and pause longer after each."""
+    killer = connect()
+
+    async def work():
+        async with AsyncExitStack() as stack:
+            held = [await stack.enter_async_context(pool.connection()) for _ in range(8)]
+            pids = [connection.info.backend_pid for connection in held]
+        killer.execute("select pg_terminate_backend(pid) from unnest(%s::int[]) as t(pid)", [pids])
+        async with pool.connection(wait_seconds=2) as connection:
+            return (await (await connection.execute("select 1")).fetchone())[0]
+
+    assert on_a_pool(work) == 1
 
 
 def test_a_lock_that_never_ends_is_given_up_on(connect, monkeypatch):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Self
 
 from django.db import connection, models
-from django.db.models import F, Q
+from django.db.models import Count, F, Q, Sum
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from .wallet import CreditsField, UsdField, Wallet
@@ -36,10 +39,26 @@ class UsageClause(models.TextChoices):
 PAID_CLAUSES = (UsageClause.COMPLETE, UsageClause.DRAINED, UsageClause.STOPPED, UsageClause.CUT_BY_LIMIT)
 
 
+@dataclass(frozen=True)
+class Total:
+    """Of a list of calls: how many, and the credits they cost net of refunds. `is_all` is false where older ones were not counted."""
+
+    calls: int
+    credits: Decimal
+    is_all: bool
+
+
 class UsageQuerySet(models.QuerySet["UsageRecord"]):
     def of_wallet(self, wallet: Wallet) -> Self:
         """The records of one wallet."""
         return self.filter(wallet=wallet)
+
+    def total(self, *, most: int) -> Total:
+        """Of these records; of the newest `most` where there are more."""
+        newest = self.order_by("-created_at", "-id").annotate(paid=F("charged_credits") - F("refunded_credits"))
+        of_most = newest[:most].aggregate(calls=Count("id"), credits=Coalesce(Sum("paid"), Decimal(0)))
+        is_all = of_most["calls"] < most or not newest[most : most + 1].exists()
+        return Total(of_most["calls"], of_most["credits"], is_all)
 
     def models_of(self, wallet: Wallet, *, most: int = 200) -> list[str]:
         """The models a wallet's calls were made with, by name.
