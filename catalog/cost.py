@@ -110,11 +110,6 @@ def cost_usd(row: CostRow, usage: TokenUsage) -> Decimal:
     return money.usd(cost)
 
 
-def cost_lines(row: CostRow, usage: TokenUsage) -> list[dict[str, Any]]:
-    """The lines that `costed` gives."""
-    return [] if row.method == LITELLM else costed(row, usage)[1]
-
-
 def _by_class(row: CostRow, usage: TokenUsage) -> list[tuple[str, int, Decimal]]:
     """(class, tokens, USD per token) of each class that `usage` has tokens of; no token is in two of them."""
     rates = row.prices.tier(usage.prompt_tokens).rates
