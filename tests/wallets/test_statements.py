@@ -235,4 +235,4 @@ def test_records_are_found_by_their_key_however_many_are_open(connect):
         plan = "\n".join(line for (line,) in connection.execute(f"explain {statement.text}", statement.parameters([row])))
         assert "usage_open_by_process" not in plan
         assert "Seq Scan on wallets_" not in plan
-        assert "Index Scan using wallets_usagerecord_pkey" in plan, plan
+        assert "wallets_usagerecord_pkey" in plan, plan  # as an index or a bitmap scan
