@@ -12,7 +12,7 @@ from django.conf import settings
 
 from chat.admission import Call
 from chat.upstream import UpstreamCall
-from chat.upstream.errors import ContextTooLong, UpstreamError
+from chat.upstream.errors import ContextTooLong, Rejected, UpstreamError
 from contract.errors import ApiError
 
 logger = logging.getLogger(__name__)
@@ -49,6 +49,10 @@ def refusal(call: Call, error: UpstreamError) -> ApiError:
     message = None
     if isinstance(error, ContextTooLong):
         message = f"This model's maximum context length is {call.model.context_window} tokens."
+    elif type(error) is Rejected:  # what follows from it has words of its own
+        message = f"The provider of {call.model.id} refused the request; nothing was charged."
+        if given := [*sorted(call.fields.keys() - {"messages"}), *(f"model_options.{name}" for name in sorted(call.options))]:
+            message += f" Look at: {', '.join(given)}."
     elif error.code == "model_unavailable" and call.request.model != "auto":
         message = f'{call.model.id} is overloaded; retry later or with model "auto".'
     return ApiError(error.code, message, retry_after_seconds=error.retry_after_seconds)

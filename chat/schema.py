@@ -93,7 +93,7 @@ class ChatRequest(BaseModel):
     """How many choices to answer with; all are paid. 1 by default."""
     stop: Stop | None = None
     """Up to 4 texts; the answer ends before the first of them."""
-    seed: Annotated[StrictInt, Field(ge=-(2**63), lt=2**63), INTEGRAL] | None = None
+    seed: Annotated[StrictInt, Field(ge=-(2**63), le=2**63 - 1), INTEGRAL] | None = None
     """A hint: where the model knows seeds, the same request with the same seed tends to the same answer."""
     frequency_penalty: Penalty | None = None
     """Above 0, words are the less likely the more often they came. 0 by default."""

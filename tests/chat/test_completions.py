@@ -175,6 +175,13 @@ def test_a_failed_call_costs_nothing_and_says_so_in_our_words(customer, model: s
     assert owner.entries == []
 
 
+def test_a_providers_refusal_names_what_to_look_at_and_not_its_words(customer):
+    response = customer().chat("[[status=400 message=hidden-words]]", temperature=0.5, top_p=0.5)
+    assert response.json()["error"]["message"] == (
+        "The provider of MiniMax-M2.7 refused the request; nothing was charged. Look at: temperature, top_p."
+    )
+
+
 def test_a_providers_retry_after_is_passed_on(customer):
     assert customer().chat("[[status=429 retry_after=7]]").headers["retry-after"] == "7"
 
