@@ -28,7 +28,7 @@ def worst_case(directives: str) -> tuple[str, Decimal]:
     for padding in range(50):
         for prompt in range(11, 440, 11):
             text = f"[[{directives} usage.prompt_tokens={prompt} usage.completion_tokens={LIMIT}]]" + " more" * padding
-            estimate = tokens.estimate_prompt([{"role": "user", "content": text}], tools=None, response_format=None, tokens_per_image=0)
+            estimate = tokens.estimate_prompt([{"role": "user", "content": text}])
             if estimate * 11 == prompt * 10:
                 return text, MARKUP * (prompt * INPUT_USD + LIMIT * OUTPUT_USD)
     raise AssertionError("no such text")
