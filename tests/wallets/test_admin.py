@@ -5,7 +5,7 @@ from decimal import Decimal
 from urllib.parse import quote
 
 import pytest
-from django.contrib.admin.utils import quote
+from django.contrib.admin.utils import quote as admin_quote
 from django.urls import reverse
 
 from accounts.models import Event
@@ -71,9 +71,9 @@ def test_rates_are_found_by_email_and_reason(staff, wallet):
 
 def test_every_page_opens_and_nothing_in_the_books_can_be_edited(staff, wallet):
     for model, row in [("wallet", wallet), ("ledgerentry", wallet.ledger.first()), ("usagerecord", wallet.usage.get())]:
-        page = reverse(f"admin:wallets_{model}_change", args=[quote(row.pk)])
+        page = reverse(f"admin:wallets_{model}_change", args=[admin_quote(row.pk)])
         assert staff.get(page).status_code == 200
-        assert staff.get(reverse(f"admin:wallets_{model}_delete", args=[quote(row.pk)])).status_code == 403
+        assert staff.get(reverse(f"admin:wallets_{model}_delete", args=[admin_quote(row.pk)])).status_code == 403
         if model != "wallet":
             assert staff.post(page, {"amount": "1000", "charged_credits": "0"}).status_code == 403
     assert staff.get(ADD_ENTRY).status_code == staff.get(ADD_RATE).status_code == 200
@@ -84,13 +84,13 @@ def test_a_wallet_goes_by_its_accounts_address(staff, wallet):
     for page in (ADD_ENTRY, ADD_RATE):
         assert email in staff.get(page, {"wallet": wallet.pk}).content.decode()
     for model, row in [("ledgerentry", wallet.ledger.first()), ("usagerecord", wallet.usage.get())]:
-        assert email in staff.get(reverse(f"admin:wallets_{model}_change", args=[quote(row.pk)])).content.decode()
+        assert email in staff.get(reverse(f"admin:wallets_{model}_change", args=[admin_quote(row.pk)])).content.decode()
     named = {"app_label": "wallets", "model_name": "ledgerentry", "field_name": "wallet", "term": email}
     assert staff.get(reverse("admin:autocomplete"), named).json()["results"] == [{"id": str(wallet.pk), "text": email}]
 
 
 def test_an_id_in_a_title_stays_as_it_is_written(staff, wallet):
-    page = text(staff.get(reverse("admin:wallets_usagerecord_change", args=[quote(wallet.usage.get().pk)])))
+    page = text(staff.get(reverse("admin:wallets_usagerecord_change", args=[admin_quote(wallet.usage.get().pk)])))
     assert f"chatcmpl_{wallet.pk}" in page
     assert "Chatcmpl_" not in page
     assert "Usage records" in page
