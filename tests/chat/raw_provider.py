@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,7 +70,8 @@ class RawProvider:
                 if callable(answer):
                     answer(connection)
                 else:
-                    connection.sendall(answer)
+                    with suppress(ConnectionError):  # a client may leave as soon as it has read enough
+                        connection.sendall(answer)
             self.left.set()
 
 
