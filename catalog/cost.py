@@ -102,12 +102,7 @@ def costed(row: CostRow, usage: TokenUsage) -> tuple[Decimal, list[dict[str, Any
 
 def cost_usd(row: CostRow, usage: TokenUsage) -> Decimal:
     """The cost that `costed` gives, where nobody asks for its lines."""
-    if row.method == LITELLM:
-        return litellm_cost_usd(row, usage)
-    cost = Decimal(0)
-    for _, tokens, rate in _by_class(row, usage):
-        cost = money.EXACT.fma(rate, tokens, cost)
-    return money.usd(cost)
+    return costed(row, usage)[0]
 
 
 def _by_class(row: CostRow, usage: TokenUsage) -> list[tuple[str, int, Decimal]]:

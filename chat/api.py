@@ -15,7 +15,6 @@ from chat.admission import Call
 from chat.stream import EventStream, Stream
 from chat.view import ChatView
 from contract import idempotency_key
-from contract.errors import ApiError
 from contract.exceptions import as_api_error, log
 from contract.json_answer import JsonAnswer
 from contract.operation import documented
@@ -52,7 +51,7 @@ async def _whole(call: Call) -> HttpResponseBase:
         return JsonAnswer(await asyncio.shield(task))
     except asyncio.CancelledError:
         if task.cancelled():
-            raise ApiError("service_unavailable", "The server is shutting down. Nothing was charged.") from None
+            raise lifetime.shutting_down() from None
         call.caller_left = True
         task.add_done_callback(_log_crash)
         raise

@@ -12,6 +12,7 @@ from django.conf import settings
 
 from catalog import snapshot
 from catalog.cost import load_litellm
+from contract.errors import ApiError
 from contract.heap import settle_heap
 from contract.lifespan import stopping_seconds
 
@@ -29,6 +30,11 @@ def spawn(call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     # An error nobody waits for any more was already answered or logged by the call itself.
     task.add_done_callback(lambda done: done.cancelled() or done.exception())
     return task
+
+
+def shutting_down() -> ApiError:
+    """The answer to a call that a shutdown could not wait for."""
+    return ApiError("service_unavailable", "The server is shutting down. Nothing was charged.")
 
 
 def warming() -> bool:

@@ -25,15 +25,16 @@ from typing import Any, Literal
 import orjson
 from django.conf import settings
 
-from chat import charging, images, usage
+from chat import charging, images, lifetime, usage
 from chat.admission import Call
 from chat.attempts import attempt
 from chat.held import held
 from chat.outbox import Outbox
 from chat.upstream import Chunk, UpstreamCall, transports
 from chat.upstream.errors import Failed, TimedOut, Unsafe, UpstreamError
-from contract.errors import ApiError
 from contract.exceptions import as_api_error, log
+
+logger = logging.getLogger(__name__)
 
 # A provider that has finished every choice sends its counts at once, or never
 COUNTS_SECONDS = 5.0
@@ -43,7 +44,6 @@ TIMER_SLACK_SECONDS = 0.25
 CHARACTERS_PER_TOKEN = 128
 SPARE_CHARACTERS = 64 * 1024
 PIECE_CHARACTERS = 16
-logger = logging.getLogger(__name__)
 KEEP_ALIVE = b": keep-alive\n\n"
 DONE = b"data: [DONE]\n\n"
 
@@ -83,7 +83,7 @@ class Stream:
         try:
             await self._run()
         except asyncio.CancelledError:
-            self.outbox.close(ApiError("service_unavailable", "The server is shutting down. Nothing was charged."))
+            self.outbox.close(lifetime.shutting_down())
             raise
         except Exception as error:
             answer = as_api_error(error)

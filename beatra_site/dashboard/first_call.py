@@ -69,7 +69,7 @@ def first_call(request: HttpRequest, key_id: int) -> HttpResponse:
     seen = watch(key, since=min(int(asked), now) if asked.isascii() and asked.isdecimal() else now)
     if request.htmx and request.GET.get("seen") == seen.seen:  # type: ignore[attr-defined]  # django-htmx's
         return HttpResponse(status=204)
-    template = "dashboard/_first_call.html" if request.htmx else "dashboard/first_call.html"  # type: ignore[attr-defined]
+    template = "dashboard/_first_call.html" if request.htmx else "dashboard/first_call.html"  # type: ignore[attr-defined]  # django-htmx's
     # The page of a new key shows it this once, so links there don't lead away from it
     beside_new_key = urlsplit(request.headers.get("HX-Current-URL", "")).path == reverse("keys:create")
     response = render(request, template, {"watch": seen, "key": key, "record": seen.record, "beside_new_key": beside_new_key})

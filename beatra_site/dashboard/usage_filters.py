@@ -109,9 +109,9 @@ class UsageFilters(forms.Form):
         self.all_records = UsageRecord.objects.of_wallet(self.wallet)
         self.keys = {str(key.pk): key for key in _keys(account, chosen=given["key"])}
         self.fields["period"].error_messages["invalid_choice"] = "There is no period “%(value)s”."
-        self.fields["key"].choices = [("", "Any key"), *((pk, _key_words(key)) for pk, key in self.keys.items())]  # type: ignore[attr-defined]
+        self.fields["key"].choices = [("", "Any key"), *((pk, _key_words(key)) for pk, key in self.keys.items())]  # type: ignore[attr-defined]  # a choice field's
         models = [(name, name) for name in UsageRecord.objects.models_of(self.wallet)]
-        self.fields["model"].choices = [("", "Any model"), *models]  # type: ignore[attr-defined]
+        self.fields["model"].choices = [("", "Any model"), *models]  # type: ignore[attr-defined]  # a choice field's
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}
