@@ -312,8 +312,8 @@ CELERY_TIMEZONE = "UTC"
 CELERY_IMPORTS = ("wallets.sweeper", "wallets.audit_runs")
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
-    # Gives back the holds of processes that died
-    "wallets.sweep": {"task": "wallets.sweep", "schedule": 10.0, "options": {"expires": 30}},
+    # Gives back the holds of processes that died, within 30 s of it (wallets/sweeper.py)
+    "wallets.sweep": {"task": "wallets.sweep", "schedule": 5.0, "options": {"expires": 15}},
     # Compares every wallet with its books; by the clock, so that no restart puts it off
     "wallets.audit": {"task": "wallets.audit", "schedule": crontab(minute=7), "options": {"expires": 1800}},
 }

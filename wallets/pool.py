@@ -85,6 +85,11 @@ async def connection(*, wait_seconds: float = WAIT_SECONDS) -> AsyncIterator[Asy
         yield found
 
 
+async def connect() -> AsyncConnection[Any]:
+    """A connection beside the pool, like those in it and the caller's own to close: for what may not wait behind requests."""
+    return await AsyncConnection.connect(_conninfo(settings.DATABASES["default"]), autocommit=True)
+
+
 async def _check(connection: AsyncConnection[Any]) -> None:
     """Raise psycopg.OperationalError if `connection` is dead; the others in the pool are then taken to be dead too, and renewed.
 
