@@ -85,10 +85,15 @@ def sweep(*, gone_seconds: float = GONE_SECONDS) -> int:
     return ended
 
 
+def longest_seconds() -> float:
+    """No call is open for longer."""
+    longest: float = settings.CHAT_TOTAL_SECONDS + LONGEST_MARGIN_SECONDS
+    return longest
+
+
 def _lost(after: str, *, gone_seconds: float) -> list[tuple[str, int]]:
-    longest = settings.CHAT_TOTAL_SECONDS + LONGEST_MARGIN_SECONDS
     with connection.cursor() as cursor:
-        cursor.execute(LOST, {"after": after, "gone": gone_seconds, "longest": longest, "batch": BATCH})
+        cursor.execute(LOST, {"after": after, "gone": gone_seconds, "longest": longest_seconds(), "batch": BATCH})
         found: list[tuple[str, int]] = cursor.fetchall()
     return found
 
