@@ -12,7 +12,7 @@ from unfold.decorators import action, display
 from accounts.look_only_admin import BoundedList, LookOnly
 from wallets import editing, ledger
 from wallets.forms import MoveForm, RateForm, WalletSelect
-from wallets.models import CreditsPerUsdRate, LedgerEntry, UsageRecord, Wallet
+from wallets.models import AuditRun, CreditsPerUsdRate, LedgerEntry, UsageRecord, Wallet
 
 
 class BooksAdmin(LookOnly, BoundedList, ModelAdmin):
@@ -140,8 +140,21 @@ class LedgerEntryAdmin(BooksAdmin):
 
 @admin.register(UsageRecord)
 class UsageRecordAdmin(BooksAdmin):
-    list_display = ["id", "created_at", "wallet_of", "model", "status", "clause", "charged_credits", "cost_usd", "estimated", "latency_ms"]
-    list_filter = ["status", "clause", "capability", "estimated"]
+    list_display = [
+        "id",
+        "created_at",
+        "wallet_of",
+        "model",
+        "status",
+        "clause",
+        "charged_credits",
+        "cost_usd",
+        "absorbed_cost_usd",
+        "estimated",
+        "alert",
+        "latency_ms",
+    ]
+    list_filter = ["status", "clause", "capability", "estimated", ("alert", admin.EmptyFieldListFilter)]
     list_select_related = ["wallet__account__user"]
     ordering = ["-id"]
     search_fields = ["id"]  # how it is searched: get_search_results
@@ -181,3 +194,12 @@ class CreditsPerUsdRateAdmin(BooksAdmin):
     @display(description="whose")
     def whose(self, rate):
         return rate.wallet.account if rate.wallet else "the site"
+
+
+@admin.register(AuditRun)
+class AuditRunAdmin(LookOnly, ModelAdmin):
+    """The last audits of the books: `manage.py audit_wallets`, or beat, adds one."""
+
+    actions = None
+    list_display = ["ended_at", "differences", "wallets", "entries", "usage_records"]
+    ordering = ["-id"]

@@ -13,6 +13,7 @@ from django.db.models import F
 
 from tests.factories import WalletFactory
 from tests.wallets.calls import charge, giving_back, hold
+from tests.wallets.quiet_books import quiet_books
 from wallets import alerts, holds
 from wallets.models import AuditRun, UsageRecord
 
@@ -21,15 +22,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _books_without_alerts():
-    """The committed rows of other tests are nobody's matter here; all of it is rolled back."""
-    with connection.cursor() as cursor:
-        cursor.execute("set local session_replication_role = replica")
-        cursor.execute("update wallets_usagerecord set alert = '', absorbed_cost_usd = 0 where alert > '' or absorbed_cost_usd > 0")
-        cursor.execute("update wallets_usagerecord set created_at = now() where status = 'open'")
-        cursor.execute("update wallets_wallet set balance = 0 where balance < 0")
-        cursor.execute("set local session_replication_role = origin")
-    AuditRun.objects.all().delete()
-    AuditRun.objects.create(wallets=1, entries=1, usage_records=1, differences=0)
+    quiet_books()
 
 
 def called(wallet, /, *, hours_ago: float = 0, charged=None, **fields):
