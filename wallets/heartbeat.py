@@ -4,8 +4,9 @@ A hold names the process that placed it; the sweeper ends the holds of processes
 (wallets/sweeper.py). No write during a call, no lease per call.
 
 A living process must not look dead: the heart has a connection of its own, so that it never waits behind requests for one of the
-pool, and a try that takes too long is given up for another, so that three of them fit into the sweeper's patience. It beats on the
-event loop on purpose: where that stands still no call gets on either, and holds of a process that hangs for good have to end.
+pool; a try that takes too long is given up for another on a new connection, and two fit into the sweeper's patience; no error ends
+it. It beats on the event loop on purpose: where that stands still no call gets on either, and holds of a process that hangs for good
+have to end.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from wallets import pool
 
 RENEW_SECONDS = 5.0
 RETRY_SECONDS = 1.0
-# For one try, connecting included
-TRY_SECONDS = 4.0
+# For one try, connecting included: longer than a database that is merely slow takes
+TRY_SECONDS = 6.0
 
 _SEEN = """
 insert into wallets_process (id, seen_at, started_at) values (%s, clock_timestamp(), clock_timestamp())
@@ -88,7 +89,7 @@ async def _keep_renewing(process: str) -> None:
                     own = own or await pool.connect()
                     await own.execute(_SEEN, [process])
                 pause = RENEW_SECONDS
-            except (psycopg.Error, TimeoutError) as error:
+            except Exception as error:  # whatever it is: a process without a heart would lose all its calls
                 logger.warning("a heartbeat was missed: %s", type(error).__name__, extra={"process_id": process})
                 if own is not None:
                     await own.close()
