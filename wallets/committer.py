@@ -304,8 +304,8 @@ class Committer:
                     else:
                         part[0].failed(error)
                     continue
-                parts.popleft()
                 again += self._hand_out(part, answers)
+                parts.popleft()
         finally:
             self._flying = 0
             self._waiting[statement].extendleft(reversed([*again, *(row for part in parts for row in part)]))
