@@ -10,6 +10,7 @@ import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+_CONNECT_SECONDS: Final = 5
 _PING_SECONDS: Final = 15
 _SHORTEST_PAUSE_SECONDS: Final = 0.1
 _LONGEST_PAUSE_SECONDS: Final = 5.0
@@ -36,7 +37,8 @@ async def subscribe(
         client = redis.asyncio.Redis.from_url(
             url,
             retry=Retry(NoBackoff(), 0),
-            socket_connect_timeout=5,
+            # redis-py's own is an asyncio.wait_for, which may swallow the cancellation that ends this, before Python 3.12
+            socket_timeout=None,
             socket_keepalive=True,
             health_check_interval=_PING_SECONDS,
             client_name=client_name,
@@ -44,7 +46,8 @@ async def subscribe(
         )
         try:
             async with client, client.pubsub() as subscription:
-                await subscription.subscribe(channel)
+                async with asyncio.timeout(_CONNECT_SECONDS):
+                    await subscription.subscribe(channel)
                 while True:
                     message = await subscription.get_message(timeout=_PING_SECONDS)
                     if message is None:
