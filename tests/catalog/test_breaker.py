@@ -192,6 +192,17 @@ def test_failures_long_ago_do_not_count(route):
     run(scenario)
 
 
+def test_failures_that_never_are_many_within_the_window_do_not_open_it(route):
+    async def scenario() -> None:
+        async with process(window_seconds=0.25) as here:
+            for account_id in [ONE, OTHER] * (THRESHOLD - 1):
+                await fail(here, route, account_id=account_id)
+                await asyncio.sleep(0.1)
+            assert await closed(here, route)
+
+    run(scenario)
+
+
 def test_what_ends_without_a_verdict_counts_for_nothing(route):
     async def scenario() -> None:
         async with process() as here:
@@ -326,6 +337,24 @@ def test_calls_from_before_it_opened_neither_close_it_nor_open_it_again(route):
             for tried in early:
                 await tried.failed()
             assert await closed(here, route)
+
+    run(scenario)
+
+
+def test_a_success_of_a_process_that_has_not_heard_of_the_opening_does_not_close_it(route, relay):
+    async def scenario() -> None:
+        async with process(through(relay)) as here, two_processes() as (there, beside):
+            early = await here.enter(route, account_id=ONE)
+            tries = [await there.enter(route, account_id=account_id) for account_id in [ONE, OTHER, ONE, OTHER, ONE]]
+            await tries.pop().failed()
+            await all_is_heard(there, here)
+            relay.mute()
+            for tried in tries:
+                await tried.failed()
+            await early.succeeded()
+            assert here.is_healthy(route), "it has not heard of it"
+            await all_is_heard(beside, there)
+            assert await there.enter(route, account_id=ONE) is None
 
     run(scenario)
 
