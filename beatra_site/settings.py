@@ -114,7 +114,7 @@ DATABASES = {
     }
 }
 
-# Redis or Valkey: Celery's broker, the cache, and word of revoked keys
+# Redis or Valkey: Celery's broker, the cache, word of revoked keys, and the breakers of routes
 
 REDIS_URL = env.str("REDIS_URL", "")
 CACHES = {
