@@ -93,6 +93,7 @@ async def settle(call: Call, settlement: Settlement) -> Settled:
 
 
 async def _settle(call: Call, settlement: Settlement) -> Settled:
+    call.absorbed_cost_usd = settlement.cost_usd + settlement.absorbed_cost_usd  # unless it is charged
     try:
         settled = await committer.settle(settlement)
     except Exception as error:  # the database is away, or a fault of ours: no hold may stay behind
@@ -102,7 +103,6 @@ async def _settle(call: Call, settlement: Settlement) -> Settled:
             extra={"usage_id": call.id},
             exc_info=None if isinstance(error, psycopg.Error) else error,
         )
-        call.absorbed_cost_usd = settlement.cost_usd + settlement.absorbed_cost_usd
         released = await give_back(call, clause="lost", error_code="billing_failed")
         if released is None or released.kind == "released":
             raise ApiError("billing_failed") from None
