@@ -11,12 +11,11 @@ from typing import Any, TypeVar
 import psycopg
 
 from catalog import cost, pricing
-from chat import usage
+from chat import envelope, usage
 from chat.admission import Call, give_back
 from contract.errors import ApiError
 from wallets import committer
 from wallets.holds import Settled, Settlement
-from wallets.money import as_text
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -118,13 +117,5 @@ async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
 
 
 def usage_of(settlement: Settlement, settled: Settled) -> dict[str, Any]:
-    """`usage` as OpenAI shapes it, with the price."""
-    return {
-        "prompt_tokens": settlement.prompt_tokens,
-        "completion_tokens": settlement.completion_tokens,
-        "total_tokens": settlement.prompt_tokens + settlement.completion_tokens,
-        "prompt_tokens_details": {"cached_tokens": settlement.cached_tokens},
-        "completion_tokens_details": {"reasoning_tokens": settlement.reasoning_tokens},
-        "credits": as_text(settlement.credits),
-        "credits_usd_reference": as_text(settled.credits_usd_reference),
-    }
+    """The `usage` of the answer that was charged."""
+    return envelope.usage(settlement, credits=settlement.credits, credits_usd_reference=settled.credits_usd_reference)

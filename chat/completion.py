@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from django.conf import settings
 
-from chat import charging, images, usage
+from chat import charging, envelope, images, usage
 from chat.admission import Call
 from chat.attempts import attempt
 from chat.held import held
@@ -37,14 +37,8 @@ async def run(call: Call) -> dict[str, Any]:
         written = orjson.Fragment(orjson.dumps(choices))
         settlement = await charging.work_out(call, texts=texts, counts=answer.usage)
     settled = await charging.settle(call, settlement)
-    return {
-        "id": call.id,
-        "object": "chat.completion",
-        "created": call.created,
-        "model": call.model.id,
-        "choices": written,
-        "usage": charging.usage_of(settlement, settled),
-    }
+    counted = charging.usage_of(settlement, settled)
+    return envelope.whole(written, id=call.id, created=call.created, model=call.model.id, usage=counted)
 
 
 async def _ask(call: Call) -> Answer:

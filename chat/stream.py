@@ -25,7 +25,7 @@ from typing import Any, Literal
 import orjson
 from django.conf import settings
 
-from chat import charging, images, lifetime, usage
+from chat import charging, envelope, images, lifetime, usage
 from chat.admission import Call
 from chat.attempts import attempt
 from chat.held import held
@@ -45,7 +45,6 @@ CHARACTERS_PER_TOKEN = 128
 SPARE_CHARACTERS = 64 * 1024
 PIECE_CHARACTERS = 16
 KEEP_ALIVE = b": keep-alive\n\n"
-DONE = b"data: [DONE]\n\n"
 
 Cut = Literal["length", "content_filter"]
 
@@ -65,10 +64,8 @@ class Stream:
         self.call = call
         self.outbox = Outbox()
         options = call.request.stream_options
-        self._usage_apart = bool(options and options.include_usage)
-        envelope = {"id": call.id, "object": "chat.completion.chunk", "created": call.created, "model": call.model.id}
-        self._head = b"data: " + orjson.dumps(envelope)[:-1] + b',"choices":['
-        self._tail = b'],"usage":null}\n\n' if self._usage_apart else b"]}\n\n"
+        usage_apart = bool(options and options.include_usage)
+        self._events = envelope.Events(id=call.id, created=call.created, model=call.model.id, usage_apart=usage_apart)
         self._texts: list[str] = []
         self._said = 0
         self._most_said = CHARACTERS_PER_TOKEN * call.most_completion_tokens + SPARE_CHARACTERS
@@ -177,11 +174,11 @@ class Stream:
                     self.call.first_output_ms = self.call.latency_ms
                 self._flush_last()
                 self._begin(index)
-                self._put({"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": None})
+                self._put(envelope.part(index, delta, logprobs=logprobs))
             if reason and index not in self._finished:
                 self._flush_last()
                 self._finished.add(index)
-                self._last = {"index": index, "delta": {}, "logprobs": None, "finish_reason": reason}
+                self._last = envelope.ending(index, reason)
 
     def _goes_on(self, index: int) -> bool:
         """Whether the choice may have more output: one whose finish_reason still waits had not ended after all."""
@@ -193,8 +190,7 @@ class Stream:
     def _begin(self, index: int) -> None:
         if index not in self._begun:
             self._begun.add(index)
-            role = {"role": "assistant", "content": "", "refusal": None}
-            self._put({"index": index, "delta": role, "logprobs": None, "finish_reason": None})
+            self._put(envelope.beginning(index))
 
     def _flush_last(self) -> None:
         if self._last is not None:
@@ -203,22 +199,17 @@ class Stream:
             self._last = None
 
     def _put(self, choice: dict[str, Any]) -> None:
-        self.outbox.put(self._head + orjson.dumps(choice) + self._tail)
+        self.outbox.put(self._events.of(choice))
 
     def _end(self, cut: Cut | None, counted: dict[str, Any]) -> None:
         """The chunks that waited for the charge, with the usage, and `[DONE]`."""
         if cut is not None:
             for index in sorted(self._begun - self._finished):
                 self._flush_last()
-                self._last = {"index": index, "delta": {}, "logprobs": None, "finish_reason": cut}
+                self._last = envelope.ending(index, cut)
         if self._last is not None:
             self._begin(self._last["index"])
-        last = b"" if self._last is None else orjson.dumps(self._last)
-        used = b'],"usage":' + orjson.dumps(counted) + b"}\n\n"
-        if self._usage_apart:
-            self.outbox.put(self._head + last + self._tail + self._head + used + DONE)
-        else:
-            self.outbox.put(self._head + last + used + DONE)
+        self.outbox.put(self._events.last(self._last, usage=counted))
 
 
 class EventStream:
