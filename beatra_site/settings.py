@@ -309,11 +309,13 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_TIMEZONE = "UTC"
-CELERY_IMPORTS = ("wallets.sweeper", "wallets.audit_runs")
+CELERY_IMPORTS = ("wallets.sweeper", "wallets.audit_runs", "wallets.idempotency")
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     # Gives back the holds of processes that died
     "wallets.sweep": {"task": "wallets.sweep", "schedule": 10.0, "options": {"expires": 30}},
     # Compares every wallet with its books; by the clock, so that no restart puts it off
     "wallets.audit": {"task": "wallets.audit", "schedule": crontab(minute=7), "options": {"expires": 1800}},
+    # Erases the answers that were kept for a retry
+    "wallets.expire_answers": {"task": "wallets.expire_answers", "schedule": 600.0, "options": {"expires": 600}},
 }
