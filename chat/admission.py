@@ -27,11 +27,22 @@ from contract.ids import new_id
 from keys.caller import Caller
 from wallets import committer, heartbeat
 from wallets.holds import Hold, Release, Released, Verdict
+from wallets.idempotency import KeyedRequest
 from wallets.money import as_text
 
 logger = logging.getLogger(__name__)
 # Providers differ in how large a seed may be; all take one of 31 bits, and the same stays the same
 MOST_SEED = 2**31
+
+
+class AlreadyAnswered(ApiError):
+    """The hold came too late: a request with the same Idempotency-Key has been answered meanwhile.
+
+    The answer is to be replayed; to a caller who gets this error, a retry will be.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("idempotency_in_progress")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,7 +51,8 @@ class Call:
 
     `fields` is OpenAI's JSON for the provider, `options` the model's own beside it, `limit` output tokens per choice, `prompt_tokens`
     our estimate for `model`, `text_tokens` the part of it that is the same for every model. `candidates` are all pairs that may answer,
-    `model` and `route` the one at hand. `end_user` and `cache_key` stand for what the caller named (`chat.stand_ins`).
+    `model` and `route` the one at hand. `end_user` and `cache_key` stand for what the caller named (`chat.stand_ins`). `keyed`, of a call
+    with an Idempotency-Key: its answer is stored for a retry.
     """
 
     caller: Caller
@@ -57,6 +69,7 @@ class Call:
     options: dict[str, Any] = field(default_factory=dict)
     end_user: str | None = None
     cache_key: str | None = None
+    keyed: KeyedRequest | None = None
     id: str = field(default_factory=lambda: new_id("chatcmpl"))
     created: int = field(default_factory=lambda: int(time.time()))
     started: float = field(default_factory=time.monotonic)
@@ -168,7 +181,11 @@ async def _count(fields: dict[str, Any], *, ceiling: int, long: bool) -> int:
 
 
 async def hold(call: Call) -> None:
-    """Place the call's hold. Raises `ApiError` insufficient_balance or rate_limited; whatever it raises, nothing is held."""
+    """Place the call's hold. Whatever it raises, nothing is held.
+
+    Raises `ApiError` insufficient_balance, rate_limited, and for a call with an Idempotency-Key idempotency_conflict,
+    idempotency_in_progress or `AlreadyAnswered`.
+    """
     verdict = await committer.place(
         Hold(
             usage_id=call.id,
@@ -187,6 +204,7 @@ async def hold(call: Call) -> None:
             price_version=call.model.price.version,
             stream=bool(call.request.stream),
             metadata=call.request.metadata or {},
+            reservation=call.keyed.reservation if call.keyed else None,
         )
     )
     match verdict.kind:
@@ -194,6 +212,12 @@ async def hold(call: Call) -> None:
             return
         case "insufficient":
             raise _insufficient(call, verdict)
+        case "conflict":
+            raise ApiError("idempotency_conflict")
+        case "in_progress":
+            raise ApiError("idempotency_in_progress")
+        case "replay":
+            raise AlreadyAnswered
         case "busy":
             message = "The wallet is held by calls in flight; retry when one of them has ended."
         case "too_many":

@@ -22,11 +22,11 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-async def work_out(call: Call, *, texts: Sequence[str], counts: dict[str, Any], cut: bool = False) -> Settlement:
+async def work_out(call: Call, *, texts: Sequence[str], counts: dict[str, Any], cut: bool = False, answer: bytes = b"") -> Settlement:
     """What an answer costs, by which clause of the billing policy.
 
     `texts` are the output as the caller got it, `counts` the provider's own. An answer that was `cut` after its first output is
-    charged by our own count of the prompt and of what came.
+    charged by our own count of the prompt and of what came. `answer` is what is stored of it for a retry (`chat.replays`).
     """
     most = call.most_completion_tokens
     alert = "" if cut else usage.refusal(counts, context_window=call.model.context_window, most_completion_tokens=most)
@@ -68,6 +68,7 @@ async def work_out(call: Call, *, texts: Sequence[str], counts: dict[str, Any], 
         attempts=call.attempts,
         latency_ms=call.latency_ms,
         first_output_ms=call.first_output_ms,
+        answer=answer,
     )
 
 

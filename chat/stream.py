@@ -25,11 +25,12 @@ from typing import Any, Literal
 import orjson
 from django.conf import settings
 
-from chat import charging, envelope, images, lifetime, usage
+from chat import charging, envelope, images, lifetime, replays, usage
 from chat.admission import Call
 from chat.attempts import attempt
 from chat.held import held
 from chat.outbox import Outbox
+from chat.transcript import Transcript
 from chat.upstream import Chunk, UpstreamCall, transports
 from chat.upstream.errors import Failed, TimedOut, Unsafe, UpstreamError
 from contract.exceptions import as_api_error, log
@@ -63,9 +64,8 @@ class Stream:
     def __init__(self, call: Call) -> None:
         self.call = call
         self.outbox = Outbox()
-        options = call.request.stream_options
-        usage_apart = bool(options and options.include_usage)
-        self._events = envelope.Events(id=call.id, created=call.created, model=call.model.id, usage_apart=usage_apart)
+        self._events = envelope.Events(id=call.id, created=call.created, model=call.model.id, usage_apart=call.request.usage_apart)
+        self._transcript = Transcript() if call.keyed else None
         self._texts: list[str] = []
         self._said = 0
         self._most_said = CHARACTERS_PER_TOKEN * call.most_completion_tokens + SPARE_CHARACTERS
@@ -95,9 +95,10 @@ class Stream:
             call.fields = await images.inlined(call.fields, route=call.route)
             cut = await self._pass_on()
             call.caller_left = self.outbox.is_abandoned
-            settlement = await charging.work_out(call, texts=self._texts, counts=self._counts, cut=cut is not None)
+            self._close(cut)
+            settlement = await charging.work_out(call, texts=self._texts, counts=self._counts, cut=cut is not None, answer=self._sealed())
         settled = await charging.settle(call, settlement)
-        self._end(cut, charging.usage_of(settlement, settled))
+        self.outbox.put(self._events.last(self._last, usage=charging.usage_of(settlement, settled)))
 
     async def _pass_on(self) -> Cut | None:
         """Pass the provider's output on until it ends, and say how it was cut, if it was.
@@ -199,17 +200,26 @@ class Stream:
             self._last = None
 
     def _put(self, choice: dict[str, Any]) -> None:
+        if self._transcript is not None:
+            self._transcript.take(choice)
         self.outbox.put(self._events.of(choice))
 
-    def _end(self, cut: Cut | None, counted: dict[str, Any]) -> None:
-        """The chunks that waited for the charge, with the usage, and `[DONE]`."""
+    def _close(self, cut: Cut | None) -> None:
+        """End every choice that was cut. The last end of all is left for the charge."""
         if cut is not None:
             for index in sorted(self._begun - self._finished):
                 self._flush_last()
                 self._last = envelope.ending(index, cut)
         if self._last is not None:
             self._begin(self._last["index"])
-        self.outbox.put(self._events.last(self._last, usage=counted))
+
+    def _sealed(self) -> bytes:
+        """What is stored for a retry: all that was sent, and the end that waits for the charge."""
+        if self._transcript is None:
+            return b""
+        if self._last is not None:
+            self._transcript.take(self._last)
+        return replays.sealed(self.call, self._transcript.choices())
 
 
 class EventStream:
