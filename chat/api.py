@@ -72,6 +72,7 @@ async def _whole(call: Call) -> HttpResponseBase:
         if task.cancelled():
             raise lifetime.shutting_down() from None
         call.caller_left = True
+        lifetime.drained(task)
         task.add_done_callback(_log_crash)
         raise
 
