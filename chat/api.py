@@ -12,7 +12,8 @@ from django.http.response import HttpResponseBase
 
 from chat import completion, document, envelope, lifetime, replays
 from chat.admission import AlreadyAnswered, Call
-from chat.stream import EventStream, Stream
+from chat.event_stream import EventStream
+from chat.stream import Stream
 from chat.view import ChatView
 from contract import idempotency_key
 from contract.exceptions import as_api_error, log

@@ -1,9 +1,9 @@
 """A streamed chat call: the provider's chunks on their way to the caller, rebuilt one by one, and the charge before the last of them.
 
-The call runs in a task of its own (`Stream.run`) and puts events into an outbox; the response takes them out (`EventStream`). A caller who
-leaves ends the response and not the call. What the caller sees, as OpenAI's `chat.completion.chunk` events: the role first, then the
-deltas, then the chunk(s) with a `finish_reason`, then `[DONE]`. The last chunk with a `finish_reason` waits for the charge, so that
-nobody holds a complete answer that was not charged, and carries the usage unless `include_usage` asks for a chunk of its own.
+The call runs in a task of its own (`Stream.run`) and puts events into an outbox; the response takes them out (`chat.event_stream`). A
+caller who leaves ends the response and not the call. What the caller sees, as OpenAI's `chat.completion.chunk` events: the role first,
+then the deltas, then the chunk(s) with a `finish_reason`, then `[DONE]`. The last chunk with a `finish_reason` waits for the charge, so
+that nobody holds a complete answer that was not charged, and carries the usage unless `include_usage` asks for a chunk of its own.
 
 How it can end, after the first output:
 
@@ -26,7 +26,6 @@ import logging
 from contextlib import aclosing
 from typing import Any, Literal
 
-import orjson
 from django.conf import settings
 
 from chat import charging, envelope, lifetime, replays, tries, usage
@@ -49,7 +48,6 @@ TIMER_SLACK_SECONDS = 0.25
 CHARACTERS_PER_TOKEN = 128
 SPARE_CHARACTERS = 64 * 1024
 PIECE_CHARACTERS = 16
-KEEP_ALIVE = b": keep-alive\n\n"
 
 Cut = Literal["length", "content_filter", "stopped"]
 """How we broke an answer off: its finish_reason, or `stopped`, for a caller who has left."""
@@ -274,36 +272,3 @@ class Stream:
         if self._last is not None:
             self._transcript.take(self._last)
         return replays.sealed(self.call, self._transcript.choices())
-
-
-class EventStream:
-    """The body of the response: what the call has put, and `: keep-alive` where nothing came for a while.
-
-    It ends with an error event, and without `[DONE]`, when the call could not be completed. Closing it early is the caller's leaving.
-    It holds on to the outbox alone: a caller who reads slowly keeps nothing of a call that has ended.
-    """
-
-    def __init__(self, outbox: Outbox, *, request_id: str) -> None:
-        self._outbox = outbox
-        self._request_id = request_id
-        self._is_over = False
-
-    def __aiter__(self) -> EventStream:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if self._is_over:
-            raise StopAsyncIteration
-        if not await self._outbox.wait(settings.CHAT_KEEP_ALIVE_SECONDS):
-            return KEEP_ALIVE
-        events = self._outbox.take()
-        if self._outbox.is_over:
-            self._is_over = True
-            if self._outbox.error is not None:
-                events += b"data: " + orjson.dumps(self._outbox.error.envelope(self._request_id)) + b"\n\n"
-        return events
-
-    async def aclose(self) -> None:
-        """Called by the handler in any case, at the end too."""
-        if not self._is_over:
-            self._outbox.abandon()
