@@ -224,7 +224,7 @@ class Committer:
             await self._task
         for waiting in self._waiting.values():
             for row in waiting:
-                row.failed(psycopg.OperationalError("the process is stopping"))
+                row.failed((InDoubtError if row.is_in_doubt else psycopg.OperationalError)("the process is stopping"))
         await self._hang_up()
 
     async def _run(self) -> None:
@@ -348,9 +348,11 @@ class Committer:
         try:
             cursor = await connection.execute(statement.raw, parameters, prepare=True)
             return await cursor.fetchall()
-        except BaseException:
-            if connection.broken or connection.closed:
+        except BaseException as error:
+            is_lost = connection.broken or connection.closed
+            if is_lost:
                 await self._hang_up()
+            if is_lost or isinstance(error, asyncio.CancelledError):
                 for row in rows:
                     row.is_in_doubt = True
             raise
