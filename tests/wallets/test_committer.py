@@ -110,11 +110,13 @@ class Wire:
                     await writer.drain()
 
             tasks = [asyncio.create_task(to_server()), asyncio.create_task(to_client())]
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in tasks:
-                task.cancel()
-            for one in (writer, server_writer):
-                one.close()
+            try:
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                for one in (writer, server_writer):
+                    one.close()
 
         listening = await asyncio.start_server(serve, "127.0.0.1", 0)
         port = listening.sockets[0].getsockname()[1]
