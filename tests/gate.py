@@ -32,13 +32,13 @@ class Gate:
 
 
 @contextmanager
-def calling(owner: Customer, text: str) -> Iterator[list[Any]]:
-    """One call under way in a thread; what came of it is in the list at the end."""
+def calling(owner: Customer, text: str, **fields: Any) -> Iterator[list[Any]]:
+    """One call under way in a thread, `fields` are more of its body; what came of it is in the list at the end."""
     outcome: list[Any] = []
 
     def call() -> None:
         try:
-            outcome.append(owner.chat(text))
+            outcome.append(owner.chat(text, **fields))
         except httpx.HTTPError as error:
             outcome.append(error)
 

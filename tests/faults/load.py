@@ -90,6 +90,11 @@ class Load:
     def answered(self) -> list[LogicalCall]:
         return [call for call in self.calls if call.id is not None]
 
+    @property
+    def was_disturbed(self) -> bool:
+        """Whether anything that happened was felt by anybody."""
+        return any(call.tries > 1 for call in self.calls)
+
     def wait_for(self, answers: int) -> None:
         """Wait until so many more calls are answered than now."""
         wanted, deadline = len(self.answered) + answers, time.monotonic() + PATIENCE_SECONDS

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -55,6 +55,7 @@ class Database:
         process = self._process
         assert process is not None
         self._server.wait(alive=lambda: process.poll() is None, seconds=PATIENCE_SECONDS)
+        connection.close()  # ours may have died with it
 
     def kill(self) -> None:
         """SIGKILL. What PostgreSQL has forked ends by itself, or is ended by the next start."""
@@ -153,11 +154,10 @@ class Stack:
             self._parts.pop().stop()
 
 
-def kill(part: Part, *, rng: random.Random, happened: Callable[[], bool] = lambda: True, down_seconds: float = 0) -> None:
-    """Kill `part` at a random moment of the next two seconds, start it again (after `down_seconds`), and wait until it takes work."""
+def kill(part: Part, *, rng: random.Random) -> None:
+    """Kill `part` at a random moment of the next two seconds, start it again at once, and wait until it takes work."""
     time.sleep(rng.uniform(0.1, 2))
     part.kill()
-    time.sleep(down_seconds)
     part.start()
     part.wait()
 
