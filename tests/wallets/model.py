@@ -1,0 +1,60 @@
+"""One wallet, one row at a time, in a few lines of Python: what the statements and the ledger are held against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+
+@dataclass
+class Model:
+    """`calls` are [status, hold, charge, refunded] by usage id; `taken` are the references of the ledger's other entries."""
+
+    balance: Decimal
+    max_in_flight: int
+    calls: dict[str, list] = field(default_factory=dict)
+    charges: list[Decimal] = field(default_factory=list)
+    taken: set[str] = field(default_factory=set)
+
+    @property
+    def running(self) -> list[Decimal]:
+        return [call[1] for call in self.calls.values() if call[0] == "open"]
+
+    @property
+    def available(self) -> Decimal:
+        return self.balance - sum(self.running)
+
+    def place(self, usage_id: str, amount: Decimal) -> str:
+        if usage_id in self.calls:
+            return "held"
+        if self.balance < amount:
+            return "insufficient"
+        if self.available < amount:
+            return "busy"
+        if len(self.running) >= self.max_in_flight:
+            return "too_many"
+        self.calls[usage_id] = ["open", amount, None, Decimal(0)]
+        return "held"
+
+    def settle(self, usage_id: str, amount: Decimal) -> str:
+        call = self.calls.get(usage_id, ["unknown", 0, None, 0])
+        if call[0] == "open":
+            call[:3] = ["charged", call[1], amount]
+            self.balance -= amount
+            self.charges.append(amount)
+        return "charged" if call[0] == "charged" and call[2] == amount else "closed"
+
+    def release(self, usage_id: str) -> str:
+        call = self.calls.get(usage_id, ["unknown", 0, None, 0])
+        if call[0] == "open":
+            call[0] = "released"
+        return "released" if call[0] == "released" else "closed"
+
+    def credit(self, reference: str, amount: Decimal) -> bool:
+        """Whether it is entered, now or earlier: more than is available can't be taken."""
+        if reference not in self.taken:
+            if amount < 0 and self.available + amount < 0:
+                return False
+            self.taken.add(reference)
+            self.balance += amount
+        return True
