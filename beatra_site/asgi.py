@@ -23,7 +23,7 @@ from contract.heap import settle_heap
 from contract.lean_handler import LeanHandler
 from contract.lifespan import Lifespan, heed_sigterm
 from keys import forgetting, last_use
-from wallets import heartbeat, pool
+from wallets import committer, heartbeat, pool
 
 LEAN_PATHS = frozenset({"/v1/health", "/v1/wallet", "/livez", "/readyz", "/openapi.json", "/openapi.yaml"})
 LEAN_PREFIXES = ("/v1/chat/", "/v1/models", "/v1/catalog/")
@@ -33,6 +33,7 @@ lifespan = Lifespan(
     startup=[
         heed_sigterm,
         pool.open,
+        committer.start,
         heartbeat.start,
         snapshot.load,
         last_use.start,
@@ -41,7 +42,7 @@ lifespan = Lifespan(
         lifetime.start,
         settle_heap,
     ],
-    shutdown=[pool.close, heartbeat.stop, last_use.stop, forgetting.stop, transports.close, lifetime.drain],
+    shutdown=[pool.close, heartbeat.stop, committer.stop, last_use.stop, forgetting.stop, transports.close, lifetime.drain],
 )
 
 

@@ -9,7 +9,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
@@ -21,7 +20,6 @@ from django.conf import settings
 from catalog import pricing, routing, snapshot, tokens
 from catalog.options import as_sent
 from catalog.snapshot import ModelInfo, RouteInfo
-from chat import lifetime
 from chat.schema import ChatRequest
 from chat.stand_ins import stand_in
 from contract.errors import ApiError
@@ -32,7 +30,6 @@ from wallets.holds import Hold, Release, Released, Verdict
 from wallets.money import as_text
 
 logger = logging.getLogger(__name__)
-ASK_AGAIN_SECONDS = 2.0
 # Providers differ in how large a seed may be; all take one of 31 bits, and the same stays the same
 MOST_SEED = 2**31
 
@@ -172,30 +169,26 @@ async def _count(fields: dict[str, Any], *, ceiling: int, long: bool) -> int:
 
 async def hold(call: Call) -> None:
     """Place the call's hold. Raises `ApiError` insufficient_balance or rate_limited; whatever it raises, nothing is held."""
-    try:
-        verdict = await committer.place(
-            Hold(
-                usage_id=call.id,
-                wallet_id=call.caller.wallet_id,
-                credits=call.hold_credits,
-                process_id=heartbeat.process_id(),
-                request_id=call.request_id,
-                key_id=call.caller.key_id,
-                key_prefix=call.caller.key_prefix,
-                key_name=call.caller.key_name,
-                capability="chat",
-                model_asked=call.request.model,
-                model=call.model.id,
-                route=call.route.name,
-                credits_per_litellm_usd=call.model.price.credits_per_litellm_usd,
-                price_version=call.model.price.version,
-                stream=bool(call.request.stream),
-                metadata=call.request.metadata or {},
-            )
+    verdict = await committer.place(
+        Hold(
+            usage_id=call.id,
+            wallet_id=call.caller.wallet_id,
+            credits=call.hold_credits,
+            process_id=heartbeat.process_id(),
+            request_id=call.request_id,
+            key_id=call.caller.key_id,
+            key_prefix=call.caller.key_prefix,
+            key_name=call.caller.key_name,
+            capability="chat",
+            model_asked=call.request.model,
+            model=call.model.id,
+            route=call.route.name,
+            credits_per_litellm_usd=call.model.price.credits_per_litellm_usd,
+            price_version=call.model.price.version,
+            stream=bool(call.request.stream),
+            metadata=call.request.metadata or {},
         )
-    except BaseException:  # what the database did is not known, or we may not wait for it
-        await give_back(call, clause="not_sent", error_code="service_unavailable")
-        raise
+    )
     match verdict.kind:
         case "held":
             return
@@ -211,7 +204,7 @@ async def hold(call: Call) -> None:
 
 
 async def give_back(call: Call, *, clause: str, error_code: str, absorbed_cost_usd: Decimal = Decimal(0)) -> Released | None:
-    """End the call's hold with nothing charged. None if the database can't say: then it is asked until it can.
+    """End the call's hold with nothing charged. None if the database can't say now: then it is done as soon as it can.
 
     `absorbed_cost_usd` is what the provider may bill us for all the same.
     """
@@ -228,20 +221,8 @@ async def give_back(call: Call, *, clause: str, error_code: str, absorbed_cost_u
     try:
         return await committer.release(release)
     except psycopg.Error as error:
-        logger.error("a hold could not be released: %s", type(error).__name__, extra={"usage_id": call.id})
-        lifetime.spawn(_give_back_later(release))
+        logger.error("a hold could not be released yet: %s", type(error).__name__, extra={"usage_id": call.id})
         return None
-
-
-async def _give_back_later(release: Release) -> None:
-    """Release as soon as the database answers. If this process ends before, the sweeper does it."""
-    while True:
-        await asyncio.sleep(ASK_AGAIN_SECONDS)
-        with suppress(psycopg.Error):
-            released = await committer.release(release)
-            if released.kind == "closed":
-                logger.error("a call that was answered as failed had been charged", extra={"usage_id": release.usage_id})
-            return
 
 
 def _insufficient(call: Call, verdict: Verdict) -> ApiError:

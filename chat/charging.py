@@ -11,10 +11,11 @@ from typing import Any, TypeVar
 import psycopg
 
 from catalog import cost, pricing
-from chat import usage
+from chat import lifetime, usage
 from chat.admission import Call, give_back
 from contract.errors import ApiError
 from wallets import committer
+from wallets.committer import InDoubtError
 from wallets.holds import Settled, Settlement
 from wallets.money import as_text
 
@@ -91,6 +92,12 @@ async def settle(call: Call, settlement: Settlement) -> Settled:
 async def _settle(call: Call, settlement: Settlement) -> Settled:
     try:
         settled = await committer.settle(settlement)
+    except InDoubtError:
+        logger.error("whether a charge was recorded is not known", extra={"usage_id": call.id})
+        lifetime.spawn(give_back(call, clause="lost", error_code="service_unavailable"))
+        raise ApiError(
+            "service_unavailable", f"Whether this call was charged is not known yet: GET /v1/usage/{call.id} will tell."
+        ) from None
     except Exception as error:  # the database is away, or a fault of ours: no hold may stay behind
         logger.error(
             "a charge could not be recorded: %s",
@@ -98,11 +105,8 @@ async def _settle(call: Call, settlement: Settlement) -> Settled:
             extra={"usage_id": call.id},
             exc_info=None if isinstance(error, psycopg.Error) else error,
         )
-        released = await give_back(call, clause="lost", error_code="billing_failed")
-        if released is None or released.kind == "released":
-            raise ApiError("billing_failed") from None
-        # Nothing to give back: the charge had been recorded, only its acknowledgement was lost.
-        settled = await committer.settle(settlement)
+        await give_back(call, clause="lost", error_code="billing_failed")
+        raise ApiError("billing_failed") from None
     if settled.kind != "charged":
         raise ApiError("billing_failed")
     return settled

@@ -1,8 +1,9 @@
-"""Hold, charge, release: what they say and are answered, and the sync callers of the statements.
+"""Hold, move, charge, release: what they say and are answered, and the sync callers of the statements.
 
-A call *places* a hold before its provider is called, then *settles* (the charge replaces the hold) or *releases* it. The work is
-done by three SQL statements over arrays (wallets/statements.py); the callers here are for Celery and the sweeper, the async ones
-of the web process are in wallets/committer.py. All of them may be repeated: same usage id, same verdict, nothing moves twice.
+A call *places* a hold before its provider is called, then *settles* (the charge replaces the hold) or *releases* it; before it goes on
+to another model or route it *moves* the hold to what that one may cost. The work is done by SQL statements over arrays
+(wallets/statements.py); the callers here are for Celery and the sweeper, the async ones of the web process are in
+wallets/committer.py. All of them may be repeated: same usage id, same verdict, nothing moves twice.
 """
 
 from __future__ import annotations
@@ -35,6 +36,14 @@ class NoRateError(psycopg.DataError):
         super().__init__(f"no credits-per-USD rate is in force for wallet {wallet_id}: `manage.py seed` sets the site's")
 
 
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """The Idempotency-Key that a call came with, as wallets/idempotency.py digests it and its body: 64 hexadecimal digits each."""
+
+    digest: str
+    fingerprint: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
     """A request for `credits` (four places, not negative) of a wallet, and the snapshot its usage record starts with.
@@ -59,21 +68,34 @@ class Hold:
     route: str = ""
     stream: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
+    reservation: Reservation | None = None
 
     def __post_init__(self) -> None:
         if not is_amount(self.credits):
             raise ValueError(f"no hold: {self.credits} credits")
 
+    @property
+    def key_digest(self) -> str:
+        return "" if self.reservation is None else self.reservation.digest
+
+    @property
+    def key_fingerprint(self) -> str:
+        return "" if self.reservation is None else self.reservation.fingerprint
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer to a hold. `balance`, `held` and `in_flight` are the wallet's after the statement that answered.
+    """The answer to a hold, new or moved. `balance`, `held` and `in_flight` are the wallet's after the statement that answered.
 
     held: go ahead. insufficient: the balance is below the hold (402). busy: the balance would do, but calls in flight hold it
     (429). too_many: `max_in_flight` calls are running (429). unknown_wallet: there is none; the three figures are 0.
+
+    Of a hold with a reservation also: replay: its Idempotency-Key stands for a finished call. in_progress: for one that runs.
+    conflict: for one with another body. Of a move also: closed: the record is not open (any more). After all of them but `held`
+    nothing has changed.
     """
 
-    kind: Literal["held", "insufficient", "busy", "too_many", "unknown_wallet"]
+    kind: Literal["held", "insufficient", "busy", "too_many", "unknown_wallet", "replay", "in_progress", "conflict", "closed"]
     balance: Decimal
     held: Decimal
     in_flight: int
@@ -84,12 +106,33 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """The hold of an open usage record becomes `credits`: what the call may cost with `model` over `route`, at that model's price.
+
+    A hold that does not grow is always carried.
+    """
+
+    usage_id: str
+    wallet_id: int
+    credits: Decimal
+    model: str
+    route: str
+    credits_per_litellm_usd: Decimal
+    price_version: int
+
+    def __post_init__(self) -> None:
+        if not is_amount(self.credits):
+            raise ValueError(f"no hold: {self.credits} credits")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
     """The charge of an open usage record and the rest of its receipt.
 
     `credits` (four places) replace the hold; `cost_usd` is what they were made from, `cost_lines` its sum by class of tokens (JSON
     objects, none where LiteLLM gave it as a whole); `absorbed_cost_usd` is what tries nobody
-    pays for cost us. `model` and `route` are those that answered, empty: those of the hold. `attempts` are JSON objects.
+    pays for cost us. `model` and `route` are those that answered, empty: those of the hold. `attempts` are JSON objects. `answer` is
+    what a retry under the same Idempotency-Key is given, sealed; empty for a call without a key.
     """
 
     usage_id: str
@@ -113,6 +156,7 @@ class Settlement:
     attempts: Sequence[Mapping[str, Any]] = ()
     latency_ms: int | None = None
     first_output_ms: int | None = None
+    answer: bytes = b""
 
     def __post_init__(self) -> None:
         if not is_amount(self.credits):
@@ -163,6 +207,11 @@ class Released:
 def place(holds: Sequence[Hold]) -> list[Verdict]:
     """Place `holds`, verdicts in their order: those of taking them one after another. Raises OperationalError when the database can't."""
     return _ask(statements.PLACE, holds, read_verdict)
+
+
+def move(moves: Sequence[Move]) -> list[Verdict]:
+    """Move the holds of `moves`, verdicts in their order. Raises OperationalError when the database can't."""
+    return _ask(statements.MOVE, moves, read_verdict)
 
 
 def settle(settlements: Sequence[Settlement]) -> list[Settled]:
@@ -222,7 +271,7 @@ def _ask(statement: statements.Statement[R], rows: Sequence[R], read: Callable[[
     return [answers[i] for i in range(len(rows))]
 
 
-def _execute(text: str, parameters: Mapping[str, list[str]]) -> list[tuple[Any, ...]]:
+def _execute(text: str, parameters: Sequence[list[str]]) -> list[tuple[Any, ...]]:
     """One statement in a transaction of its own, or the caller's. Deadlocks, lock time-outs, a race for one usage id and a lost
     connection are tried again, which is safe by the repeatability of the statements; but a caller's transaction can't be.
     """

@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 from django.conf import settings
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
@@ -85,6 +85,15 @@ async def connection(*, wait_seconds: float = WAIT_SECONDS) -> AsyncIterator[Asy
         yield found
 
 
+async def connect(*, lock_timeout: str) -> AsyncConnection[Any]:
+    """A connection outside the pool, in autocommit, for one task's own use; its cursors take PostgreSQL's own $1.
+
+    Raises psycopg.OperationalError when the database is away.
+    """
+    conninfo = _conninfo(settings.DATABASES["default"], lock_timeout=lock_timeout)
+    return await AsyncConnection.connect(conninfo, autocommit=True, cursor_factory=AsyncRawCursor)
+
+
 async def _check(connection: AsyncConnection[Any]) -> None:
     """Raise psycopg.OperationalError if `connection` is dead; the others in the pool are then taken to be dead too, and renewed.
 
@@ -100,10 +109,10 @@ async def _check(connection: AsyncConnection[Any]) -> None:
         raise
 
 
-def _conninfo(database: dict[str, Any]) -> str:
-    """libpq's connection string for one of Django's DATABASES, its OPTIONS included."""
+def _conninfo(database: dict[str, Any], **server_settings: str) -> str:
+    """libpq's connection string for one of Django's DATABASES, its OPTIONS included; `server_settings` go before SERVER_SETTINGS."""
     options = {name: value for name, value in database["OPTIONS"].items() if name != "pool"}
-    flags = " ".join(f"-c {name}={value}" for name, value in SERVER_SETTINGS.items())
+    flags = " ".join(f"-c {name}={value}" for name, value in {**SERVER_SETTINGS, **server_settings}.items())
     named = {
         "dbname": database["NAME"],
         "user": database["USER"],

@@ -1,15 +1,16 @@
-"""The three statements that move held and charged credits: place, settle, release. One request or a batch, the same text.
+"""The statements that move held and charged credits: place, move, settle, release. One request or a batch, the same text.
 
 Each takes arrays, one per column, in order of arrival; every array travels as text[] and is cast in the `r` part, so that one
 prepared plan serves all. What each does, in prose:
 
-0. Lock the wallets of the batch, lowest id first. A statement sees a snapshot taken before it waited for the locks, but a locked
-   row as it is now: so amounts come from the locked wallets (`l`), and a record is closed by an UPDATE that looks at it again.
+0. Lock the wallets of the batch, lowest id first. A statement sees a snapshot taken before it got the locks, but a locked row as
+   it is now: so amounts come from the locked wallets (`l`), and a record is closed by an UPDATE that looks at it again.
 1. Decide over the locked rows with window sums, in order of arrival.
-2. Write records, entries and wallets, in that one statement: all or nothing.
+2. Write records, entries, Idempotency-Keys and wallets, in that one statement: all or nothing.
 
 Answers are those of handling the rows one after another. What one pass can't tell is answered `again`, which the caller asks
-again; every pass decides at least one row of each wallet.
+again; every pass decides at least one row of each wallet. With `skip_locked` the rows of a wallet that another transaction has
+locked are answered `locked` and nothing is done about them, so that one busy wallet stalls nobody.
 
 Records are found by their primary key. `wallet_id + 0`, and `closed_at` for an open one, keep the planner from the indexes by wallet
 and of open records: while it knows little of the table it takes one for as good as the other, and walks through all of them.
@@ -20,9 +21,12 @@ Nothing here is newer than PostgreSQL 14.
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import count
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
@@ -33,19 +37,32 @@ from wallets.rates import rate_in_force
 AGAIN = "again"
 LOCKED = "locked"
 NO_RATE = "no_rate"
+# For how long an Idempotency-Key stands for the call it came with, counted from that call's beginning
+KEY_HOURS = 24
 R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Statement(Generic[R]):
-    """SQL text over the columns (name: PostgreSQL type) of rows of dataclass R; answers come in the order of the rows."""
+    """SQL text over the columns (name: PostgreSQL type) of rows of dataclass R; answers come in the order of the rows.
+
+    `text` has psycopg's %s for the columns' arrays, `raw` PostgreSQL's own $1 for cursors that leave a text as it is.
+    """
 
     text: str
     columns: Mapping[str, str]
+    raw: str = field(init=False)
 
-    def parameters(self, rows: Sequence[R]) -> dict[str, list[str]]:
+    def __post_init__(self) -> None:
+        numbers = count(1)
+        object.__setattr__(self, "raw", _PLACEHOLDER.sub(lambda _: f"${next(numbers)}", self.text))
+
+    def parameters(self, rows: Sequence[R]) -> list[list[str]]:
         """The arrays of `rows`, one per column. None is the empty text, which a cast to anything but text reads as NULL."""
-        return {name: list(map(_text, map(attrgetter(name), rows))) for name in self.columns}
+        return [list(map(_text, map(attrgetter(name), rows))) for name in self.columns]
+
+
+_PLACEHOLDER = re.compile("%s")
 
 
 def _text(value: Any) -> str:
@@ -55,6 +72,8 @@ def _text(value: Any) -> str:
         return ""
     if isinstance(value, (bool, int, Decimal)):
         return str(value)
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
     return orjson.dumps(value).decode()
 
 
@@ -63,7 +82,7 @@ def _rows(columns: Mapping[str, str]) -> str:
 
     A cast to varchar(n) cuts what is longer: a long label is never a reason to fail a charge.
     """
-    arrays = ", ".join(f"%({name})s::text[]" for name in columns)
+    arrays = ", ".join("%s::text[]" for _ in columns)
     casts = ", ".join(
         f"{name}::{kind} as {name}" if "text" in kind or "char" in kind else f"nullif({name}, '')::{kind} as {name}"
         for name, kind in columns.items()
@@ -74,13 +93,16 @@ def _rows(columns: Mapping[str, str]) -> str:
 )"""
 
 
-def _wallets(*, skip_locked: bool = False) -> str:
+def _wallets(*, skip_locked: bool) -> str:
     """The `l` part: the batch's wallets as they are now, locked. NO KEY: rows that only refer to a wallet need not wait."""
     return f"""l as materialized (
     select id, balance, held, in_flight, max_in_flight, entries from wallets_wallet
      where id = any (array(select wallet_id from r)) order by id for no key update{" skip locked" if skip_locked else ""}
 )"""
 
+
+# Told from one that is locked by somebody else
+_IS_THERE = "exists (select from wallets_wallet w where w.id = r.wallet_id)"
 
 PLACE_COLUMNS = {
     "usage_id": "text",
@@ -99,10 +121,12 @@ PLACE_COLUMNS = {
     "price_version": "int",
     "stream": "boolean",
     "metadata": "jsonb",
+    "key_digest": "text",
+    "key_fingerprint": "text",
 }
 
 
-def place() -> Statement[Any]:
+def place(*, skip_locked: bool = False) -> Statement[Any]:
     """Holds: (usage_id, verdict, balance, held, in_flight) each, the last three the wallet's after this statement.
 
     A hold larger than what is available now is refused at once, whatever comes before it: availability only falls within a batch.
@@ -112,19 +136,43 @@ def place() -> Statement[Any]:
     A usage id comes again with the same hold, and gets the same verdict; it has its record already if it was held (`old`). A record
     that came while this statement waited for the wallet is not in its snapshot: then the insert meets it (23505: ask again), or,
     before a refusal, wallets_placed takes a fresh look.
+
+    An Idempotency-Key is inserted with its hold (`key`), over one whose time is up. One that another call has (`taken`) is answered
+    `conflict`, `replay` or `in_progress` whatever the wallet has. Of several in a batch the first decides, the others are `again`; so
+    is one that was taken since the snapshot: the insert has met it, and the next statement sees it.
     """
     text = f"""with {_rows(PLACE_COLUMNS)},
+k as materialized (
+    select r.*, key_digest = '' or row_number() over (partition by wallet_id, key_digest order by ord) = 1 as first_of_key from r
+),
 old as materialized (
     select u.id, u.wallet_id from wallets_usagerecord u join r on u.id = r.usage_id where r.first
 ),
-{_wallets()},
+taken as materialized (
+    select r.ord, i.fingerprint = r.key_fingerprint as same, i.answer is not null as answered
+      from r join wallets_idempotencykey i on i.wallet_id = r.wallet_id and i.digest = r.key_digest
+     where r.key_digest <> '' and i.expires_at > statement_timestamp() and i.usage_id is distinct from r.usage_id
+),
+{_wallets(skip_locked=skip_locked)},
 x as materialized (
-    select r.*,
-           sum(r.credits) over w <= l.balance - l.held and l.in_flight + count(*) over w <= l.max_in_flight as ok
-      from r join l on l.id = r.wallet_id
-     where r.first and r.credits <= l.balance - l.held
-       and not exists (select from old where old.id = r.usage_id and old.wallet_id = r.wallet_id)
-    window w as (partition by r.wallet_id order by r.ord)
+    select k.*,
+           sum(k.credits) over w <= l.balance - l.held and l.in_flight + count(*) over w <= l.max_in_flight as ok
+      from k join l on l.id = k.wallet_id
+     where k.first and k.first_of_key and k.credits <= l.balance - l.held
+       and not exists (select from old where old.id = k.usage_id and old.wallet_id = k.wallet_id)
+       and not exists (select from taken where taken.ord = k.ord)
+    window w as (partition by k.wallet_id order by k.ord)
+),
+key as (
+    insert into wallets_idempotencykey as i (wallet_id, digest, fingerprint, usage_id, process_id, created_at, expires_at)
+    select wallet_id, key_digest, key_fingerprint, usage_id, process_id, statement_timestamp(),
+           statement_timestamp() + interval '{KEY_HOURS} hours'
+      from x where ok and key_digest <> ''
+        on conflict (wallet_id, digest) do update
+       set fingerprint = excluded.fingerprint, usage_id = excluded.usage_id, process_id = excluded.process_id, answer = null,
+           created_at = excluded.created_at, expires_at = excluded.expires_at
+     where i.expires_at <= statement_timestamp()
+    returning i.usage_id
 ),
 ins as (
     insert into wallets_usagerecord (id, wallet_id, process_id, request_id, capability, key_id, key_prefix, key_name,
@@ -133,8 +181,8 @@ ins as (
     select usage_id, wallet_id, process_id, request_id, capability, key_id, key_prefix, key_name,
            model_asked, model, route, stream, 'open', credits, credits_per_litellm_usd,
            price_version, metadata, statement_timestamp()
-      from x where ok
-    returning wallet_id, hold_credits
+      from x where ok and (key_digest = '' or usage_id in (select usage_id from key))
+    returning id, wallet_id, hold_credits
 ),
 up as (
     update wallets_wallet w set held = w.held + s.credits, in_flight = w.in_flight + s.calls
@@ -143,8 +191,12 @@ up as (
     returning w.id, w.held, w.in_flight
 )
 select r.usage_id,
-       case when old.id is not null or x.ok then 'held'
-            when l.id is null then 'unknown_wallet'
+       case when old.id is not null or ins.id is not null then 'held'
+            when not taken.same then 'conflict'
+            when taken.answered then 'replay'
+            when taken.ord is not null then 'in_progress'
+            when l.id is null then case when {_IS_THERE} then '{LOCKED}' else 'unknown_wallet' end
+            when x.ok or not r.first_of_key then '{AGAIN}'
             when r.credits <= l.balance - coalesce(up.held, l.held)
                  and coalesce(up.in_flight, l.in_flight) < l.max_in_flight then '{AGAIN}'
             when wallets_placed(r.usage_id, r.wallet_id) then 'held'
@@ -152,13 +204,71 @@ select r.usage_id,
             when l.balance - coalesce(up.held, l.held) < r.credits then 'busy'
             else 'too_many' end,
        coalesce(l.balance, 0), coalesce(up.held, l.held, 0), coalesce(up.in_flight, l.in_flight, 0)
-  from r
+  from k as r
   left join old on old.id = r.usage_id and old.wallet_id = r.wallet_id
+  left join taken on taken.ord = r.ord
   left join l on l.id = r.wallet_id
   left join x on x.usage_id = r.usage_id and x.wallet_id = r.wallet_id
+  left join ins on ins.id = r.usage_id and ins.wallet_id = r.wallet_id
   left join up on up.id = r.wallet_id
  order by r.ord"""
     return Statement(text, PLACE_COLUMNS)
+
+
+MOVE_COLUMNS = {
+    "usage_id": "text",
+    "wallet_id": "bigint",
+    "credits": "numeric(18, 4)",
+    "model": "varchar(200)",
+    "route": "varchar(200)",
+    "credits_per_litellm_usd": "numeric",
+    "price_version": "int",
+}
+
+
+def move(*, skip_locked: bool = False) -> Statement[Any]:
+    """Holds that another model or route needs instead: (usage_id, verdict, balance, held, in_flight) each, as `place` answers.
+
+    The record's hold and price become the new ones in one step, so that nothing is free meanwhile. A hold that does not grow is always
+    carried. One row of each wallet is decided in a pass: what one gives back the next may need. A record that is closed, or was moved
+    since this statement's snapshot, is not touched.
+    """
+    text = f"""with {_rows(MOVE_COLUMNS)},
+{_wallets(skip_locked=skip_locked)},
+x as materialized (
+    select r.*, u.hold_credits as credits_before, r.credits <= greatest(u.hold_credits, u.hold_credits + l.balance - l.held) as ok
+      from (select r.*, row_number() over (partition by wallet_id order by ord) = 1 as first_of_wallet from r where r.first) r
+      join l on l.id = r.wallet_id
+      join wallets_usagerecord u on u.id = r.usage_id and u.wallet_id + 0 = r.wallet_id and u.closed_at is null
+     where r.first_of_wallet
+),
+moved as (
+    update wallets_usagerecord u
+       set hold_credits = x.credits, model = x.model, route = x.route, credits_per_litellm_usd = x.credits_per_litellm_usd,
+           price_version = x.price_version
+      from x where x.ok and u.id = x.usage_id and u.closed_at is null and u.hold_credits = x.credits_before
+    returning u.id, u.wallet_id, x.credits - x.credits_before as more
+),
+up as (
+    update wallets_wallet w set held = w.held + moved.more from moved where w.id = moved.wallet_id
+    returning w.id, w.held
+)
+select r.usage_id,
+       case when moved.id is not null then 'held'
+            when l.id is null and {_IS_THERE} then '{LOCKED}'
+            when u.status is distinct from 'open' then 'closed'
+            when x.ok or x.usage_id is null then '{AGAIN}'
+            when l.balance < r.credits then 'insufficient'
+            else 'busy' end,
+       coalesce(l.balance, 0), coalesce(up.held, l.held, 0), coalesce(l.in_flight, 0)
+  from r
+  left join l on l.id = r.wallet_id
+  left join x on x.ord = r.ord
+  left join moved on moved.id = r.usage_id and moved.wallet_id = r.wallet_id and r.first
+  left join up on up.id = r.wallet_id
+  left join wallets_usagerecord u on u.id = r.usage_id and u.wallet_id + 0 = r.wallet_id
+ order by r.ord"""
+    return Statement(text, MOVE_COLUMNS)
 
 
 SETTLE_COLUMNS = {
@@ -183,20 +293,22 @@ SETTLE_COLUMNS = {
     "attempts": "jsonb",
     "latency_ms": "int",
     "first_output_ms": "int",
+    "answer": "text",
 }
 
 
-def settle() -> Statement[Any]:
+def settle(*, skip_locked: bool = False) -> Statement[Any]:
     """Charges: (usage_id, verdict, credits_usd_reference, rate, balance) each.
 
     The rate is the one in force now, the wallet's own newest before the site's; the reference is credits / rate to four places,
     half up, by one integer division (money.usd_reference does the same). A record that is charged already with the same amount
     is this settlement's own earlier try: it answers `charged` with what that wrote. `again` is a record that was closed while
     this statement waited for its wallet, or that comes twice in the batch. `no_rate` is an open record of a wallet for which no
-    rate is in force: it is left open, a receipt without its reference is not written.
+    rate is in force: it is left open, a receipt without its reference is not written. The sealed `answer` goes to the record's
+    Idempotency-Key.
     """
     text = f"""with {_rows(SETTLE_COLUMNS)},
-{_wallets()},
+{_wallets(skip_locked=skip_locked)},
 rate as materialized (
     select l.id,
            {rate_in_force("l.id")} as value
@@ -224,6 +336,10 @@ c as materialized (
       from closed join l on l.id = closed.wallet_id
     window w as (partition by closed.wallet_id order by closed.ord)
 ),
+kept as (
+    update wallets_idempotencykey i set answer = decode(x.answer, 'base64')
+      from x join closed on closed.ord = x.ord where x.answer <> '' and i.usage_id = closed.id
+),
 entry as (
     insert into wallets_ledgerentry (wallet_id, seq, kind, amount, balance_after, reference, usage_record_id, created_at)
     select wallet_id, seq, 'charge', -charged_credits, balance_after, 'charge:' || id, id, statement_timestamp() from c
@@ -237,6 +353,7 @@ up as (
 )
 select r.usage_id,
        case when c.id is not null then 'charged'
+            when l.id is null and {_IS_THERE} then '{LOCKED}'
             when u.status = 'open' then case when rate.value is null then '{NO_RATE}' else '{AGAIN}' end
             when u.status = 'charged' and u.charged_credits = r.credits then 'charged'
             else 'closed' end,
@@ -264,11 +381,7 @@ RELEASE_COLUMNS = {
 
 
 def release(*, skip_locked: bool = False) -> Statement[Any]:
-    """Ends without a charge: (usage_id, verdict) each. `again` as in settle.
-
-    With `skip_locked`, rows of a wallet that another transaction has locked are answered `locked`, so that one busy wallet stalls
-    nobody.
-    """
+    """Ends without a charge: (usage_id, verdict) each. `again` as in settle. The record's Idempotency-Key goes: a retry may run."""
     text = f"""with {_rows(RELEASE_COLUMNS)},
 {_wallets(skip_locked=skip_locked)},
 closed as (
@@ -279,6 +392,9 @@ closed as (
      where r.first and u.id = r.usage_id and u.wallet_id + 0 = r.wallet_id and u.closed_at is null
     returning u.id, u.wallet_id, u.hold_credits, r.ord
 ),
+key as (
+    delete from wallets_idempotencykey i using closed where i.usage_id = closed.id
+),
 up as (
     update wallets_wallet w set held = w.held - s.held, in_flight = w.in_flight - s.calls
       from (select wallet_id, sum(hold_credits) as held, count(*) as calls from closed group by wallet_id) s
@@ -286,7 +402,7 @@ up as (
 )
 select r.usage_id,
        case when c.id is not null then 'released'
-            when l.id is null and exists (select from wallets_wallet w where w.id = r.wallet_id) then '{LOCKED}'
+            when l.id is null and {_IS_THERE} then '{LOCKED}'
             when u.status = 'open' then '{AGAIN}'
             when u.status = 'released' then 'released'
             else 'closed' end
@@ -298,7 +414,7 @@ select r.usage_id,
     return Statement(text, RELEASE_COLUMNS)
 
 
-PLACE = place()
-SETTLE = settle()
-RELEASE = release()
-RELEASE_SKIP_LOCKED = release(skip_locked=True)
+PLACE, PLACE_SKIP_LOCKED = place(), place(skip_locked=True)
+MOVE, MOVE_SKIP_LOCKED = move(), move(skip_locked=True)
+SETTLE, SETTLE_SKIP_LOCKED = settle(), settle(skip_locked=True)
+RELEASE, RELEASE_SKIP_LOCKED = release(), release(skip_locked=True)

@@ -22,20 +22,20 @@ CUT = WAITING.replace("count(*)", "pg_terminate_backend(pid)")
 
 
 def cut_while_it_waits(lock: psycopg.Connection[Any], watcher: psycopg.Connection[Any]) -> None:
-    """End the connection that waits for the wallet, which `lock` has, and then let the wallet go."""
+    """End the connection that waits for the table, which `lock` has, in the middle of its statement, and then let the table go."""
     deadline = time.monotonic() + 20
-    while not watcher.execute(WAITING).fetchone()[0]:
-        assert time.monotonic() < deadline, "nobody waits for the wallet"
+    while not watcher.execute(WAITING).fetchone()[0] or not watcher.execute(CUT).fetchall():
+        assert time.monotonic() < deadline, "nobody waits for the table"
         time.sleep(0.01)
-    watcher.execute(CUT)
     time.sleep(0.2)
     lock.rollback()
 
 
-def locked(connect: Callable[[], psycopg.Connection[Any]], owner: Customer) -> psycopg.Connection[Any]:
+def locked(connect: Callable[[], psycopg.Connection[Any]], table: str) -> psycopg.Connection[Any]:
+    """A connection that keeps others from writing to `table`."""
     lock = connect()
     lock.autocommit = False
-    lock.execute("select 1 from wallets_wallet where id = %s for update", [owner.wallet.pk])
+    lock.execute(f"lock table {table} in share mode")
     return lock
 
 
@@ -43,7 +43,7 @@ def test_a_charge_whose_connection_is_cut_is_made_once(customer: Callable[..., C
     owner = customer()
     with calling(owner, gate.text) as outcome:
         gate.wait()
-        lock = locked(connect, owner)
+        lock = locked(connect, "wallets_ledgerentry")
         gate.open()
         cut_while_it_waits(lock, connect())
     assert outcome[0].status_code == 200
@@ -54,13 +54,14 @@ def test_a_charge_whose_connection_is_cut_is_made_once(customer: Callable[..., C
 
 def test_a_hold_whose_connection_is_cut_is_placed_once(customer: Callable[..., Customer], connect: Any):
     owner = customer()
-    lock = locked(connect, owner)
+    owner.chat()
+    lock = locked(connect, "wallets_usagerecord")
     cutting = threading.Thread(target=cut_while_it_waits, args=(lock, connect()))
     cutting.start()
     response = owner.chat()
     cutting.join()
     assert response.status_code == 200
-    assert (len(owner.records), len(owner.entries)) == (1, 1)
+    assert (len(owner.records), len(owner.entries)) == (2, 2)
     assert_nothing_held(owner)
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from wallets import holds
-from wallets.holds import Hold, Release, Settlement
+from wallets.holds import Hold, Move, Release, Settlement
 from wallets.models import Wallet
 
 MARKUP = Decimal(1000)
@@ -38,6 +38,21 @@ def charge(held: Hold, credits: Decimal | str | int, **fields: Any) -> Settlemen
             "cost_usd": Decimal(credits) / held.credits_per_litellm_usd,
             "clause": "complete",
             "outcome": "answered",
+            **fields,
+        },
+    )
+
+
+def moving(held: Hold, credits: Decimal | str | int, **fields: Any) -> Move:
+    return Move(
+        usage_id=held.usage_id,
+        wallet_id=held.wallet_id,
+        credits=Decimal(credits),
+        **{
+            "model": held.model,
+            "route": held.route,
+            "credits_per_litellm_usd": held.credits_per_litellm_usd,
+            "price_version": held.price_version,
             **fields,
         },
     )

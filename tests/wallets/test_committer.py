@@ -24,13 +24,15 @@ pytestmark = pytest.mark.usefixtures("clean_books")
 
 
 def on_a_pool(work):
-    """Run the coroutine function `work` with the pool open, as a web process has it."""
+    """Run the coroutine function `work` with the pool open and the committer running, as a web process has them."""
 
     async def opened():
         await pool.open()
+        await committer.start()
         try:
             return await work()
         finally:
+            await committer.stop()
             await pool.close()
 
     return asyncio.run(opened())
@@ -71,13 +73,14 @@ def test_a_call_from_hold_to_charge_and_to_release(committed):
 class Wire:
     """Stands between the pool and PostgreSQL. When bytes of the client contain `word`, the server gets them, and the answer is lost.
 
-    It happens `times` times; `lost` counts them.
+    It happens `times` times; `lost` counts them. While it is `away`, nobody new gets through.
     """
 
     def __init__(self) -> None:
         self.word: bytes | None = None
         self.times = 0
         self.lost = 0
+        self.away = False
 
     @contextlib.asynccontextmanager
     async def laid(self, monkeypatch):
@@ -85,6 +88,9 @@ class Wire:
         upstream = (given["HOST"], int(given["PORT"] or 5432))
 
         async def serve(reader, writer):
+            if self.away:
+                writer.close()
+                return
             server_reader, server_writer = await asyncio.open_connection(*upstream)
             cut = asyncio.Event()
 
@@ -127,7 +133,7 @@ def test_an_answer_lost_on_its_way_is_asked_for_again(committed, monkeypatch):
     async def through_the_wire():
         wire = Wire()
         async with wire.laid(monkeypatch):
-            await pool.open()
+            await committer.start()
             try:
                 wire.word, wire.times = paid.usage_id.encode(), 2
                 assert (await committer.place(paid)).kind == "held"
@@ -140,25 +146,25 @@ def test_an_answer_lost_on_its_way_is_asked_for_again(committed, monkeypatch):
                 assert (await committer.release(giving_back(failed))).kind == "released"
                 assert wire.lost == 6
             finally:
-                await pool.close()
+                await committer.stop()
 
     asyncio.run(through_the_wire())
     assert now(wallet) == (5, 0, 0)
     assert wallet.ledger.filter(kind="charge").count() == 1
 
 
-def test_a_connection_that_dies_while_it_waits_for_the_wallet_is_replaced(connect):
+MINE = "select pid from pg_stat_activity where application_name = 'beatra' and datname = current_database() and query like 'with r as%'"
+
+
+def test_a_connection_that_dies_while_rows_wait_is_replaced(connect):
     wallet = WalletFactory(balance=10)
     locker, killer = connect(), connect()
-    waiting = (
-        "select pid from pg_stat_activity where application_name = 'beatra' and wait_event_type = 'Lock' and datname = current_database()"
-    )
 
     async def work():
         with locker.transaction():
             locker.execute("select from wallets_wallet where id = %s for update", [wallet.pk])
             placed = asyncio.create_task(committer.place(hold(wallet, 1)))
-            while not (found := killer.execute(waiting).fetchone()):
+            while not (found := killer.execute(MINE).fetchone()):
                 await asyncio.sleep(0.01)
             killer.execute("select pg_terminate_backend(%s)", found)
             await asyncio.sleep(0.05)
@@ -167,6 +173,169 @@ def test_a_connection_that_dies_while_it_waits_for_the_wallet_is_replaced(connec
 
     assert on_a_pool(work) == "held"
     assert now(wallet) == (10, 1, 1)
+
+
+def test_a_wallet_that_is_locked_stalls_nobody_else(connect):
+    """Its own rows wait, in their order, until it is free."""
+    locked, free = WalletFactory(balance=3), WalletFactory(balance=1000, max_in_flight=1000)
+    locker = connect()
+
+    async def work():
+        with locker.transaction():
+            locker.execute("select from wallets_wallet where id = %s for update", [locked.pk])
+            waiting = [asyncio.create_task(committer.place(hold(locked, credits))) for credits in (2, 2, 1)]
+            for _ in range(20):
+                calls = [hold(free, 1) for _ in range(10)]
+                assert {(await committer.place(one)).kind for one in calls} == {"held"}
+                assert {(await committer.settle(charge(one, 1))).kind for one in calls} == {"charged"}
+            assert not any(task.done() for task in waiting)
+        return [(await task).kind for task in waiting]
+
+    assert on_a_pool(work) == ["held", "busy", "held"]
+    assert (now(locked), now(free)) == ((3, 3, 2), (800, 0, 0))
+
+
+def test_a_row_the_database_refuses_fails_alone(committed):
+    wallet = WalletFactory(balance=100, max_in_flight=100)
+    good = [hold(wallet, 1) for _ in range(40)]
+    # Neither is taken by PostgreSQL: a text with a NUL, a price version beyond its integer
+    bad = [hold(wallet, 1, key_name="\0"), hold(wallet, 1, price_version=2**40)]
+
+    async def work():
+        rows = [*good[:7], bad[0], *good[7:30], bad[1], *good[30:]]
+        answers = await asyncio.gather(*(committer.place(one) for one in rows), return_exceptions=True)
+        by_row = dict(zip((one.usage_id for one in rows), answers, strict=True))
+        assert {by_row[one.usage_id].kind for one in good} == {"held"}
+        assert [isinstance(by_row[one.usage_id], psycopg.DataError) for one in bad] == [True, True]
+        assert {(await committer.release(giving_back(one))).kind for one in good} == {"released"}
+
+    on_a_pool(work)
+    assert now(wallet) == (100, 0, 0)
+
+
+def test_credits_that_a_waiting_charge_frees_can_be_held_in_the_same_moment(committed):
+    """Charges and releases that wait are written before holds that wait, whichever came first."""
+    wallet = WalletFactory(balance=10)
+    first, second = hold(wallet, 6), hold(wallet, 4)
+
+    async def work():
+        assert [(await committer.place(one)).kind for one in (first, second)] == ["held", "held"]
+        held, charged, released = await asyncio.gather(
+            committer.place(hold(wallet, 9)), committer.settle(charge(first, 1)), committer.release(giving_back(second))
+        )
+        return held.kind, charged.kind, released.kind
+
+    assert on_a_pool(work) == ("held", "charged", "released")
+    assert now(wallet) == (9, 9, 1)
+
+
+def test_more_holds_than_a_slow_database_could_place_are_refused_at_once(connect, monkeypatch):
+    monkeypatch.setattr(committer, "MOST_WAITING", 3)
+    wallet = WalletFactory(balance=10)
+    locker = connect()
+
+    async def work():
+        with locker.transaction():
+            locker.execute("select from wallets_wallet where id = %s for update", [wallet.pk])
+            waiting = [asyncio.create_task(committer.place(hold(wallet, 1))) for _ in range(3)]
+            await asyncio.sleep(0.05)
+            with pytest.raises(psycopg.OperationalError, match="too many holds"):
+                await committer.place(hold(wallet, 1))
+        return {(await task).kind for task in waiting}
+
+    assert on_a_pool(work) == {"held"}
+    assert now(wallet) == (10, 3, 3)
+
+
+def test_what_waits_is_written_before_the_process_ends(committed):
+    wallet = WalletFactory(balance=10)
+    one = hold(wallet, 3)
+
+    async def work():
+        await committer.place(one)
+        settling = asyncio.create_task(committer.settle(charge(one, 2)))
+        await asyncio.sleep(0)
+        await committer.stop()
+        return (await settling).kind
+
+    assert on_a_pool(work) == "charged"
+    assert now(wallet) == (8, 0, 0)
+
+
+def test_a_hold_whose_caller_gives_up_is_not_left_behind(connect):
+    wallet = WalletFactory(balance=10)
+    locker = connect()
+
+    async def work():
+        with locker.transaction():
+            locker.execute("select from wallets_wallet where id = %s for update", [wallet.pk])
+            placed = asyncio.create_task(committer.place(hold(wallet, 1)))
+            await asyncio.sleep(0.1)
+            placed.cancel()
+            await asyncio.sleep(0.05)
+        other = hold(wallet, 10)
+        assert (await committer.place(other)).kind == "held"
+        return (await committer.release(giving_back(other))).kind
+
+    assert on_a_pool(work) == "released"
+    assert now(wallet) == (10, 0, 0)
+
+
+def test_a_charge_that_may_have_been_written_is_asked_for_until_it_is_known(committed, monkeypatch):
+    """Its answer was lost and the database stayed away for longer than a charge is waited for: what it did is still told."""
+    monkeypatch.setattr(committer, "CLOSE_SECONDS", 0.3)
+    wallet = WalletFactory(balance=10)
+    one = hold(wallet, 6)
+
+    async def work():
+        wire = Wire()
+        async with wire.laid(monkeypatch):
+            await committer.start()
+            try:
+                await committer.place(one)
+                wire.word, wire.times = one.usage_id.encode(), 1
+                wire.away = True
+                settling = asyncio.create_task(committer.settle(charge(one, 5)))
+                await asyncio.sleep(1)
+                assert wire.lost == 1
+                assert not settling.done()
+                wire.away = False
+                return (await settling).kind
+            finally:
+                await committer.stop()
+
+    assert asyncio.run(work()) == "charged"
+    assert now(wallet) == (5, 0, 0)
+
+
+def test_a_charge_that_stays_in_doubt_is_said_to_be(committed, monkeypatch):
+    monkeypatch.setattr(committer, "CLOSE_SECONDS", 0.2)
+    monkeypatch.setattr(committer, "DOUBT_SECONDS", 0.2)
+    wallet = WalletFactory(balance=10)
+    one, unsent = hold(wallet, 6), hold(wallet, 1)
+
+    async def work():
+        wire = Wire()
+        async with wire.laid(monkeypatch):
+            await committer.start()
+            try:
+                await committer.place(one)
+                await committer.place(unsent)
+                wire.word, wire.times = one.usage_id.encode(), 1
+                wire.away = True
+                with pytest.raises(committer.InDoubtError):
+                    await committer.settle(charge(one, 5))
+                with pytest.raises(psycopg.OperationalError) as certain:
+                    await committer.settle(charge(unsent, 1))
+                assert not isinstance(certain.value, committer.InDoubtError)
+                wire.away = False
+                monkeypatch.setattr(committer, "CLOSE_SECONDS", 20)
+                return (await committer.release(giving_back(one))).kind, (await committer.release(giving_back(unsent))).kind
+            finally:
+                await committer.stop()
+
+    assert asyncio.run(work()) == ("closed", "released")
+    assert now(wallet) == (5, 0, 0)
 
 
 def test_when_every_connection_has_died_the_next_call_gets_a_new_one_at_once(connect):
@@ -185,16 +354,16 @@ def test_when_every_connection_has_died_the_next_call_gets_a_new_one_at_once(con
 
 
 def test_a_lock_that_never_ends_is_given_up_on(connect, monkeypatch):
-    monkeypatch.setattr(committer, "PLACE_SECONDS", 0.0)
-    monkeypatch.setitem(pool.SERVER_SETTINGS, "lock_timeout", "20ms")
+    monkeypatch.setattr(committer, "PLACE_SECONDS", 0.2)
     wallet = WalletFactory(balance=10)
     locker = connect()
 
     async def work():
         with locker.transaction():
             locker.execute("select from wallets_wallet where id = %s for update", [wallet.pk])
-            with pytest.raises(psycopg.errors.LockNotAvailable):
+            with pytest.raises(psycopg.OperationalError):
                 await committer.place(hold(wallet, 1))
+        monkeypatch.setattr(committer, "PLACE_SECONDS", 20)
         return (await committer.place(hold(wallet, 1))).kind
 
     assert on_a_pool(work) == "held"

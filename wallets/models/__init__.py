@@ -1,6 +1,7 @@
 """The tables of money."""
 
 from .audit import AuditRun
+from .idempotency import IdempotencyKey
 from .process import Process
 from .usage import PAID_CLAUSES, UsageClause, UsageRecord, UsageStatus
 from .wallet import CreditsPerUsdRate, EntryKind, LedgerEntry, Wallet
@@ -10,6 +11,7 @@ __all__ = [
     "AuditRun",
     "CreditsPerUsdRate",
     "EntryKind",
+    "IdempotencyKey",
     "LedgerEntry",
     "Process",
     "UsageClause",

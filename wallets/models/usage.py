@@ -99,7 +99,8 @@ class UsageRecord(models.Model):
     that nobody pays for cost us, `credits_per_litellm_usd` the model's markup, `credits_per_usd_rate` and
     `credits_usd_reference` the display rate at the time of the response and the charge in USD at that rate. `cost_lines` are the
     sum behind `cost_usd`, one `{"class", "tokens", "usd_per_token", "usd"}` for each class of tokens (catalog.cost.cost_lines);
-    empty where LiteLLM gave its sum as a whole and where nothing was charged.
+    empty where LiteLLM gave its sum as a whole and where nothing was charged. `replay_of` is the id of the call whose answer was sent
+    again under its Idempotency-Key: such a record is written closed and costs nothing.
     """
 
     id = models.CharField(primary_key=True, max_length=40, db_collation="C", help_text="chatcmpl_… or tsk_…, as the caller sees it.")
@@ -114,6 +115,7 @@ class UsageRecord(models.Model):
     model = models.CharField(max_length=200, db_default="")
     route = models.CharField(max_length=200, db_default="")
     task_id = models.CharField(max_length=40, db_default="", blank=True)
+    replay_of = models.CharField(max_length=40, db_default="", blank=True, help_text="The call whose answer was sent again.")
     stream = models.BooleanField(db_default=False)
 
     status = models.CharField(max_length=16, choices=UsageStatus)
@@ -165,6 +167,7 @@ class UsageRecord(models.Model):
                 | Q(credits_per_usd_rate__isnull=False, credits_usd_reference__isnull=False, price_version__isnull=False),
                 name="usage_charged_has_price_and_rate",
             ),
+            models.CheckConstraint(condition=Q(clause="replay") | Q(replay_of=""), name="usage_only_replays_repeat"),
             models.CheckConstraint(condition=Q(hold_credits__gte=0), name="usage_hold_not_negative"),
             models.CheckConstraint(
                 condition=Q(refunded_credits__gte=0, refunded_credits__lte=F("charged_credits")), name="usage_refund_within_charge"
