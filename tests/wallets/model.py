@@ -8,12 +8,13 @@ from decimal import Decimal
 
 @dataclass
 class Model:
-    """`calls` are [status, hold, charge, refunded] by usage id; `taken` are the references of the ledger's other entries."""
+    """`calls` are [status, hold, charge] by usage id, `keys` (usage id, body) by Idempotency-Key, `taken` the references of entries."""
 
     balance: Decimal
     max_in_flight: int
     calls: dict[str, list] = field(default_factory=dict)
     charges: list[Decimal] = field(default_factory=list)
+    keys: dict[str, tuple[str, str]] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
 
     @property
@@ -24,30 +25,48 @@ class Model:
     def available(self) -> Decimal:
         return self.balance - sum(self.running)
 
-    def place(self, usage_id: str, amount: Decimal) -> str:
+    def place(self, usage_id: str, amount: Decimal, *, key: str = "", body: str = "") -> str:
         if usage_id in self.calls:
             return "held"
+        if key in self.keys:
+            first, said = self.keys[key]
+            return "conflict" if said != body else "replay" if self.calls[first][0] == "charged" else "in_progress"
         if self.balance < amount:
             return "insufficient"
         if self.available < amount:
             return "busy"
         if len(self.running) >= self.max_in_flight:
             return "too_many"
-        self.calls[usage_id] = ["open", amount, None, Decimal(0)]
+        self.calls[usage_id] = ["open", amount, None]
+        if key:
+            self.keys[key] = (usage_id, body)
+        return "held"
+
+    def move(self, usage_id: str, amount: Decimal) -> str:
+        call = self.calls.get(usage_id, ["unknown", 0, None])
+        if call[0] != "open":
+            return "closed"
+        if amount > call[1]:
+            if self.balance < amount:
+                return "insufficient"
+            if self.available + call[1] < amount:
+                return "busy"
+        call[1] = amount
         return "held"
 
     def settle(self, usage_id: str, amount: Decimal) -> str:
-        call = self.calls.get(usage_id, ["unknown", 0, None, 0])
+        call = self.calls.get(usage_id, ["unknown", 0, None])
         if call[0] == "open":
-            call[:3] = ["charged", call[1], amount]
+            call[:] = ["charged", call[1], amount]
             self.balance -= amount
             self.charges.append(amount)
         return "charged" if call[0] == "charged" and call[2] == amount else "closed"
 
     def release(self, usage_id: str) -> str:
-        call = self.calls.get(usage_id, ["unknown", 0, None, 0])
+        call = self.calls.get(usage_id, ["unknown", 0, None])
         if call[0] == "open":
             call[0] = "released"
+            self.keys = {key: of for key, of in self.keys.items() if of[0] != usage_id}
         return "released" if call[0] == "released" else "closed"
 
     def credit(self, reference: str, amount: Decimal) -> bool:

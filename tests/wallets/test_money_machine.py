@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
 from tests.factories import WalletFactory
-from tests.wallets.calls import charge, giving_back, hold, new_id
+from tests.wallets.calls import charge, giving_back, hold, moving, new_id
 from tests.wallets.model import Model
 from wallets import holds, ledger
 from wallets.audit import audit
-from wallets.models import LedgerEntry, Wallet
+from wallets.models import IdempotencyKey, LedgerEntry, Wallet
 from wallets.sweeper import sweep
 
 PROCESSES = ("one", "other")
@@ -30,6 +30,8 @@ EXAMPLES = 20 * int(os.environ.get("ROUNDS") or 5)
 credits = st.decimals(min_value=0, max_value=12, places=4) | st.integers(0, 6).map(Decimal)
 amounts = credits.filter(bool)
 calls = st.integers(0, 7)  # few, so that they come again
+# The last of them come with Idempotency-Keys: (key, body)
+KEYS = {4: ("a", "x"), 5: ("a", "x"), 6: ("a", "y"), 7: ("b", "x")}
 
 
 class Money(RuleBasedStateMachine):
@@ -54,16 +56,26 @@ class Money(RuleBasedStateMachine):
     @rule(call=calls, amount=credits, process=st.sampled_from(PROCESSES))
     def place(self, call: int, amount: Decimal, process: str) -> None:
         # A usage id comes again with the same hold only
-        mine = hold(self.wallet, amount, usage_id=self.ids[call], process_id=self.processes[process])
+        key = holds.Reservation(KEYS[call][0] * 64, KEYS[call][1] * 64) if call in KEYS else None
+        mine = hold(self.wallet, amount, usage_id=self.ids[call], process_id=self.processes[process], reservation=key)
         mine = self.placed.setdefault(mine.usage_id, mine)
         self.ask(lambda: self._place(mine))
 
     def _place(self, mine: holds.Hold) -> None:
-        assert holds.place([mine])[0].kind == self.model.place(mine.usage_id, mine.credits)
+        expected = self.model.place(mine.usage_id, mine.credits, key=mine.key_digest, body=mine.key_fingerprint)
+        assert holds.place([mine])[0].kind == expected
+
+    @rule(call=calls, amount=credits)
+    def move(self, call: int, amount: Decimal) -> None:
+        mine = moving(hold(self.wallet, 0, usage_id=self.ids[call]), amount)
+        self.ask(lambda: self._move(mine))
+
+    def _move(self, mine: holds.Move) -> None:
+        assert holds.move([mine])[0].kind == self.model.move(mine.usage_id, mine.credits)
 
     @rule(call=calls, amount=credits)
     def settle(self, call: int, amount: Decimal) -> None:
-        mine = charge(hold(self.wallet, 0, usage_id=self.ids[call]), amount)
+        mine = charge(hold(self.wallet, 0, usage_id=self.ids[call]), amount, answer=b"sealed")
         self.ask(lambda: self._settle(mine))
 
     def _settle(self, mine: holds.Settlement) -> None:
@@ -124,6 +136,8 @@ class Money(RuleBasedStateMachine):
             return
         wallet = Wallet.objects.get(pk=self.wallet.pk)
         assert (wallet.balance, wallet.held, wallet.in_flight) == (self.model.balance, sum(self.model.running), len(self.model.running))
+        kept = IdempotencyKey.objects.filter(wallet=wallet).values_list("digest", "usage_id")
+        assert dict(kept) == {key: usage_id for key, (usage_id, _) in self.model.keys.items()}
 
     def teardown(self) -> None:
         entries = LedgerEntry.objects.filter(wallet=self.wallet, kind="charge").order_by("seq")
