@@ -14,7 +14,7 @@ django = get_asgi_application()
 django.request_class = SizedRequest
 
 # ruff: noqa: E402 — the apps can be imported only now
-from catalog import snapshot
+from catalog import breaker, snapshot
 from chat import lifetime
 from chat.upstream import transports
 from contract.asgi import Receive, Scope, Send
@@ -38,11 +38,21 @@ lifespan = Lifespan(
         snapshot.load,
         last_use.start,
         forgetting.start,
+        breaker.start,
         transports.open,
         lifetime.start,
         settle_heap,
     ],
-    shutdown=[pool.close, heartbeat.stop, committer.stop, last_use.stop, forgetting.stop, transports.close, lifetime.drain],
+    shutdown=[
+        pool.close,
+        heartbeat.stop,
+        committer.stop,
+        last_use.stop,
+        forgetting.stop,
+        breaker.stop,
+        transports.close,
+        lifetime.drain,
+    ],
 )
 
 

@@ -18,14 +18,9 @@ from chat import lifetime
 from contract.async_view import AsyncAPIView
 from contract.json_answer import JsonAnswer
 from contract.operation import Operation, documented
-from wallets import pool
+from wallets import last_audit, pool
 
 _PATIENCE_SECONDS = 2.0
-_AUDIT_GOOD_SECONDS = 86_400
-
-_LAST_AUDIT = """
-select ended_at, differences, extract(epoch from clock_timestamp() - ended_at) from wallets_auditrun order by id desc limit 1
-"""
 
 
 class Healthy(BaseModel):
@@ -51,7 +46,7 @@ class Readiness(AsyncAPIView):
     """`GET /readyz`: the state of all that the process leans on.
 
     200 `ready`; 503 `warming` while the imports of the start still run; 503 `unavailable` when the database is away. The others
-    may be away: money needs PostgreSQL alone. `audit` is the last audit of the books (wallets/audit_runs.py): its `state` is `ok`,
+    may be away: money needs PostgreSQL alone. `audit` is the last audit of the books (wallets/last_audit.py): its `state` is `ok`,
     `never`, `overdue` after a day without one, or `differences` with their number; `at` is its time in UTC.
     """
 
@@ -86,15 +81,14 @@ async def _database() -> None:
 
 async def _audit() -> dict[str, Any]:
     try:
-        async with asyncio.timeout(_PATIENCE_SECONDS), pool.connection(wait_seconds=_PATIENCE_SECONDS) as connection:
-            last = await (await connection.execute(_LAST_AUDIT)).fetchone()
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            last = await last_audit.read_async(wait_seconds=_PATIENCE_SECONDS)
     except Exception:
         return {"state": "away"}
-    if last is None:
-        return {"state": "never"}
-    ended_at, differences, age_seconds = last
-    state = "differences" if differences else "overdue" if age_seconds > _AUDIT_GOOD_SECONDS else "ok"
-    return {"state": state, "at": ended_at.astimezone(UTC).isoformat(timespec="seconds"), "differences": differences}
+    if last.ended_at is None:
+        return {"state": last.state}
+    at = last.ended_at.astimezone(UTC).isoformat(timespec="seconds")
+    return {"state": last.state, "at": at, "differences": last.differences}
 
 
 async def _redis() -> None:

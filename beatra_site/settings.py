@@ -114,7 +114,7 @@ DATABASES = {
     }
 }
 
-# Redis or Valkey: Celery's broker, the cache, and word of revoked keys
+# Redis or Valkey: Celery's broker, the cache, word of revoked keys, and the breakers of routes
 
 REDIS_URL = env.str("REDIS_URL", "")
 CACHES = {
@@ -203,6 +203,7 @@ UNFOLD = {
     "SITE_ICON": lambda request: static("favicon.svg"),
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("favicon.svg")}],
     "SHOW_HISTORY": True,
+    "DASHBOARD_CALLBACK": "beatra_site.backoffice.front_page.add_to",
     "LOGIN": {"form": "accounts.forms.StaffSignInForm"},
     "COLORS": {
         "primary": {
@@ -270,6 +271,8 @@ SPECTACULAR_SETTINGS = {
 WELCOME_CREDITS = Decimal(env.str("WELCOME_CREDITS", "0"))
 # Where an answer of insufficient_balance sends its reader
 TOPUP_URL = env.str("TOPUP_URL", f"{SITE_URL}/")
+# An account whose failed tries cost us more than this in a day, in USD, is shown to staff and logged
+ABSORBED_ALERT_USD = Decimal(env.str("ABSORBED_ALERT_USD", "5"))
 
 # Chat: how long a provider may take, in seconds: to connect, until the first output of a stream, between two chunks, and in all
 
@@ -309,11 +312,13 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_TIMEZONE = "UTC"
-CELERY_IMPORTS = ("wallets.sweeper", "wallets.audit_runs")
+CELERY_IMPORTS = ("wallets.sweeper", "wallets.audit_runs", "wallets.alerts")
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
-    # Gives back the holds of processes that died
-    "wallets.sweep": {"task": "wallets.sweep", "schedule": 10.0, "options": {"expires": 30}},
+    # Gives back the holds of processes that died, within 30 s of it (wallets/sweeper.py)
+    "wallets.sweep": {"task": "wallets.sweep", "schedule": 5.0, "options": {"expires": 15}},
     # Compares every wallet with its books; by the clock, so that no restart puts it off
     "wallets.audit": {"task": "wallets.audit", "schedule": crontab(minute=7), "options": {"expires": 1800}},
+    # Logs what staff must look at
+    "wallets.alerts": {"task": "wallets.alerts", "schedule": crontab(minute="*/5"), "options": {"expires": 240}},
 }

@@ -12,13 +12,12 @@ import logging
 from typing import Final
 
 import redis
-import redis.asyncio
 from django.conf import settings
 from django.db import transaction
-from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from contract.subscription import subscribe
 from keys import cache
 from keys.cache import KeyCache
 
@@ -26,9 +25,6 @@ logger = logging.getLogger("keys.forgetting")
 
 CHANNEL: Final = "beatra:keys"
 _ACCOUNT: Final = "account:"
-_PING_SECONDS: Final = 15
-_SHORTEST_PAUSE_SECONDS: Final = 0.1
-_LONGEST_PAUSE_SECONDS: Final = 5.0
 
 _loop: asyncio.AbstractEventLoop | None = None
 _listener: asyncio.Task[None] | None = None
@@ -54,42 +50,18 @@ async def stop() -> None:
 
 
 async def listen(keys: KeyCache, *, url: str) -> None:
-    """Pass every message on `CHANNEL` to `keys`, for ever, reconnecting with growing pauses of at most five seconds."""
-    pause_seconds = _SHORTEST_PAUSE_SECONDS
-    lost = False
-    while True:
-        # no retries of redis-py's own: a connection lost unseen would be messages missed unseen
-        client = redis.asyncio.Redis.from_url(
-            url,
-            retry=AsyncRetry(NoBackoff(), 0),
-            socket_connect_timeout=5,
-            socket_keepalive=True,
-            health_check_interval=_PING_SECONDS,
-            client_name="beatra-keys",
-            decode_responses=True,
-        )
-        try:
-            async with client, client.pubsub() as subscription:
-                await subscription.subscribe(CHANNEL)
-                while True:
-                    message = await subscription.get_message(timeout=_PING_SECONDS)
-                    if message is None:
-                        continue
-                    if message["type"] == "message":
-                        obey(keys, message["data"])
-                    elif message["type"] == "subscribe":
-                        keys.clear()
-                        pause_seconds, lost = _SHORTEST_PAUSE_SECONDS, False
-        except Exception as error:
-            if not lost:
-                lost = True
-                keys.clear()
-                # by its name only: an error's text may hold the address
-                logger.warning(
-                    "no word of revoked keys (%s): they may be taken for %g seconds more", type(error).__name__, cache.TTL_SECONDS
-                )
-        await asyncio.sleep(pause_seconds)
-        pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
+    """Pass every message on `CHANNEL` to `keys`, for ever, whatever becomes of the connection."""
+
+    async def joined() -> None:
+        keys.clear()
+
+    def lost(error: Exception) -> None:
+        keys.clear()
+        # by its name only: an error's text may hold the address
+        logger.warning("no word of revoked keys (%s): they may be taken for %g seconds more", type(error).__name__, cache.TTL_SECONDS)
+
+    heard = functools.partial(obey, keys)
+    await subscribe(CHANNEL, url=url, client_name="beatra-keys", joined=joined, heard=heard, lost=lost)
 
 
 def obey(keys: KeyCache, message: str) -> None:

@@ -19,6 +19,14 @@ class Relay:
         """Once a statement with `words` was prepared and runs, the server is heard by nobody any more, though it hears."""
         self._last_words = words
 
+    def mute(self) -> None:
+        """From now on the server is heard by nobody any more, though it hears."""
+        self._muted = True
+
+    def unmute(self) -> None:
+        """Heard again, but for what it said meanwhile."""
+        self._muted = False
+
     def cut(self) -> None:
         for connection in self._open:
             with suppress(OSError):

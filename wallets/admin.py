@@ -1,18 +1,21 @@
 """Wallets, their books and the credits-per-USD rate for staff. Nothing in the books can be edited: money moves by a new entry."""
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import quote, unquote
 from django.db.models import Q
 from django.http import Http404
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.text import Truncator
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
 from accounts.look_only_admin import BoundedList, LookOnly
-from wallets import editing, ledger
-from wallets.forms import MoveForm, RateForm, WalletSelect
-from wallets.models import CreditsPerUsdRate, LedgerEntry, UsageRecord, Wallet
+from wallets import editing, ledger, refunds
+from wallets.forms import MoveForm, RateForm, RefundForm, WalletSelect
+from wallets.models import AuditRun, CreditsPerUsdRate, LedgerEntry, UsageRecord, Wallet
+from wallets.money import as_text
 
 
 class BooksAdmin(LookOnly, BoundedList, ModelAdmin):
@@ -140,8 +143,21 @@ class LedgerEntryAdmin(BooksAdmin):
 
 @admin.register(UsageRecord)
 class UsageRecordAdmin(BooksAdmin):
-    list_display = ["id", "created_at", "wallet_of", "model", "status", "clause", "charged_credits", "cost_usd", "estimated", "latency_ms"]
-    list_filter = ["status", "clause", "capability", "estimated"]
+    list_display = [
+        "id",
+        "created_at",
+        "wallet_of",
+        "model",
+        "status",
+        "clause",
+        "charged_credits",
+        "cost_usd",
+        "absorbed_cost_usd",
+        "estimated",
+        "alert",
+        "latency_ms",
+    ]
+    list_filter = ["status", "clause", "capability", "estimated", ("alert", admin.EmptyFieldListFilter)]
     list_select_related = ["wallet__account__user"]
     ordering = ["-id"]
     search_fields = ["id"]  # how it is searched: get_search_results
@@ -153,9 +169,57 @@ class UsageRecordAdmin(BooksAdmin):
     def lookup_allowed(self, lookup, value, request):
         return lookup == "wallet__id__exact" or super().lookup_allowed(lookup, value, request)
 
+    actions_detail = ["refund"]
+
     @display(description="wallet")
     def wallet_of(self, record):
         return record.wallet.account
+
+    def has_refund_permission(self, request, object_id=None):
+        """Of what was charged, also when it was all given back since: a form sent twice is told so, not refused."""
+        may = self.has_view_permission(request) and request.user.has_perm("wallets.add_ledgerentry")
+        return may and self._found(request, object_id).charged_credits > 0
+
+    def get_object(self, request, object_id, from_field=None):
+        """An id is text, but PostgreSQL takes no NUL in it."""
+        return None if "\0" in object_id else super().get_object(request, object_id, from_field)
+
+    def _found(self, request, object_id):
+        """The record of an address, which may end in anything."""
+        if (record := self.get_object(request, unquote(object_id))) is None:
+            raise Http404
+        return record
+
+    @action(description="Refund", url_path="refund", permissions=["refund"])
+    def refund(self, request, object_id):
+        record = self._found(request, object_id)
+        page = reverse("admin:wallets_usagerecord_change", args=[quote(record.pk)])
+        left = refunds.left(record)
+        form = RefundForm(request.POST or None, record=record, left=left)
+        entry = None
+        if request.method == "POST" and form.is_valid():
+            given = form.cleaned_data
+            entry = editing.refund_call(
+                record, credits=given["credits"], submission=str(given["submission"]), actor=request.user, reason=given["reason"]
+            )
+        if entry is not None:
+            messages.success(request, f"{as_text(entry.amount)} credits were refunded to {record.wallet.account}.")
+            return redirect(page)
+        if left == 0:
+            messages.error(request, "Nothing is left to refund: all of this charge was given back.")
+            return redirect(page)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Refund {record}",
+            "verb": "Refund",
+            "what": record,
+            "then": f"{as_text(record.charged_credits)} credits were charged, {as_text(left)} of them can be given back."
+            " They are available at once, and stand on the customer's receipt.",
+            "form": form,
+            "page": page,
+            "opts": self.opts,
+        }
+        return TemplateResponse(request, "admin/reason.html", context)
 
 
 @admin.register(CreditsPerUsdRate)
@@ -181,3 +245,12 @@ class CreditsPerUsdRateAdmin(BooksAdmin):
     @display(description="whose")
     def whose(self, rate):
         return rate.wallet.account if rate.wallet else "the site"
+
+
+@admin.register(AuditRun)
+class AuditRunAdmin(LookOnly, ModelAdmin):
+    """The last audits of the books: `manage.py audit_wallets`, or beat, adds one."""
+
+    actions = None
+    list_display = ["ended_at", "differences", "wallets", "entries", "usage_records"]
+    ordering = ["-id"]

@@ -1,4 +1,4 @@
-"""Auditing the books and leaving word of it: `manage.py audit_wallets` does, and beat once an hour; `/readyz` shows the last."""
+"""Auditing the books and leaving word of it (wallets/last_audit.py): `manage.py audit_wallets` does, and beat once an hour."""
 
 from __future__ import annotations
 

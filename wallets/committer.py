@@ -195,6 +195,8 @@ class Committer:
         }
         # Wallets that somebody else has locked: the time of the loop when they are asked for again, and the pause until then
         self._locked: dict[int, tuple[float, float]] = {}
+        # Rows that are being written at the moment
+        self._flying = 0
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._loop = asyncio.get_running_loop()
         self._more = asyncio.Event()
@@ -203,7 +205,7 @@ class Committer:
 
     @property
     def is_overloaded(self) -> bool:
-        return len(self._waiting[statements.PLACE_SKIP_LOCKED]) >= MOST_WAITING
+        return len(self._waiting[statements.PLACE_SKIP_LOCKED]) + self._flying >= MOST_WAITING
 
     def put(self, statement: Statement[Any], row: Any, *, seconds: float, for_good: bool = False) -> _Row:
         """Queue `row`; its `answer` is there once it is committed."""
@@ -284,6 +286,7 @@ class Committer:
         """Put `rows` to `statement`, in parts if it must be. Raises psycopg.OperationalError if the database is away; they wait again."""
         parts = deque([rows])
         again: list[_Row] = []
+        self._flying = len(rows)
         try:
             while parts:
                 part = parts[0]
@@ -301,9 +304,10 @@ class Committer:
                     else:
                         part[0].failed(error)
                     continue
-                parts.popleft()
                 again += self._hand_out(part, answers)
+                parts.popleft()
         finally:
+            self._flying = 0
             self._waiting[statement].extendleft(reversed([*again, *(row for part in parts for row in part)]))
 
     def _may_pass(self, row: _Row, error: Exception) -> bool:
@@ -359,6 +363,8 @@ class Committer:
             await self._hang_up()
         if self._connection is None:
             self._connection = await pool.connect(lock_timeout=LOCK_TIMEOUT)
+            # The statements have PostgreSQL's own $1: psycopg would look for its own in each of them every time
+            self._connection.cursor_factory = psycopg.AsyncRawCursor
         return self._connection
 
     async def _hang_up(self) -> None:

@@ -9,8 +9,8 @@ from django.db import transaction
 
 from accounts import events
 from accounts.models import User
-from wallets import ledger
-from wallets.models import CreditsPerUsdRate, LedgerEntry, Wallet
+from wallets import ledger, refunds
+from wallets.models import CreditsPerUsdRate, LedgerEntry, UsageRecord, Wallet
 from wallets.money import as_text
 
 
@@ -28,6 +28,21 @@ def move_credits(wallet: Wallet, *, kind: str, amount: Decimal, submission: str,
     if not repeated:
         account = Wallet.objects.select_related("account").get(pk=wallet.pk).account
         events.record("credits.moved", account=account, actor=actor, credits=as_text(amount), reference=reference, reason=reason)
+    return entry
+
+
+@transaction.atomic
+def refund_call(record: UsageRecord, *, credits: Decimal, submission: str, actor: User, reason: str) -> LedgerEntry | None:
+    """Give back `credits` of what a call was charged, or as many as are left, and why. None when nothing is left.
+
+    `submission` names the form: sent again it is the same entry and no second event.
+    """
+    reference = f"refund:{record.pk}:{submission}"
+    account = Wallet.objects.lock(record.wallet_id).account
+    repeated = LedgerEntry.objects.filter(reference=reference).exists()
+    entry = refunds.refund(record, credits=credits, reference=reference, actor=actor, reason=reason)
+    if entry is not None and not repeated:
+        events.record("credits.refunded", account=account, actor=actor, credits=as_text(entry.amount), reference=reference, reason=reason)
     return entry
 
 

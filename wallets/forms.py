@@ -1,14 +1,15 @@
-"""Staff's two forms about money: credits given or taken, and a new credits-per-USD rate."""
+"""Staff's forms about money: credits given or taken, a call refunded, and a new credits-per-USD rate."""
 
 import uuid
 from decimal import Decimal
 
 from django import forms
 from django.contrib.admin.widgets import AutocompleteSelect
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from wallets.effective_from import EffectiveFromField
 from wallets.models import CreditsPerUsdRate, EntryKind, LedgerEntry
+from wallets.money import as_text
 
 # At once, by hand: a slip of the keyboard, not yet the end of the column
 _MOST_CREDITS = Decimal(1_000_000_000)
@@ -44,6 +45,29 @@ class MoveForm(forms.ModelForm):
         if amount is not None and abs(amount) > _MOST_CREDITS:
             self.add_error("amount", f"At most {_MOST_CREDITS:,} credits at once.")
         return self.cleaned_data
+
+
+class RefundForm(forms.Form):
+    """Credits of one call's charge, to give back. `submission` names one rendering: sent twice, it is one refund.
+
+    Asked for more than was charged it refuses. Of what was given back meanwhile it knows nothing: the refund itself gives what is left.
+    """
+
+    credits = forms.DecimalField(max_digits=18, decimal_places=4, min_value=Decimal("0.0001"), widget=UnfoldAdminDecimalFieldWidget)
+    reason = forms.CharField(
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}), max_length=1000, help_text="Stands in the ledger for good."
+    )
+    submission = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
+
+    def __init__(self, data, *, record, left):
+        super().__init__(data, initial={"credits": left})
+        self.record = record
+
+    def clean_credits(self):
+        credits = self.cleaned_data["credits"]
+        if credits > self.record.charged_credits:
+            raise forms.ValidationError(f"At most the {as_text(self.record.charged_credits)} credits that were charged.")
+        return credits
 
 
 class RateForm(forms.ModelForm):

@@ -1,7 +1,12 @@
-"""This process is alive: one Process row, renewed every few seconds by a task of its own, by the database's clock.
+"""This process is alive: one Process row, renewed every RENEW_SECONDS by a task of its own, by the database's clock.
 
-A hold names the process that placed it; the sweeper ends the holds of processes it has not seen for a while. No write during a
-call, no lease per call.
+A hold names the process that placed it; the sweeper ends the holds of processes it has not seen for GONE_SECONDS
+(wallets/sweeper.py). No write during a call, no lease per call.
+
+A living process must not look dead: the heart has a connection of its own, so that it never waits behind requests for one of the
+pool; a try that takes too long is given up for another on a new connection, and two fit into the sweeper's patience; no error ends
+it. It beats on the event loop on purpose: where that stands still no call gets on either, and holds of a process that hangs for good
+have to end.
 """
 
 from __future__ import annotations
@@ -11,14 +16,23 @@ import logging
 import os
 import socket
 from contextlib import suppress
+from typing import Any
 
 import psycopg
+from psycopg import AsyncConnection
 
 from contract.ids import new_id
 from wallets import pool
 
 RENEW_SECONDS = 5.0
 RETRY_SECONDS = 1.0
+# For one try, connecting included: longer than a database that is merely slow takes
+TRY_SECONDS = 6.0
+
+_SEEN = """
+insert into wallets_process (id, seen_at, started_at) values (%s, clock_timestamp(), clock_timestamp())
+on conflict (id) do update set seen_at = clock_timestamp()
+"""
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +46,8 @@ async def start() -> str:
     if _process_id is None:
         # The host's name is for people; the ULID makes it this process's, also after a restart with the same pid
         _process_id = new_id(f"{socket.gethostname()[:24]}:{os.getpid()}")
-        await _renew(_process_id)
+        async with pool.connection() as connection:
+            await connection.execute(_SEEN, [_process_id])
         _task = asyncio.create_task(_keep_renewing(_process_id), name="heartbeat")
     return _process_id
 
@@ -60,21 +75,26 @@ def process_id() -> str:
 
 
 async def _keep_renewing(process: str) -> None:
+    clock = asyncio.get_running_loop().time
+    own: AsyncConnection[Any] | None = None
     pause = RENEW_SECONDS
-    while True:
-        await asyncio.sleep(pause)
-        try:
-            await _renew(process)
-            pause = RENEW_SECONDS
-        except psycopg.Error as error:
-            logger.warning("a heartbeat was missed: %s", type(error).__name__, extra={"process_id": process})
-            pause = RETRY_SECONDS
-
-
-async def _renew(process: str) -> None:
-    async with pool.connection() as connection:
-        await connection.execute(
-            "insert into wallets_process (id, seen_at, started_at) values (%s, clock_timestamp(), clock_timestamp())"
-            " on conflict (id) do update set seen_at = clock_timestamp()",
-            [process],
-        )
+    try:
+        while True:
+            due = clock() + pause
+            await asyncio.sleep(pause)
+            if (late := clock() - due) > RENEW_SECONDS:
+                logger.warning("the event loop stood still", extra={"process_id": process, "seconds": round(late, 1)})
+            try:
+                async with asyncio.timeout(TRY_SECONDS):
+                    own = own or await pool.connect()
+                    await own.execute(_SEEN, [process])
+                pause = RENEW_SECONDS
+            except Exception as error:  # whatever it is: a process without a heart would lose all its calls
+                logger.warning("a heartbeat was missed: %s", type(error).__name__, extra={"process_id": process})
+                if own is not None:
+                    await own.close()
+                own = None
+                pause = RETRY_SECONDS
+    finally:
+        if own is not None:
+            await own.close()

@@ -1,7 +1,7 @@
 """Hold, move, charge, release: what they say and are answered, and the sync callers of the statements.
 
 A call *places* a hold before its provider is called, then *settles* (the charge replaces the hold) or *releases* it; before it goes on
-to another model or route it *moves* the hold to what that one may cost. The work is done by SQL statements over arrays
+to another model or route it *moves* the hold to what that one may cost. The work is done by SQL statements over batches
 (wallets/statements.py); the callers here are for Celery and the sweeper, the async ones of the web process are in
 wallets/committer.py. All of them may be repeated: same usage id, same verdict, nothing moves twice.
 """
@@ -271,7 +271,7 @@ def _ask(statement: statements.Statement[R], rows: Sequence[R], read: Callable[[
     return [answers[i] for i in range(len(rows))]
 
 
-def _execute(text: str, parameters: Sequence[list[str]]) -> list[tuple[Any, ...]]:
+def _execute(text: str, parameters: Sequence[str]) -> list[tuple[Any, ...]]:
     """One statement in a transaction of its own, or the caller's. Deadlocks, lock time-outs, a race for one usage id and a lost
     connection are tried again, which is safe by the repeatability of the statements; but a caller's transaction can't be.
     """

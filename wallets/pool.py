@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 from django.conf import settings
-from psycopg import AsyncConnection, AsyncRawCursor
+from psycopg import AsyncConnection
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
@@ -85,13 +85,12 @@ async def connection(*, wait_seconds: float = WAIT_SECONDS) -> AsyncIterator[Asy
         yield found
 
 
-async def connect(*, lock_timeout: str) -> AsyncConnection[Any]:
-    """A connection outside the pool, in autocommit, for one task's own use; its cursors take PostgreSQL's own $1.
+async def connect(**server_settings: str) -> AsyncConnection[Any]:
+    """A connection beside the pool, like those in it and the caller's own to close: for what may not wait behind requests.
 
-    Raises psycopg.OperationalError when the database is away.
+    `server_settings` go before SERVER_SETTINGS. Raises psycopg.OperationalError when the database is away.
     """
-    conninfo = _conninfo(settings.DATABASES["default"], lock_timeout=lock_timeout)
-    return await AsyncConnection.connect(conninfo, autocommit=True, cursor_factory=AsyncRawCursor)
+    return await AsyncConnection.connect(_conninfo(settings.DATABASES["default"], **server_settings), autocommit=True)
 
 
 async def _check(connection: AsyncConnection[Any]) -> None:

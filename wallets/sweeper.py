@@ -1,8 +1,16 @@
 """Ends open usage records whose process is gone: clause `lost`, hold given back, nothing charged.
 
-A process is gone when its row was not renewed for GONE_SECONDS by the database's clock (wallets/heartbeat.py). While PostgreSQL
-itself was away nobody could renew, so the count starts again with the server. A record that is open for longer than any call may
-last is ended too: its own process could not record how it ended.
+A process is gone when its row was not renewed for GONE_SECONDS by the database's clock (wallets/heartbeat.py). With a sweep every
+EVERY_SECONDS, what it held is free again within 30 s of its death. A record that is open for longer than any call may last is ended
+too: its own process could not record how it ended.
+
+A living process may look dead:
+
+- PostgreSQL was restarted, so that nobody could renew: the silence counts from its start;
+- everything stood still at once (a suspended machine, a database that hung, a clock set forward): then the sweeps stood still too,
+  and after a gap between them the living get WATCHED_SECONDS to be seen first;
+- that process alone stood still, or could not reach the database: its calls are lost. It finds their records closed, charges
+  nothing and tells its callers `billing_failed`, so no call is both answered in full and free.
 
 Two sweepers at once are harmless, and so is a charge that comes at the same moment: whoever has the wallet first closes the
 record, the other finds it closed.
@@ -19,7 +27,12 @@ from django.db import connection
 from wallets import holds
 from wallets.models import UsageClause
 
-GONE_SECONDS = 30
+EVERY_SECONDS = 5
+# Three renewals missed, and a fourth on its way
+GONE_SECONDS = 20
+# Sweeps further apart than this did not watch meanwhile; then two renewals' time must pass before anybody is given up
+GAP_SECONDS = 15
+WATCHED_SECONDS = 10
 # Beyond CHAT_TOTAL_SECONDS, which counts for one try: others before it, a client that reads slowly, a charge that waits
 LONGEST_MARGIN_SECONDS = 3000
 FORGET_SECONDS = 86_400
@@ -39,6 +52,15 @@ FORGET = """
 delete from wallets_process p
  where p.seen_at < clock_timestamp() - make_interval(secs => %(forget)s)
    and not exists (select from wallets_usagerecord u where u.status = 'open' and u.process_id = p.id)
+"""
+
+# The sweeps' own row: `started_at` is since when they have come without a gap
+WATCH = """
+insert into wallets_process as w (id, seen_at, started_at) values ('sweeper', clock_timestamp(), clock_timestamp())
+on conflict (id) do update
+   set started_at = case when w.seen_at < clock_timestamp() - make_interval(secs => %(gap)s) then clock_timestamp() else w.started_at end,
+       seen_at = clock_timestamp()
+returning extract(epoch from clock_timestamp() - started_at)
 """
 
 
@@ -63,15 +85,29 @@ def sweep(*, gone_seconds: float = GONE_SECONDS) -> int:
     return ended
 
 
+def longest_seconds() -> float:
+    """No call is open for longer."""
+    longest: float = settings.CHAT_TOTAL_SECONDS + LONGEST_MARGIN_SECONDS
+    return longest
+
+
 def _lost(after: str, *, gone_seconds: float) -> list[tuple[str, int]]:
-    longest = settings.CHAT_TOTAL_SECONDS + LONGEST_MARGIN_SECONDS
     with connection.cursor() as cursor:
-        cursor.execute(LOST, {"after": after, "gone": gone_seconds, "longest": longest, "batch": BATCH})
+        cursor.execute(LOST, {"after": after, "gone": gone_seconds, "longest": longest_seconds(), "batch": BATCH})
         found: list[tuple[str, int]] = cursor.fetchall()
     return found
 
 
 @shared_task(name="wallets.sweep", ignore_result=True)
 def sweep_task() -> None:
-    """Run by beat every 10 seconds."""
-    sweep()
+    """Run by beat every EVERY_SECONDS."""
+    if watched_seconds() >= WATCHED_SECONDS:
+        sweep()
+
+
+def watched_seconds() -> float:
+    """For how long sweeps have come without a gap, this one included."""
+    with connection.cursor() as cursor:
+        cursor.execute(WATCH, {"gap": GAP_SECONDS})
+        (seconds,) = cursor.fetchone()
+    return float(seconds)

@@ -95,11 +95,11 @@ class AccountAdmin(BoundedList, ModelAdmin):
         context = {
             **self.admin_site.each_context(request),
             "title": f"{verb} {account}",
-            "account": account,
+            "what": account,
             "verb": verb,
             "then": then,
             "form": form,
             "page": page,
             "opts": self.opts,
         }
-        return TemplateResponse(request, "backoffice/reason.html", context)
+        return TemplateResponse(request, "admin/reason.html", context)

@@ -1,8 +1,9 @@
-"""Bring the database up to date, in one process: migrations, then what a site needs to have (`manage.py seed`).
+"""Bring the database up to date, in one process: migrations, what a site needs to have (`manage.py seed`), a first look at the books.
 
     python -m beatra_site.embedded.prepare [--demo FILE]
 
-With `--demo` the demo's account, its key and its people are made too, and FILE receives what `seed --demo` prints.
+With `--demo` the demo's account, its key and its people are made too, and FILE receives what `seed --demo` prints. The books are
+audited where they were not for a day, so that nobody is told off for it before the worker's hour has come.
 """
 
 import argparse
@@ -28,6 +29,11 @@ def main() -> None:
     call_command("seed", *(["--demo"] if arguments.demo else []), stdout=printed)
     if arguments.demo:
         write_private(arguments.demo, printed.getvalue())
+
+    from wallets import audit_runs, last_audit
+
+    if last_audit.read().state in ("never", "overdue"):
+        audit_runs.run_audit()
 
 
 if __name__ == "__main__":

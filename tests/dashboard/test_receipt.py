@@ -15,6 +15,7 @@ from tests.factories import WalletFactory
 from tests.wallets.calls import charge, giving_back, hold
 from wallets import holds
 from wallets.models import UsageClause, UsageRecord
+from wallets.refunds import refund
 
 pytestmark = pytest.mark.django_db
 PAID = ("complete", "drained", "stopped", "cut_by_limit")
@@ -129,6 +130,16 @@ def test_a_cost_of_more_than_twelve_places_shows_its_rounding(wallet):
         wallet, charged(wallet, "0.0002", **lines_of({**PRICES, "input_cost_per_token": "0.0000001234567"}, TokenUsage(1, 0)))
     )
     assert "0.0000001234567 Sum 0.0000001234567 LiteLLM's cost, rounded half up to twelve places 0.000000123457 USD" in words
+
+
+def test_a_refund_stands_beside_the_charge_and_in_the_ledger(wallet):
+    usage_id = charged(wallet, "3")
+    assert "Refunded" not in receipt_page(wallet, usage_id)
+    refund(usage_id, credits=Decimal("1.25"), reference=f"refund:{usage_id}:1", reason="for staff to read")
+    words = receipt_page(wallet, usage_id)
+    assert "Charged 3.0000 credits, about 0.0030 USD Refunded 1.2500 credits given back" in words
+    assert f"Refund refund:{usage_id}:1 1.2500 998.2500" in words
+    assert "for staff to read" not in words
 
 
 def test_a_sum_without_lines_says_whose_it_is(wallet):

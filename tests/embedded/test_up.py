@@ -138,6 +138,12 @@ def test_demo_json_holds_what_a_newcomer_needs(running: Up) -> None:
         assert stat.S_IMODE((running.var / name).stat().st_mode) == 0o600
 
 
+def test_its_books_were_audited_at_the_start(running: Up) -> None:
+    site = running.demo["base_url"].removesuffix("/v1")
+    with DIRECT.open(f"{site}/readyz", timeout=60) as answer:
+        assert json.load(answer)["checks"]["audit"]["state"] == "ok"
+
+
 def test_the_printed_curl_works_as_it_stands(running: Up) -> None:
     screen = running.output.read_text()
     for value in running.demo.values():

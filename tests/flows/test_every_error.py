@@ -73,8 +73,8 @@ def answered_by_a_process_that_was_given_up(world: World) -> httpx.Response:
     owner.http.headers["X-Request-Id"] = world.request_id
 
     def given_up() -> bool:
-        Process.objects.filter(pk=owner.record.process_id).update(seen_at=F("seen_at") - dt.timedelta(seconds=31))
-        sweep(gone_seconds=6)  # the silence counts from PostgreSQL's own start, and the tests' server may be younger than 30 s
+        Process.objects.filter(pk=owner.record.process_id).update(seen_at=F("seen_at") - dt.timedelta(seconds=21))
+        sweep(gone_seconds=6)  # the silence counts from PostgreSQL's own start, and the tests' server may be younger than that
         return owner.record.status == "released"
 
     with calling(owner, world.gate.text) as outcome:

@@ -9,10 +9,11 @@ from django.contrib.admin.utils import quote as admin_quote
 from django.urls import reverse
 
 from accounts.models import Event
-from tests.browsing import signed_in, text
+from tests.browsing import browser, read, signed_in, text
 from tests.factories import StaffFactory, WalletFactory
 from tests.wallets.calls import charge, hold, now, rate_in_force
 from wallets import holds
+from wallets.audit import audit
 from wallets.models import CreditsPerUsdRate, LedgerEntry
 
 pytestmark = pytest.mark.django_db
@@ -208,3 +209,95 @@ def test_a_new_rate_is_a_new_version(staff, wallet):
     for bad in ({"value": "0"}, {"reason": ""}):
         assert staff.post(ADD_RATE, {**given, **bad}).status_code == 200
     assert CreditsPerUsdRate.objects.filter(wallet=wallet).count() == 1
+
+
+def refund_page(usage_id):
+    return f"{reverse('admin:wallets_usagerecord_changelist')}{admin_quote(usage_id)}/refund/"
+
+
+def refund(client, wallet, /, **fields):
+    given = {"credits": "2", "reason": "cut short", "submission": str(uuid.uuid4()), **fields}
+    return client.post(refund_page(f"chatcmpl_{wallet.pk}"), given, follow=True)
+
+
+def refunded(wallet):
+    return [(entry.amount, entry.actor, entry.reason) for entry in wallet.ledger.filter(kind="refund").order_by("seq")]
+
+
+def test_a_call_is_refunded_from_its_page_with_a_reason(staff, wallet):
+    page = reverse("admin:wallets_usagerecord_change", args=[admin_quote(f"chatcmpl_{wallet.pk}")])
+    assert refund_page(f"chatcmpl_{wallet.pk}") in read(staff.get(page)).links
+    form = staff.get(refund_page(f"chatcmpl_{wallet.pk}"))
+    assert form.context["form"].initial["credits"] == 3
+    assert "3.0000 credits were charged, 3.0000 of them can be given back." in text(form)
+
+    response = refund(staff, wallet)
+    assert response.redirect_chain == [(page, 302)]
+    assert f"2.0000 credits were refunded to {wallet.account}." in text(response)
+    assert refunded(wallet) == [(2, staff.user, "cut short")]
+    assert (now(wallet)[0], wallet.usage.get().refunded_credits) == (9, 2)
+    event = Event.objects.get(kind="credits.refunded", account=wallet.account)
+    reference = wallet.ledger.get(kind="refund").reference
+    assert (event.actor, event.data) == (staff.user, {"credits": "2.0000", "reference": reference, "reason": "cut short"})
+
+    assert "1.0000 credits were refunded" in text(refund(staff, wallet, credits="3", reason="all of it")), "what is left"
+    for nothing_left in (refund(staff, wallet), staff.get(refund_page(f"chatcmpl_{wallet.pk}"), follow=True)):
+        assert "Nothing is left to refund" in text(nothing_left)
+    assert (now(wallet)[0], wallet.usage.get().refunded_credits) == (10, 3)
+    assert [difference for difference in audit() if difference.wallet_id == wallet.pk] == []
+
+
+def test_a_refund_sent_twice_is_one_entry(staff, wallet):
+    once = str(uuid.uuid4())
+    for credits in ("3", "3", "1"):
+        assert "3.0000 credits were refunded" in text(refund(staff, wallet, submission=once, credits=credits))
+    assert [amount for amount, *_ in refunded(wallet)] == [3]
+    assert Event.objects.filter(kind="credits.refunded", account=wallet.account).count() == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"credits": "0"}, "greater than or equal to 0.0001"),
+        ({"credits": "-1"}, "greater than or equal to 0.0001"),
+        ({"credits": "0.00001"}, "4 decimal places"),
+        ({"credits": "3.0001"}, "At most the 3.0000 credits that were charged."),
+        ({"credits": "NaN"}, "Enter a number"),
+        ({"credits": ""}, "required"),
+        ({"reason": " "}, "required"),
+        ({"submission": "x"}, "can be given back"),
+    ],
+)
+def test_what_can_not_be_refunded_is_said_on_the_form(staff, wallet, fields, says):
+    response = refund(staff, wallet, **fields)
+    assert response.redirect_chain == []
+    assert says in text(response)
+    assert refunded(wallet) == []
+
+
+def test_only_those_who_may_move_credits_refund(wallet):
+    path = refund_page(f"chatcmpl_{wallet.pk}")
+    given = {"credits": "2", "reason": "x", "submission": str(uuid.uuid4())}
+    for stranger in (browser(), signed_in(wallet.account.user)):
+        for response in (stranger.get(path), stranger.post(path, given)):
+            assert response.status_code == 302
+            assert "/admin/login/" in response.headers["Location"]
+    for permissions in (LOOK, ["wallets.add_ledgerentry"]):
+        client = signed_in(StaffFactory(permissions=permissions))
+        assert client.get(path).status_code == client.post(path, given).status_code == 403
+    looking = signed_in(StaffFactory(permissions=LOOK)).get(
+        reverse("admin:wallets_usagerecord_change", args=[admin_quote(f"chatcmpl_{wallet.pk}")])
+    )
+    assert path not in read(looking).links
+    assert refunded(wallet) == []
+
+
+def test_what_was_not_charged_can_not_be_refunded(staff, wallet):
+    held = hold(wallet, 1)
+    holds.place([held])
+    assert staff.get(refund_page(held.usage_id)).status_code == 403
+    page = staff.get(reverse("admin:wallets_usagerecord_change", args=[admin_quote(held.usage_id)]))
+    assert refund_page(held.usage_id) not in read(page).links
+    for nobody in ("x", "0", "%00", "chatcmpl_5Fx"):
+        for page in ("refund", "change"):
+            assert staff.get(f"{reverse('admin:wallets_usagerecord_changelist')}{nobody}/{page}/").status_code == 404

@@ -7,7 +7,7 @@ import pytest
 from django.db import IntegrityError, OperationalError
 
 from tests.factories import WalletFactory
-from tests.wallets.calls import charge, giving_back, hold, new_id, now
+from tests.wallets.calls import charge, giving_back, hold, moving, new_id, now
 from wallets import holds, pool, statements
 from wallets.holds import Hold, Release, Settlement
 from wallets.models import LedgerEntry, UsageRecord, Wallet
@@ -231,8 +231,16 @@ def test_records_are_found_by_their_key_however_many_are_open(connect):
     for name, value in pool.SERVER_SETTINGS.items():
         connection.execute("select set_config(%s, %s, false)", [name, value])
     held = hold(1, 1)
-    for statement, row in [(statements.PLACE, held), (statements.SETTLE, charge(held, 1)), (statements.RELEASE, giving_back(held))]:
+    rows = {
+        statements.PLACE: held,
+        statements.MOVE: moving(held, 1),
+        statements.SETTLE: charge(held, 1),
+        statements.RELEASE: giving_back(held),
+    }
+    for statement, row in rows.items():
         plan = "\n".join(line for (line,) in connection.execute(f"explain {statement.text}", statement.parameters([row])))
         assert "usage_open_by_process" not in plan
+        assert "Index Cond" in plan
+        assert "idempotency_key_by_end" not in plan
         assert "Seq Scan on wallets_" not in plan
         assert "wallets_usagerecord_pkey" in plan, plan  # as an index or a bitmap scan

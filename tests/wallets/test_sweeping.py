@@ -1,15 +1,17 @@
 """Calls whose process is gone end as lost; those of living processes are left alone."""
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import pytest
+from django.conf import settings
 from django.db import connection
 
 from tests.factories import WalletFactory
 from tests.wallets.calls import charge, hold, new_id, now
 from wallets import heartbeat, holds, pool
 from wallets.models import Process, UsageRecord
-from wallets.sweeper import FORGET, sweep, sweep_task
+from wallets.sweeper import EVERY_SECONDS, FORGET, GAP_SECONDS, GONE_SECONDS, WATCHED_SECONDS, sweep, sweep_task, watched_seconds
 
 
 def seen(process_id: str, *, seconds_ago: float) -> None:
@@ -31,12 +33,23 @@ def opened(wallet, *, seconds_ago: float, **fields):
     return held
 
 
+def watched(*, since: float, last: float) -> None:
+    """Sweeps have come without a gap `since` so many seconds, the last one so many ago."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "insert into wallets_process (id, started_at, seen_at)"
+            " values ('sweeper', clock_timestamp() - make_interval(secs => %(since)s), clock_timestamp() - make_interval(secs => %(last)s))"
+            " on conflict (id) do update set started_at = excluded.started_at, seen_at = excluded.seen_at",
+            {"since": since, "last": last},
+        )
+
+
 @pytest.mark.django_db
 class TestSweep:
     def test_the_calls_of_a_process_that_is_gone_are_lost(self):
         wallet = WalletFactory(balance=10)
         process, alive = f"gone-{new_id()}", f"alive-{new_id()}"
-        seen(process, seconds_ago=31)
+        seen(process, seconds_ago=21)
         seen(alive, seconds_ago=0)
         lost, running = hold(wallet, 3, process_id=process), hold(wallet, 2, process_id=alive)
         holds.place([lost, running])
@@ -49,10 +62,10 @@ class TestSweep:
         assert now(wallet) == (10, 2, 1)
         assert [answer.kind for answer in holds.settle([charge(lost, 3), charge(running, 2)])] == ["closed", "charged"]
 
-    def test_thirty_seconds_of_silence_are_allowed(self):
+    def test_nearly_twenty_seconds_of_silence_are_allowed(self):
         wallet = WalletFactory(balance=10)
         process = new_id()
-        seen(process, seconds_ago=29)
+        seen(process, seconds_ago=15)
         held = hold(wallet, 1, process_id=process)
         holds.place([held])
         sweep()
@@ -60,8 +73,8 @@ class TestSweep:
 
     def test_a_call_without_a_process_is_lost_once_it_is_old(self):
         wallet = WalletFactory(balance=10)
-        old = opened(wallet, seconds_ago=31, process_id=new_id())
-        new = opened(wallet, seconds_ago=-31, process_id=new_id())
+        old = opened(wallet, seconds_ago=21, process_id=new_id())
+        new = opened(wallet, seconds_ago=-21, process_id=new_id())
         sweep(gone_seconds=0.5)
         assert [UsageRecord.objects.get(pk=one.usage_id).status for one in (old, new)] == ["released", "open"]
 
@@ -92,7 +105,7 @@ class TestSweep:
         monkeypatch.setattr("wallets.sweeper.BATCH", 3)
         wallet = WalletFactory(balance=10)
         process = new_id()
-        seen(process, seconds_ago=31)
+        seen(process, seconds_ago=21)
         holds.place([hold(wallet, 1, process_id=process) for _ in range(8)])
         sweep(gone_seconds=0.5)
         assert now(wallet) == (10, 0, 0)
@@ -107,12 +120,33 @@ class TestSweep:
             cursor.execute(FORGET, {"forget": 86_400})
         assert sorted(Process.objects.filter(id__in=processes).values_list("id", flat=True)) == sorted(processes[1:])
 
-    def test_beat_runs_it_by_name(self):
-        assert sweep_task.name == "wallets.sweep"
+    def test_a_death_is_swept_within_thirty_seconds(self):
+        """At worst its last renewal came just before it, and the sweep just before it is given up."""
+        (entry,) = [entry for entry in settings.CELERY_BEAT_SCHEDULE.values() if entry["task"] == sweep_task.name]
+        assert entry["schedule"] == EVERY_SECONDS
+        assert GONE_SECONDS + EVERY_SECONDS < 30
+        assert sweep_task.__module__ in settings.CELERY_IMPORTS
+
+    def test_two_tries_to_renew_fit_into_its_patience(self):
+        tries = heartbeat.RENEW_SECONDS + 2 * heartbeat.TRY_SECONDS + heartbeat.RETRY_SECONDS
+        assert tries < GONE_SECONDS
+
+    def test_beat_runs_it_and_after_a_gap_the_living_get_time_to_be_seen(self):
         wallet = WalletFactory(balance=10)
         opened(wallet, seconds_ago=4000)
+        watched(since=60, last=GAP_SECONDS + 1)
+        sweep_task()
+        assert now(wallet) == (10, 1, 1), "all stood still, the sweeps too"
+        watched(since=WATCHED_SECONDS - 5, last=EVERY_SECONDS)
+        sweep_task()
+        assert now(wallet) == (10, 1, 1)
+        watched(since=WATCHED_SECONDS, last=EVERY_SECONDS)
         sweep_task()
         assert now(wallet) == (10, 0, 0)
+
+    def test_the_first_sweep_of_all_has_not_watched(self):
+        Process.objects.filter(id="sweeper").delete()
+        assert watched_seconds() < 1
 
 
 def test_a_locked_wallet_is_left_for_the_next_sweep(connect, clean_books):
@@ -172,6 +206,55 @@ def test_the_heart_beats_again_after_the_database_was_away(connect, monkeypatch)
             )
             while not other.execute("select 1 from wallets_process where id = %s", [process]).fetchone():
                 await asyncio.sleep(0.02)
+        finally:
+            await heartbeat.stop()
+            await pool.close()
+
+    asyncio.run(work())
+
+
+def test_the_heart_does_not_wait_behind_requests(committed, monkeypatch):
+    """Every connection of the pool is taken, and it beats."""
+    monkeypatch.setattr(heartbeat, "RENEW_SECONDS", 0.05)
+
+    async def work():
+        await pool.open()
+        try:
+            process = await heartbeat.start()
+            async with AsyncExitStack() as taken:
+                most = settings.DATABASES["default"]["OPTIONS"]["pool"]["max_size"]
+                one, *_ = [await taken.enter_async_context(pool.connection()) for _ in range(most)]
+                last_seen = "select seen_at from wallets_process where id = %s"
+                first = await (await one.execute(last_seen, [process])).fetchone()
+                async with asyncio.timeout(30):
+                    while await (await one.execute(last_seen, [process])).fetchone() == first:
+                        await asyncio.sleep(0.02)
+        finally:
+            await heartbeat.stop()
+            await pool.close()
+
+    asyncio.run(work())
+
+
+def test_a_beat_that_hangs_is_given_up_for_another(connect, monkeypatch, caplog):
+    monkeypatch.setattr(heartbeat, "RENEW_SECONDS", 0.05)
+    monkeypatch.setattr(heartbeat, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(heartbeat, "TRY_SECONDS", 1)
+    other = connect()
+    last_seen = "select seen_at from wallets_process where id = %s"
+
+    async def work():
+        await pool.open()
+        try:
+            process = await heartbeat.start()
+            async with asyncio.timeout(30):
+                with other.transaction():
+                    other.execute("select from wallets_process where id = %s for update", [process])
+                    while "a heartbeat was missed: TimeoutError" not in caplog.text:
+                        await asyncio.sleep(0.02)
+                    before = other.execute(last_seen, [process]).fetchone()
+                while other.execute(last_seen, [process]).fetchone() == before:
+                    await asyncio.sleep(0.02)
         finally:
             await heartbeat.stop()
             await pool.close()

@@ -201,6 +201,9 @@ class UsageRecord(models.Model):
             ),
             models.Index(F("wallet"), F("created_at").desc(), F("id").desc(), name="usage_estimated", condition=Q(estimated=True)),
             models.Index(fields=["process_id"], name="usage_open_by_process", condition=Q(status="open")),
+            # What staff must look at (wallets/alerts.py)
+            models.Index(F("created_at").desc(), name="usage_with_alert", condition=~Q(alert="")),
+            models.Index(F("created_at").desc(), name="usage_absorbed", condition=Q(absorbed_cost_usd__gt=0)),
         ]
 
     def __str__(self) -> str:

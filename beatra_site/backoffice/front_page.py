@@ -1,0 +1,147 @@
+"""The admin's front page: how the last audit went and what staff must look at, above the list of tables.
+
+Whoever may not view a table sees nothing of it here either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import admin
+from django.contrib.admin.utils import quote
+from django.db.models import Model
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+
+from wallets import alerts, last_audit, money, sweeper
+from wallets.models import AuditRun, UsageRecord, Wallet
+
+# Of a matter with many rows; the rest is behind its link
+SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Matter:
+    """One thing to look at: what it is, what it means, its first rows as a table (headers, rows) and the list with `count` of them."""
+
+    title: str
+    means: str
+    table: dict[str, Sequence[Any]]
+    count: int
+    url: str
+
+    @property
+    def more(self) -> int:
+        """Rows that are not shown."""
+        return max(self.count - SHOWN, 0)
+
+
+def add_to(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Unfold's DASHBOARD_CALLBACK: the context with `audit`, `matters` and `is_watched`, whether this member sees any of it."""
+    calls, wallets, audits = (_may_view(request, model) for model in (UsageRecord, Wallet, AuditRun))
+    matters = [*(_of_calls() if calls else ()), *(_of_wallets() if wallets else ())]
+    return {
+        **context,
+        "audit": last_audit.read() if audits else None,
+        "matters": matters,
+        "is_watched": calls or wallets,
+    }
+
+
+def _may_view(request: HttpRequest, model: type[Model]) -> bool:
+    return admin.site.get_model_admin(model).has_view_permission(request)
+
+
+def _of_calls() -> Iterator[Matter]:
+    recent = {"created_at__gte": (timezone.now() - alerts.RECENT).isoformat(timespec="seconds")}
+    if flagged := alerts.flagged():
+        yield Matter(
+            title="Calls whose usage or cost could not be trusted",
+            means="In the last 24 hours, by alert and route. They were charged by our own estimate, or not at all.",
+            table={
+                "headers": ["Alert", "Route", "Calls"],
+                "rows": [
+                    _row(one.alert, _list(UsageRecord, alert__exact=one.alert, route__exact=one.route, **recent), one.route, one.calls)
+                    for one in flagged[:SHOWN]
+                ],
+            },
+            count=len(flagged),
+            url=_list(UsageRecord, alert__isempty=0, **recent),
+        )
+    if absorbed := alerts.absorbed():
+        yield Matter(
+            title="Accounts whose failed tries cost us",
+            means="In the last 24 hours. Nobody pays for these tries but us.",
+            table={
+                "headers": ["Account", "USD", "Calls"],
+                "rows": [
+                    _row(
+                        one.wallet,
+                        _list(UsageRecord, wallet__id__exact=one.wallet.pk, absorbed_cost_usd__gt=0, **recent),
+                        f"{one.usd:,.4f}",
+                        one.calls,
+                    )
+                    for one in absorbed[:SHOWN]
+                ],
+            },
+            count=len(absorbed),
+            url=_list(UsageRecord, absorbed_cost_usd__gt=0, **recent),
+        )
+    if count := alerts.never_ended().count():
+        latest = timezone.now() - timedelta(seconds=sweeper.longest_seconds())
+        yield Matter(
+            title="Calls that were never ended",
+            means="They are open for longer than any call may last, and their credits are held. Does a worker with beat run?",
+            table={
+                "headers": ["Call", "Since", "Held"],
+                "rows": [
+                    _row(one, _page(one), f"{one.created_at:%Y-%m-%d %H:%M} UTC", money.group(one.hold_credits))
+                    for one in alerts.never_ended()[:SHOWN]
+                ],
+            },
+            count=count,
+            url=_list(UsageRecord, status__exact="open", created_at__lt=latest.isoformat(timespec="seconds")),
+        )
+
+
+def _of_wallets() -> Iterator[Matter]:
+    if count := alerts.below_zero().count():
+        yield Matter(
+            title="Wallets below zero",
+            means="Their last calls cost more than was held for them. They take no new work until topped up.",
+            table={
+                "headers": ["Account", "Balance", "Held"],
+                "rows": [
+                    _row(one, _page(one), money.group(one.balance), money.group(one.held))
+                    for one in alerts.below_zero().select_related("account__user")[:SHOWN]
+                ],
+            },
+            count=count,
+            url=_list(Wallet, balance__lt=0),
+        )
+
+
+def _row(named: object, url: str, *facts: object) -> list[str]:
+    """Cells of Unfold's table, in the middle of their height also where it is narrow and each is a line of its own."""
+    link = format_html(
+        '<a href="{}" class="break-words min-w-0 self-center text-primary-600 text-right dark:text-primary-500">{}</a>', url, named
+    )
+    return [link, *(format_html('<span class="self-center">{}</span>', fact) for fact in facts)]
+
+
+def _list(model: type[Model], **filters: object) -> str:
+    return f"{_address(model, 'changelist')}?{urlencode(filters)}"
+
+
+def _page(row: Model) -> str:
+    return _address(type(row), "change", quote(row.pk))
+
+
+def _address(model: type[Model], page: str, *arguments: str) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=arguments)

@@ -1,0 +1,120 @@
+"""What staff must look at, computed from the books: on the admin's front page, and by beat as one line of ERROR for each kind.
+
+flagged       calls whose usage or cost could not be trusted (`UsageRecord.alert`), of the last RECENT
+absorbed      accounts whose failed tries have cost us more than settings.ABSORBED_ALERT_USD, of the last RECENT
+audit         the last audit found differences, is overdue, or there never was one
+below zero    wallets whose true prompt was larger than estimated: they take no new work until topped up
+never ended   calls open for longer than any may last: the sweeper, which ends such, does not run or can't
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from celery import shared_task
+from django.conf import settings
+from django.db.models import Count, QuerySet, Sum
+from django.utils import timezone
+
+from wallets import last_audit, sweeper
+from wallets.models import UsageRecord, UsageStatus, Wallet
+
+RECENT = timedelta(days=1)
+# In one line of the log
+NAMED = 10
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Flagged:
+    """So many recent calls over `route` carry this `alert`."""
+
+    alert: str
+    route: str
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class Absorbed:
+    """What recent calls of one wallet's account cost us in tries that nobody pays for."""
+
+    wallet: Wallet
+    usd: Decimal
+    calls: int
+
+
+def flagged_calls() -> QuerySet[UsageRecord]:
+    """The recent calls with an alert."""
+    return UsageRecord.objects.filter(created_at__gt=timezone.now() - RECENT).exclude(alert="")
+
+
+def flagged() -> list[Flagged]:
+    """The recent calls with an alert, by alert and route; the most frequent first."""
+    counted = flagged_calls().values("alert", "route").annotate(calls=Count("id")).order_by("-calls", "alert", "route")
+    return [Flagged(**row) for row in counted]
+
+
+def absorbed_calls() -> QuerySet[UsageRecord]:
+    """The recent calls with tries that nobody pays for."""
+    return UsageRecord.objects.filter(created_at__gt=timezone.now() - RECENT, absorbed_cost_usd__gt=0)
+
+
+def absorbed() -> list[Absorbed]:
+    """The accounts above the limit, the dearest first."""
+    above = (
+        absorbed_calls()
+        .values("wallet_id")
+        .annotate(usd=Sum("absorbed_cost_usd"), calls=Count("id"))
+        .filter(usd__gt=settings.ABSORBED_ALERT_USD)
+        .order_by("-usd", "wallet_id")
+    )
+    rows = list(above)
+    wallets = Wallet.objects.select_related("account__user").in_bulk([row["wallet_id"] for row in rows])
+    return [Absorbed(wallets[row["wallet_id"]], row["usd"], row["calls"]) for row in rows]
+
+
+def below_zero() -> QuerySet[Wallet]:
+    """The wallets below zero, the lowest first.
+
+    Without an index, on purpose: one over `balance` would have to be written with every charge, and wallets are few.
+    """
+    return Wallet.objects.filter(balance__lt=0).order_by("balance", "id")
+
+
+def never_ended() -> QuerySet[UsageRecord]:
+    """The calls that should have been ended, the oldest first. The sweeper gets a minute for it."""
+    latest = timezone.now() - timedelta(seconds=sweeper.longest_seconds() + 60)
+    return UsageRecord.objects.filter(status=UsageStatus.OPEN, created_at__lt=latest).order_by("created_at", "id")
+
+
+@shared_task(name="wallets.alerts", ignore_result=True)
+def alerts_task() -> None:
+    """Run by beat every 5 minutes: one line for each kind that is up. Ids and counts, nobody's data."""
+    for kind, facts in up():
+        logger.error("staff must look: %s", kind, extra={"alert": kind, **facts})
+
+
+def up() -> Iterator[tuple[str, dict[str, str | int]]]:
+    """The kinds that are up, with what there is to say about them."""
+    if found := flagged():
+        told = ", ".join(f"{one.calls} x {one.alert} ({one.route})" for one in found[:NAMED])
+        yield "flagged", {"calls": sum(one.calls for one in found), "flags": told}
+    if dear := absorbed():
+        usd = sum((one.usd for one in dear), Decimal(0))
+        yield "absorbed", {"accounts": len(dear), "usd": f"{usd:.2f}", "wallets": _ids(one.wallet.pk for one in dear[:NAMED])}
+    last = last_audit.read()
+    if not last.is_ok:
+        yield "audit", {"state": last.state, "differences": last.differences}
+    if count := below_zero().count():
+        yield "below zero", {"count": count, "wallets": _ids(below_zero().values_list("id", flat=True)[:NAMED])}
+    if count := never_ended().count():
+        yield "never ended", {"count": count, "calls": _ids(never_ended().values_list("id", flat=True)[:NAMED])}
+
+
+def _ids(ids: Iterable[object]) -> str:
+    return ", ".join(map(str, ids))
