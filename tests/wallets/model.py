@@ -8,14 +8,15 @@ from decimal import Decimal
 
 @dataclass
 class Model:
-    """`calls` are [status, hold, charge] by usage id, `keys` (usage id, body) by Idempotency-Key, `taken` the references of entries."""
+    """`calls` are [status, hold, charge] by usage id, `keys` (usage id, body) by Idempotency-Key, `entered` [usage id, credits]
+    by reference of the ledger's other entries."""
 
     balance: Decimal
     max_in_flight: int
     calls: dict[str, list] = field(default_factory=dict)
     charges: list[Decimal] = field(default_factory=list)
     keys: dict[str, tuple[str, str]] = field(default_factory=dict)
-    taken: set[str] = field(default_factory=set)
+    entered: dict[str, tuple[str, Decimal]] = field(default_factory=dict)
 
     @property
     def running(self) -> list[Decimal]:
@@ -69,11 +70,21 @@ class Model:
             self.keys = {key: of for key, of in self.keys.items() if of[0] != usage_id}
         return "released" if call[0] == "released" else "closed"
 
-    def credit(self, reference: str, amount: Decimal) -> bool:
+    def credit(self, reference: str, amount: Decimal, *, usage_id: str = "") -> bool:
         """Whether it is entered, now or earlier: more than is available can't be taken."""
-        if reference not in self.taken:
+        if reference not in self.entered:
             if amount < 0 and self.available + amount < 0:
                 return False
-            self.taken.add(reference)
+            self.entered[reference] = (usage_id, amount)
             self.balance += amount
         return True
+
+    def refund(self, usage_id: str, amount: Decimal, reference: str) -> Decimal | None:
+        """What is given back, now or earlier: never more than is left of the charge. None for nothing."""
+        if reference not in self.entered:
+            left = self.calls[usage_id][2] or Decimal(0)
+            left -= sum(given for of, given in self.entered.values() if of == usage_id)
+            if not left:
+                return None
+            self.credit(reference, min(amount, left), usage_id=usage_id)
+        return self.entered[reference][1]

@@ -19,15 +19,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.factories import WalletFactory
 from tests.wallets.calls import charge, giving_back, hold, moving, new_id
 from tests.wallets.model import Model
-from wallets import holds, ledger
+from wallets import holds, ledger, refunds
 from wallets.audit import audit
-from wallets.models import IdempotencyKey, LedgerEntry, Wallet
+from wallets.models import IdempotencyKey, LedgerEntry, UsageRecord, Wallet
 from wallets.sweeper import sweep
 
 PROCESSES = ("one", "other")
-EXAMPLES = 20 * int(os.environ.get("ROUNDS") or 5)
+EXAMPLES = 40 * int(os.environ.get("ROUNDS") or 5)
 
-credits = st.decimals(min_value=0, max_value=12, places=4) | st.integers(0, 6).map(Decimal)
+# Of the size of the balance, so that two or three of them are too many
+credits = st.sampled_from([Decimal(amount) for amount in ("6", "4", "2.5", "9", "3.3333", "5", "1", "0.0001", "0", "12")])
 amounts = credits.filter(bool)
 calls = st.integers(0, 7)  # few, so that they come again
 # The last of them come with Idempotency-Keys: (key, body)
@@ -43,11 +44,17 @@ class Money(RuleBasedStateMachine):
         self.placed: dict[str, holds.Hold] = {}
         self.asked: list[Callable[[], None]] = []
 
-    @initialize(balance=st.integers(0, 30).map(Decimal), most=st.integers(0, 5))
+    @initialize(balance=st.integers(5, 15).map(Decimal), most=st.integers(2, 8))
     def open(self, balance: Decimal, most: int) -> None:
         self.wallet = WalletFactory(balance=balance, max_in_flight=most)
         self.model = Model(balance, most)
         self.processes = {name: f"{name}-{new_id()}" for name in PROCESSES}
+
+    def call_of(self, number: int, *, status: str = "open") -> holds.Hold:
+        """Mostly a call of that status, if there is any; else one that may be anything."""
+        fit = [usage_id for usage_id, call in self.model.calls.items() if call[0] == status]
+        usage_id = fit[number % len(fit)] if fit and number else self.ids[number]
+        return hold(self.wallet, 0, usage_id=usage_id)
 
     def ask(self, question: Callable[[], None]) -> None:
         self.asked.append(question)
@@ -67,7 +74,7 @@ class Money(RuleBasedStateMachine):
 
     @rule(call=calls, amount=credits)
     def move(self, call: int, amount: Decimal) -> None:
-        mine = moving(hold(self.wallet, 0, usage_id=self.ids[call]), amount)
+        mine = moving(self.call_of(call), amount)
         self.ask(lambda: self._move(mine))
 
     def _move(self, mine: holds.Move) -> None:
@@ -75,7 +82,7 @@ class Money(RuleBasedStateMachine):
 
     @rule(call=calls, amount=credits)
     def settle(self, call: int, amount: Decimal) -> None:
-        mine = charge(hold(self.wallet, 0, usage_id=self.ids[call]), amount, answer=b"sealed")
+        mine = charge(self.call_of(call), amount, answer=b"sealed")
         self.ask(lambda: self._settle(mine))
 
     def _settle(self, mine: holds.Settlement) -> None:
@@ -83,7 +90,7 @@ class Money(RuleBasedStateMachine):
 
     @rule(call=calls)
     def release(self, call: int) -> None:
-        mine = giving_back(hold(self.wallet, 0, usage_id=self.ids[call]))
+        mine = giving_back(self.call_of(call))
         self.ask(lambda: self._release(mine))
 
     def _release(self, mine: holds.Release) -> None:
@@ -108,7 +115,20 @@ class Money(RuleBasedStateMachine):
         else:
             assert self.model.credit(reference, amount)
 
-    @rule(most=st.integers(0, 5))
+    @rule(call=calls, amount=amounts)
+    def refund(self, call: int, amount: Decimal) -> None:
+        usage_id, reference = self.call_of(call, status="charged").usage_id, f"refund:{new_id()}"
+        self.ask(lambda: self._refund(usage_id, amount, reference))
+
+    def _refund(self, usage_id: str, amount: Decimal, reference: str) -> None:
+        if usage_id not in self.model.calls:
+            with pytest.raises(UsageRecord.DoesNotExist):
+                refunds.refund(usage_id, credits=amount, reference=reference)
+        else:
+            entry = refunds.refund(usage_id, credits=amount, reference=reference)
+            assert (entry and entry.amount) == self.model.refund(usage_id, amount, reference)
+
+    @rule(most=st.integers(0, 8).map(lambda fewer: 8 - fewer))
     def limit_calls_in_flight(self, most: int) -> None:
         Wallet.objects.filter(pk=self.wallet.pk).update(max_in_flight=most)
         self.model.max_in_flight = most
