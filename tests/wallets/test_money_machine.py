@@ -25,7 +25,7 @@ from wallets.models import IdempotencyKey, LedgerEntry, UsageRecord, Wallet
 from wallets.sweeper import sweep
 
 PROCESSES = ("one", "other")
-EXAMPLES = 40 * int(os.environ.get("ROUNDS") or 5)
+EXAMPLES = 20 * (5 + int(os.environ.get("ROUNDS") or 5))
 
 # Of the size of the balance, so that two or three of them are too many
 credits = st.sampled_from([Decimal(amount) for amount in ("6", "4", "2.5", "9", "3.3333", "5", "1", "0.0001", "0", "12")])
