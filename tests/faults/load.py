@@ -32,7 +32,10 @@ class Broken(Exception):
 
 @dataclass
 class LogicalCall:
-    """One thing a customer wants once. `id` and `credits` are those of the answer, None as long as there is none."""
+    """One thing a customer wants once. `id` and `credits` are those of the answer, None as long as there is none.
+
+    An impatient caller hangs up after `patience_seconds` the first time, whatever has come by then.
+    """
 
     name: str
     owner: Customer
@@ -40,6 +43,7 @@ class LogicalCall:
     tokens: int
     chunk_ms: int
     latency_ms: int
+    patience_seconds: float | None = None
     tries: int = 0
     id: str | None = None
     credits: str | None = None
@@ -92,8 +96,8 @@ class Load:
 
     @property
     def was_disturbed(self) -> bool:
-        """Whether anything that happened was felt by anybody."""
-        return any(call.tries > 1 for call in self.calls)
+        """Whether anything that happened was felt by anybody who is patient."""
+        return any(call.tries > 1 and call.patience_seconds is None for call in self.calls)
 
     def wait_for(self, answers: int) -> None:
         """Wait until so many more calls are answered than now."""
@@ -119,6 +123,7 @@ class Load:
                 tokens=rng.randint(1, 20),
                 chunk_ms=rng.choice([0, 0, 5, 20, 40]),
                 latency_ms=rng.choice([0, 20, 100, 300]),
+                patience_seconds=rng.uniform(0.01, 0.5) if rng.random() < 0.15 else None,
             )
             self.calls.append(call)
             await self._until_answered(session, call, rng)
@@ -128,7 +133,8 @@ class Load:
         while time.monotonic() < deadline:
             call.tries += 1
             try:
-                pause = await self._try(session, call, rng.choice(self.v1s))
+                async with asyncio.timeout(call.patience_seconds if call.tries == 1 else None):
+                    pause = await self._try(session, call, rng.choice(self.v1s))
             except (aiohttp.ClientError, ConnectionError, TimeoutError, Broken) as error:
                 self.outcomes[type(error).__name__] += 1
                 pause = 0.1
