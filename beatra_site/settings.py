@@ -284,6 +284,10 @@ CHAT_TOTAL_SECONDS = env.float("CHAT_TOTAL_SECONDS", 600)
 CHAT_KEEP_ALIVE_SECONDS = env.float("CHAT_KEEP_ALIVE_SECONDS", 15)
 # A stream that nobody reads is ended after this long
 CHAT_UNREAD_SECONDS = env.float("CHAT_UNREAD_SECONDS", 60)
+# Calls that go on in this process though their callers have left; the oldest of more is cut
+CHAT_MOST_DRAINED = env.int("CHAT_MOST_DRAINED", 256)
+# So many failures in a row within a minute, of more than one account, open a route's breaker (catalog/breaker.py)
+BREAKER_FAILURES = env.int("BREAKER_FAILURES", 5)
 # At shutdown, calls in flight get this long to end
 DRAIN_SECONDS = env.float("DRAIN_SECONDS", 30)
 

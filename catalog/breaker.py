@@ -266,7 +266,7 @@ async def start() -> None:
     """Share the breakers with the other processes from now on. Returns at once, also while Redis is away."""
     global _breakers
     trial_seconds = settings.CHAT_CONNECT_SECONDS + settings.CHAT_FIRST_OUTPUT_SECONDS + _TRIAL_MARGIN_SECONDS
-    _breakers = Breakers(settings.REDIS_URL, trial_seconds=trial_seconds)
+    _breakers = Breakers(settings.REDIS_URL, trial_seconds=trial_seconds, threshold=settings.BREAKER_FAILURES)
     await _breakers.start()
 
 

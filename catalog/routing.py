@@ -57,8 +57,13 @@ def candidates(
         raise invalid_fields(min(wrong.values(), key=len)[:MOST_ERRORS])
     pairs = [(model, route) for model in fitting if not wrong.get(model.id) for route in model.routes]
     if not pairs:
-        raise ApiError("model_unavailable", None if asked == AUTO else f"The model {asked} is unavailable at the moment. Try '{AUTO}'.")
+        raise unavailable(asked)
     return pairs
+
+
+def unavailable(asked: str) -> ApiError:
+    """model_unavailable: there is no route to `asked` that can be used now."""
+    return ApiError("model_unavailable", None if asked == AUTO else f"The model {asked} is unavailable at the moment. Try '{AUTO}'.")
 
 
 def callable_models(catalog: Catalog, *, allowed: frozenset[str] | None = None) -> list[ModelInfo]:

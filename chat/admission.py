@@ -17,8 +17,7 @@ from typing import Any, Literal
 import psycopg
 from django.conf import settings
 
-from catalog import pricing, routing, snapshot, tokens
-from catalog.options import as_sent
+from catalog import breaker, pricing, routing, snapshot, tokens
 from catalog.snapshot import ModelInfo, RouteInfo
 from chat.schema import ChatRequest
 from chat.stand_ins import stand_in
@@ -26,43 +25,56 @@ from contract.errors import ApiError
 from contract.ids import new_id
 from keys.caller import Caller
 from wallets import committer, heartbeat
-from wallets.holds import Hold, Release, Released, Verdict
+from wallets.holds import Hold, Move, Release, Released, Verdict
 from wallets.money import as_text
 
 logger = logging.getLogger(__name__)
-# Providers differ in how large a seed may be; all take one of 31 bits, and the same stays the same
-MOST_SEED = 2**31
 
 
 @dataclass(slots=True, kw_only=True)
 class Call:
     """A call under way: who asks for what, where it goes, and what it may cost. The prices of its hold count to its end.
 
-    `fields` is OpenAI's JSON for the provider, `options` the model's own beside it, `limit` output tokens per choice, `prompt_tokens`
-    our estimate for `model`, `text_tokens` the part of it that is the same for every model. `candidates` are all pairs that may answer,
-    `model` and `route` the one at hand. `end_user` and `cache_key` stand for what the caller named (`chat.stand_ins`).
+    `candidates` are all pairs that may answer, `offer` is the one at hand, which the hold is for, and `others` are those to try after
+    it. `fields` is OpenAI's JSON as the caller gave it; what a model gets of it is `chat.fitting`'s. `text_tokens` are the prompt's
+    without images, the same for every model. `end_user` and `cache_key` stand for what the caller named (`chat.stand_ins`). `keyed`: it
+    came with an Idempotency-Key, so that its answer is finished for a retry.
+
+    `texts` is what the try at hand has said so far, `absorbed_cost_usd` what tries that nobody pays for may cost us.
     """
 
     caller: Caller
     request: ChatRequest
     request_id: str
-    model: ModelInfo
-    route: RouteInfo
     fields: dict[str, Any]
     candidates: Sequence[tuple[ModelInfo, RouteInfo]]
     text_tokens: int
-    prompt_tokens: int
-    limit: int
-    hold_credits: Decimal
-    options: dict[str, Any] = field(default_factory=dict)
+    offer: Offer
+    others: Iterator[Offer]
     end_user: str | None = None
     cache_key: str | None = None
+    keyed: bool = False
     id: str = field(default_factory=lambda: new_id("chatcmpl"))
     created: int = field(default_factory=lambda: int(time.time()))
     started: float = field(default_factory=time.monotonic)
     attempts: list[dict[str, Any]] = field(default_factory=list)
     first_output_ms: int | None = None
     caller_left: bool = False
+    texts: list[str] = field(default_factory=list)
+    absorbed_cost_usd: Decimal = Decimal(0)
+
+    @property
+    def model(self) -> ModelInfo:
+        return self.offer.model
+
+    @property
+    def route(self) -> RouteInfo:
+        return self.offer.route
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether nobody waits for the answer any more, nor will: no provider is asked for it then."""
+        return self.caller_left and bool(self.request.stream) and not self.keyed
 
     @property
     def latency_ms(self) -> int:
@@ -70,11 +82,11 @@ class Call:
 
     @property
     def most_completion_tokens(self) -> int:
-        return self.limit * self.request.choices
+        return self.offer.limit * self.request.choices
 
 
 async def prepare(caller: Caller, request: ChatRequest, *, request_id: str, long: bool) -> Call:
-    """The call with its route, output limit and hold worked out; nothing is held yet.
+    """The call with its route, output limit and hold worked out; nothing is held yet. Routes whose breaker is open are passed over.
 
     A `long` body is worked on in a thread: the loop has other callers.
 
@@ -88,22 +100,21 @@ async def prepare(caller: Caller, request: ChatRequest, *, request_id: str, long
         catalog, request.model, fields=_asked(request, fields), allowed=caller.models, temperature=request.temperature, options=options
     )
     text_tokens = await _count(fields, ceiling=max(model.context_window for model, _ in candidates), long=long)
-    offer = next(offers(request, candidates, text_tokens=text_tokens))
+    healthy = (offer for offer in offers(request, candidates, text_tokens=text_tokens) if breaker.is_healthy(offer.route.id))
+    offer = next(healthy, None)
+    if offer is None:
+        raise routing.unavailable(request.model)
     return Call(
         caller=caller,
         request=request,
         request_id=request_id,
-        model=offer.model,
-        route=offer.route,
-        fields=_fitted(fields, offer.model),
-        options=as_sent(options, offer.model.model_options),
+        fields=fields,
         end_user=_stand_in(caller, request.safety_identifier or request.user, purpose="end_user"),
         cache_key=_stand_in(caller, request.prompt_cache_key, purpose="cache_key"),
         candidates=candidates,
         text_tokens=text_tokens,
-        prompt_tokens=offer.prompt_tokens,
-        limit=offer.limit,
-        hold_credits=offer.hold_credits,
+        offer=offer,
+        others=healthy,
     )
 
 
@@ -138,19 +149,6 @@ def _asked(request: ChatRequest, fields: dict[str, Any]) -> frozenset[str]:
     return frozenset(fields) - {"messages", "seed"} | ({"image_url"} if request.images else set())
 
 
-def _fitted(fields: dict[str, Any], model: ModelInfo) -> dict[str, Any]:
-    """`fields` within what `model` takes: a temperature below its least is raised to it, a seed is sent to a model that knows seeds."""
-    fitted = dict(fields)
-    if "temperature" in fitted:
-        fitted["temperature"] = max(fitted["temperature"], float(model.temperature_min))
-    if "seed" in fitted:
-        if "seed" in model.supported_fields:
-            fitted["seed"] %= MOST_SEED
-        else:
-            del fitted["seed"]
-    return fitted
-
-
 def _stand_in(caller: Caller, name: str | None, *, purpose: Literal["end_user", "cache_key"]) -> str | None:
     return stand_in(name, account_id=caller.account_id, purpose=purpose) if name else None
 
@@ -173,7 +171,7 @@ async def hold(call: Call) -> None:
         Hold(
             usage_id=call.id,
             wallet_id=call.caller.wallet_id,
-            credits=call.hold_credits,
+            credits=call.offer.hold_credits,
             process_id=heartbeat.process_id(),
             request_id=call.request_id,
             key_id=call.caller.key_id,
@@ -203,11 +201,33 @@ async def hold(call: Call) -> None:
     raise ApiError("rate_limited", message, retry_after_seconds=2)
 
 
-async def give_back(call: Call, *, clause: str, error_code: str, absorbed_cost_usd: Decimal = Decimal(0)) -> Released | None:
-    """End the call's hold with nothing charged. None if the database can't say now: then it is done as soon as it can.
+async def move(call: Call, offer: Offer) -> bool:
+    """Make `offer` the one at hand, its hold in place of the one there was. False, and nothing is changed, if the wallet can't carry it.
 
-    `absorbed_cost_usd` is what the provider may bill us for all the same.
+    Raises `ApiError` billing_failed when the call's record was closed by somebody else.
     """
+    if offer.model is not call.model or offer.hold_credits != call.offer.hold_credits:
+        verdict = await committer.move(
+            Move(
+                usage_id=call.id,
+                wallet_id=call.caller.wallet_id,
+                credits=offer.hold_credits,
+                model=offer.model.id,
+                route=offer.route.name,
+                credits_per_litellm_usd=offer.model.price.credits_per_litellm_usd,
+                price_version=offer.model.price.version,
+            )
+        )
+        if verdict.kind == "closed":
+            raise ApiError("billing_failed")
+        if verdict.kind != "held":
+            return False
+    call.offer = offer
+    return True
+
+
+async def give_back(call: Call, *, clause: str, error_code: str) -> Released | None:
+    """End the call's hold with nothing charged. None if the database can't say now: then it is done as soon as it can."""
     release = Release(
         usage_id=call.id,
         wallet_id=call.caller.wallet_id,
@@ -215,7 +235,7 @@ async def give_back(call: Call, *, clause: str, error_code: str, absorbed_cost_u
         outcome="failed",
         error_code=error_code,
         attempts=call.attempts,
-        absorbed_cost_usd=absorbed_cost_usd,
+        absorbed_cost_usd=call.absorbed_cost_usd,
         latency_ms=call.latency_ms,
     )
     try:
@@ -228,13 +248,13 @@ async def give_back(call: Call, *, clause: str, error_code: str, absorbed_cost_u
 def _insufficient(call: Call, verdict: Verdict) -> ApiError:
     available = verdict.available_credits
     affordable = pricing.affordable_output_tokens(
-        call.model, call.route, prompt_tokens=call.prompt_tokens, n=call.request.choices, available_credits=available
+        call.model, call.route, prompt_tokens=call.offer.prompt_tokens, n=call.request.choices, available_credits=available
     )
     return ApiError(
         "insufficient_balance",
-        f"This call may cost {as_text(call.hold_credits)} credits; the wallet has {as_text(available)}.",
+        f"This call may cost {as_text(call.offer.hold_credits)} credits; the wallet has {as_text(available)}.",
         details={
-            "required_credits": as_text(call.hold_credits),
+            "required_credits": as_text(call.offer.hold_credits),
             "available_credits": as_text(available),
             "affordable_output_tokens": affordable,
             "topup_url": settings.TOPUP_URL,

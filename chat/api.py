@@ -39,8 +39,9 @@ class ChatCompletions(ChatView):
         that begin with `:` keep the connection alive. A failure before the first output is an ordinary error with its own status; a later
         one is an event `data: {"error": {...}}` and the end of the stream, without `[DONE]`.
         """
-        idempotency_key.given(request)
+        key = idempotency_key.given(request)
         call = await self.call_of(request)
+        call.keyed = key is not None
         return await (_streamed if call.request.stream else _whole)(call)
 
 
@@ -53,6 +54,7 @@ async def _whole(call: Call) -> HttpResponseBase:
         if task.cancelled():
             raise lifetime.shutting_down() from None
         call.caller_left = True
+        lifetime.drained(task)
         task.add_done_callback(_log_crash)
         raise
 

@@ -2,46 +2,44 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, Literal
 
 import psycopg
 
 from catalog import cost, pricing
-from chat import lifetime, usage
+from chat import envelope, lifetime, usage
 from chat.admission import Call, give_back
 from contract.errors import ApiError
 from wallets import committer
 from wallets.committer import InDoubtError
 from wallets.holds import Settled, Settlement
-from wallets.money import as_text
 
 logger = logging.getLogger(__name__)
-T = TypeVar("T")
+BrokenOff = Literal["stopped", "cut_by_limit"]
 
 
-async def work_out(call: Call, *, texts: Sequence[str], counts: dict[str, Any], cut: bool = False) -> Settlement:
+async def work_out(call: Call, *, texts: Sequence[str], counts: dict[str, Any], broken_off: BrokenOff | None = None) -> Settlement:
     """What an answer costs, by which clause of the billing policy.
 
-    `texts` are the output as the caller got it, `counts` the provider's own. An answer that was `cut` after its first output is
-    charged by our own count of the prompt and of what came.
+    `texts` are the output as the caller got it, `counts` the provider's own. An answer that we have `broken_off` is charged, by that
+    clause, by our own count of the prompt and of what came.
     """
     most = call.most_completion_tokens
-    alert = "" if cut else usage.refusal(counts, context_window=call.model.context_window, most_completion_tokens=most)
-    estimated = cut or bool(alert)
+    alert = "" if broken_off else usage.refusal(counts, context_window=call.model.context_window, most_completion_tokens=most)
+    estimated = bool(broken_off or alert)
     if estimated:
-        counted = await usage.estimated(texts, prompt_tokens=call.prompt_tokens, most_completion_tokens=most)
+        counted = await usage.estimated(texts, prompt_tokens=call.offer.prompt_tokens, most_completion_tokens=most)
     else:
         counted = usage.believed(counts)
-    clause = "cut_by_limit" if cut else "drained" if call.caller_left else "complete"
+    clause: str = broken_off or ("drained" if call.caller_left else "complete")
     await cost.ready(call.route.cost)
     cost_usd, lines = cost.costed(call.route.cost, counted)
-    absorbed = Decimal(0)
-    if counted.completion_tokens == 0:
-        clause, cost_usd, lines, absorbed = "empty", Decimal(0), [], cost_usd
+    absorbed = call.absorbed_cost_usd
+    if counted.completion_tokens == 0 and not broken_off:
+        clause, cost_usd, lines, absorbed = "empty", Decimal(0), [], absorbed + cost_usd
         alert = alert or ("0 output tokens beside an output" if any(texts) else "")
     elif cost_usd == 0:
         alert = alert or "a cost of 0"
@@ -72,13 +70,19 @@ async def work_out(call: Call, *, texts: Sequence[str], counts: dict[str, Any], 
     )
 
 
-async def cost_of_output(call: Call, *, texts: Sequence[str]) -> Decimal:
-    """What a failed answer of these `texts` costs us in USD by our own count, 0 where nothing came: nobody is charged for it."""
-    if not texts:
-        return Decimal(0)
-    counted = await usage.estimated(texts, prompt_tokens=call.prompt_tokens, most_completion_tokens=call.most_completion_tokens)
-    await cost.ready(call.route.cost)
-    return cost.costed(call.route.cost, counted)[0]
+async def absorb(call: Call) -> None:
+    """Take the cost of the try at hand for ours, by our own count of the prompt and of what came: its provider may bill it, nobody pays.
+
+    That it can't be worked out must not keep the hold.
+    """
+    try:
+        counted = await usage.estimated(
+            call.texts, prompt_tokens=call.offer.prompt_tokens, most_completion_tokens=call.most_completion_tokens
+        )
+        await cost.ready(call.route.cost)
+        call.absorbed_cost_usd += cost.costed(call.route.cost, counted)[0]
+    except BaseException as error:
+        logger.error("the cost of a failed call is not known: %s", type(error).__name__, extra={"usage_id": call.id})
 
 
 async def settle(call: Call, settlement: Settlement) -> Settled:
@@ -86,10 +90,11 @@ async def settle(call: Call, settlement: Settlement) -> Settled:
 
     Raises `ApiError` billing_failed when it could not be recorded, or when the record was closed by somebody else.
     """
-    return await _to_its_end(_settle(call, settlement))
+    return await lifetime.to_its_end(_settle(call, settlement))
 
 
 async def _settle(call: Call, settlement: Settlement) -> Settled:
+    call.absorbed_cost_usd = settlement.cost_usd + settlement.absorbed_cost_usd  # unless it is charged
     try:
         settled = await committer.settle(settlement)
     except InDoubtError:
@@ -112,23 +117,6 @@ async def _settle(call: Call, settlement: Settlement) -> Settled:
     return settled
 
 
-async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
-    """The result of `work`, also when this task is cancelled meanwhile."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        return await task
-
-
 def usage_of(settlement: Settlement, settled: Settled) -> dict[str, Any]:
-    """`usage` as OpenAI shapes it, with the price."""
-    return {
-        "prompt_tokens": settlement.prompt_tokens,
-        "completion_tokens": settlement.completion_tokens,
-        "total_tokens": settlement.prompt_tokens + settlement.completion_tokens,
-        "prompt_tokens_details": {"cached_tokens": settlement.cached_tokens},
-        "completion_tokens_details": {"reasoning_tokens": settlement.reasoning_tokens},
-        "credits": as_text(settlement.credits),
-        "credits_usd_reference": as_text(settled.credits_usd_reference),
-    }
+    """The `usage` of the answer that was charged."""
+    return envelope.usage(settlement, credits=settlement.credits, credits_usd_reference=settled.credits_usd_reference)

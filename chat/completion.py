@@ -1,6 +1,6 @@
-"""One chat call from hold to charge: hold, ask the provider, settle, answer.
+"""One chat call from hold to charge: hold, ask one provider after another, settle, answer.
 
-The order is what makes the money exact: the hold is committed before the provider is called, the charge before the caller is answered,
+The order is what makes the money exact: the hold is committed before a provider is called, the charge before the caller is answered,
 and every way out of here ends the hold exactly once.
 """
 
@@ -10,26 +10,23 @@ import asyncio
 from typing import Any
 
 import orjson
-from django.conf import settings
 
-from chat import charging, images, usage
+from chat import charging, envelope, tries, usage
 from chat.admission import Call
-from chat.attempts import attempt
+from chat.attempts import Try
 from chat.held import held
 from chat.upstream import Answer, transports
-from chat.upstream.errors import TimedOut
 
 
 async def run(call: Call) -> dict[str, Any]:
     """Hold, ask, settle; the answer's body. Runs in a task of its own (`chat.lifetime.spawn`).
 
     Raises `ApiError`: insufficient_balance or rate_limited when the hold is refused, invalid_request when an image can't be had, the
-    provider's failure by its own code, billing_failed when the charge could not be recorded. Whatever it raises, nothing is charged
+    last provider's failure by its own code, billing_failed when the charge could not be recorded. Whatever it raises, nothing is charged
     and nothing stays held.
     """
     async with held(call):
-        call.fields = await images.inlined(call.fields, route=call.route)
-        answer = await _ask(call)
+        answer = await tries.answered(call, _ask)
         # Never more than were asked for, and held for
         choices = answer.choices[: call.request.choices]
         texts = [text for choice in choices for text in usage.texts_of(choice["message"])]
@@ -37,20 +34,13 @@ async def run(call: Call) -> dict[str, Any]:
         written = orjson.Fragment(orjson.dumps(choices))
         settlement = await charging.work_out(call, texts=texts, counts=answer.usage)
     settled = await charging.settle(call, settlement)
-    return {
-        "id": call.id,
-        "object": "chat.completion",
-        "created": call.created,
-        "model": call.model.id,
-        "choices": written,
-        "usage": charging.usage_of(settlement, settled),
-    }
+    counted = charging.usage_of(settlement, settled)
+    return envelope.whole(written, id=call.id, created=call.created, model=call.model.id, usage=counted)
 
 
-async def _ask(call: Call) -> Answer:
-    with attempt(call) as upstream_call:
-        try:
-            async with asyncio.timeout(settings.CHAT_TOTAL_SECONDS):
-                return await transports.of(call.route).complete(upstream_call)
-        except TimeoutError:
-            raise TimedOut("no answer in time") from None
+async def _ask(this: Try) -> Answer:
+    try:
+        async with asyncio.timeout_at(this.end_at):
+            return await transports.of(this.upstream_call.route).complete(this.upstream_call)
+    except TimeoutError:
+        raise this.out_of_time("no answer in time") from None

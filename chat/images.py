@@ -23,6 +23,23 @@ FETCHED_AT_ONCE = 4
 _PIECE = 3 * 65_536  # bytes; a whole number of base64's threes
 
 
+class Inlining:
+    """The `fields` of one call as its routes get them, one after another: no image is fetched twice."""
+
+    def __init__(self, fields: dict[str, Any], *, network: Network = INTERNET) -> None:
+        self._fields = fields
+        self._network = network
+        self._inlined: dict[str, Any] | None = None
+
+    async def fields_for(self, route: RouteInfo) -> dict[str, Any]:
+        """The fields as they go to `route`. Raises as `inlined` does."""
+        if _fetches_itself(route):
+            return self._fields
+        if self._inlined is None:
+            self._inlined = await inlined(self._fields, route=route, network=self._network)
+        return self._inlined
+
+
 async def inlined(fields: dict[str, Any], *, route: RouteInfo, network: Network = INTERNET) -> dict[str, Any]:
     """`fields` with every image in the body, fetched by contract.md, section 9, unless the provider of `route` fetches them itself.
 

@@ -19,6 +19,8 @@ from contract.lifespan import stopping_seconds
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 _calls: set[asyncio.Task[Any]] = set()
+# Those whose callers have left, in that order
+_drained: dict[asyncio.Task[Any], None] = {}
 _warming: asyncio.Task[Any] | None = None
 
 
@@ -30,6 +32,29 @@ def spawn(call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     # An error nobody waits for any more was already answered or logged by the call itself.
     task.add_done_callback(lambda done: done.cancelled() or done.exception())
     return task
+
+
+async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`, however often this task is cancelled meanwhile."""
+    task = asyncio.ensure_future(work)
+    while True:
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise
+
+
+def drained(call: asyncio.Task[Any]) -> None:
+    """`call` goes on though its caller has left. Beyond CHAT_MOST_DRAINED of them the one that has for longest is cancelled: it
+    settles what had come, or releases what it holds."""
+    _drained[call] = None
+    call.add_done_callback(lambda done: _drained.pop(done, None))
+    if len(_drained) > settings.CHAT_MOST_DRAINED:
+        oldest = next(iter(_drained))
+        del _drained[oldest]
+        logger.warning("a call whose caller had left was cut: there are too many")
+        oldest.cancel()
 
 
 def shutting_down() -> ApiError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from contract.errors import ApiError
 
@@ -25,6 +26,7 @@ class Outbox:
         self._room = asyncio.Event()
         self._waits_since = 0.0
         self._alarm: asyncio.TimerHandle | None = None
+        self._on_abandon: Callable[[], None] | None = None
         self.is_abandoned = False
         self.is_closed = False
         self.error: ApiError | None = None
@@ -48,17 +50,27 @@ class Outbox:
 
     def close(self, error: ApiError | None = None) -> None:
         """No more comes; `error` says why the answer is not complete."""
-        self.is_closed, self.error = True, error
+        self.is_closed, self.error, self._on_abandon = True, error, None
         self._silence()
         self._changed.set()
 
+    def when_abandoned(self, tell: Callable[[], None]) -> None:
+        """`tell` of the caller's leaving, once, unless the outbox is closed before."""
+        self._on_abandon = tell
+        if self.is_abandoned:
+            tell()
+
     def abandon(self) -> None:
         """Nobody reads any more."""
+        if self.is_abandoned:
+            return
         self.is_abandoned = True
         self._parts.clear()
         self._size = 0
         self._silence()
         self._room.set()
+        if self._on_abandon is not None:
+            self._on_abandon()
 
     async def wait(self, seconds: float) -> bool:
         """Whether there is something to take, or the end of it, within about that time."""

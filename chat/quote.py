@@ -34,18 +34,18 @@ class ChatQuote(ChatView):
 
 
 def _quote(call: Call, wallet: Standing) -> dict[str, Any]:
-    """The shape `chat.answers.Quote`. Under `auto` the hold is that of the model tried first, the most is over all it may reach."""
+    """The shape `chat.answers.Quote`. Under `auto` the hold is that of the model tried first now, the most over all it may reach."""
     available = wallet.available_credits
     offers = admission.offers(call.request, call.candidates, text_tokens=call.text_tokens)
     affordable = pricing.affordable_output_tokens(
-        call.model, call.route, prompt_tokens=call.prompt_tokens, n=call.request.choices, available_credits=available
+        call.model, call.route, prompt_tokens=call.offer.prompt_tokens, n=call.request.choices, available_credits=available
     )
     return {
         "object": "quote",
         "model": call.model.id,
-        "hold_credits": as_text(call.hold_credits),
+        "hold_credits": as_text(call.offer.hold_credits),
         "most_credits": as_text(max(offer.hold_credits for offer in offers)),
         "available_credits": as_text(available),
-        "affordable": call.hold_credits <= available,
+        "affordable": call.offer.hold_credits <= available,
         "affordable_output_tokens": affordable,
     }

@@ -11,8 +11,12 @@ How it can end, after the first output:
     silence or the whole time is up, nobody
       reads, its limit is passed, shutdown   cut_by_limit    finish_reason length, usage, [DONE]
     the provider stops it as unsafe          cut_by_limit    finish_reason content_filter, usage, [DONE]
+    the caller leaves, without a key, and
+      the route can be stopped               stopped         nobody reads; also before the first output
     the provider fails, or ends without
       a finish_reason                        upstream_failed error event; nothing is charged
+
+Before it, other routes and models are tried (`chat.tries`): what a try that failed had sent until then leaves no trace.
 """
 
 from __future__ import annotations
@@ -25,13 +29,13 @@ from typing import Any, Literal
 import orjson
 from django.conf import settings
 
-from chat import charging, images, lifetime, usage
+from chat import charging, envelope, lifetime, tries, usage
 from chat.admission import Call
-from chat.attempts import attempt
+from chat.attempts import Try
 from chat.held import held
 from chat.outbox import Outbox
-from chat.upstream import Chunk, UpstreamCall, transports
-from chat.upstream.errors import Failed, TimedOut, Unsafe, UpstreamError
+from chat.upstream import Chunk, transports
+from chat.upstream.errors import Failed, OutOfTime, Unsafe, UpstreamError
 from contract.exceptions import as_api_error, log
 
 logger = logging.getLogger(__name__)
@@ -45,17 +49,17 @@ CHARACTERS_PER_TOKEN = 128
 SPARE_CHARACTERS = 64 * 1024
 PIECE_CHARACTERS = 16
 KEEP_ALIVE = b": keep-alive\n\n"
-DONE = b"data: [DONE]\n\n"
 
-Cut = Literal["length", "content_filter"]
-
-
-class _OutOfTime(TimedOut):
-    """Our own limit was reached, not the provider's."""
+Cut = Literal["length", "content_filter", "stopped"]
+"""How we broke an answer off: its finish_reason, or `stopped`, for a caller who has left."""
 
 
 class _TooMuch(Failed):
     """The provider takes no notice of the output limit that it was given."""
+
+
+class _Stopped(Failed):
+    """We closed the provider's stream, for nobody reads it."""
 
 
 class Stream:
@@ -66,10 +70,15 @@ class Stream:
         self.outbox = Outbox()
         options = call.request.stream_options
         self._usage_apart = bool(options and options.include_usage)
-        envelope = {"id": call.id, "object": "chat.completion.chunk", "created": call.created, "model": call.model.id}
-        self._head = b"data: " + orjson.dumps(envelope)[:-1] + b',"choices":['
-        self._tail = b'],"usage":null}\n\n' if self._usage_apart else b"]}\n\n"
-        self._texts: list[str] = []
+        self._task: asyncio.Task[Any] | None = None
+        # Running while a provider is read
+        self._limit: asyncio.Timeout | None = None
+        self._start_over()
+
+    def _start_over(self) -> None:
+        """Nothing has come yet, of the model at hand."""
+        call = self.call
+        self._events = envelope.Events(id=call.id, created=call.created, model=call.model.id, usage_apart=self._usage_apart)
         self._said = 0
         self._most_said = CHARACTERS_PER_TOKEN * call.most_completion_tokens + SPARE_CHARACTERS
         self._begun: set[int] = set()
@@ -77,9 +86,13 @@ class Stream:
         # The newest chunk with a finish_reason: the last one of all is sent with the charge
         self._last: dict[str, Any] | None = None
         self._counts: dict[str, Any] = {}
+        # What came before the first output: another try's answer may take its place
+        self._held_back: list[bytes] = []
 
     async def run(self) -> None:
         """Hold, ask, pass on, settle. In a task of its own (`chat.lifetime.spawn`); what goes wrong is the outbox's error."""
+        self._task = asyncio.current_task()
+        self.outbox.when_abandoned(self._caller_left)
         try:
             await self._run()
         except asyncio.CancelledError:
@@ -94,65 +107,90 @@ class Stream:
 
     async def _run(self) -> None:
         call = self.call
-        async with held(call, texts=self._texts):
-            call.fields = await images.inlined(call.fields, route=call.route)
-            cut = await self._pass_on()
-            call.caller_left = self.outbox.is_abandoned
-            settlement = await charging.work_out(call, texts=self._texts, counts=self._counts, cut=cut is not None)
+        async with held(call):
+            cut = await tries.answered(call, self._pass_on)
+            broken_off: charging.BrokenOff | None = None if cut is None else "stopped" if cut == "stopped" else "cut_by_limit"
+            settlement = await charging.work_out(call, texts=call.texts, counts=self._counts, broken_off=broken_off)
         settled = await charging.settle(call, settlement)
         self._end(cut, charging.usage_of(settlement, settled))
 
-    async def _pass_on(self) -> Cut | None:
+    def _caller_left(self) -> None:
+        """End the reading where that is the end of the bill, too; else the call goes on without its caller."""
+        self.call.caller_left = True
+        if not self._is_stopped:
+            assert self._task is not None
+            lifetime.drained(self._task)
+        elif self._limit is not None:
+            self._limit.reschedule(asyncio.get_running_loop().time())
+
+    @property
+    def _is_stopped(self) -> bool:
+        """Whether the provider is to be left. One who has said all is waited for: its counts come at once."""
+        return self.call.is_given_up and self.call.route.stoppable and not self._is_complete
+
+    async def _pass_on(self, this: Try) -> Cut | None:
         """Pass the provider's output on until it ends, and say how it was cut, if it was.
 
         Raises `UpstreamError` where nothing of it is charged.
         """
+        self._start_over()
         cut: Cut | None = None
-        with attempt(self.call) as upstream_call:
-            try:
-                await self._read(upstream_call)
-                if not (self._finished and self._finished >= self._begun):
-                    raise Failed("the stream ended without a finish reason")
-            except (UpstreamError, asyncio.CancelledError) as end:
-                if not self._is_complete and (cut := self._cut_by(end)) is None:
-                    raise
+        try:
+            await self._read(this)
+            if not (self._finished and self._finished >= self._begun):
+                raise Failed("the stream ended without a finish reason")
+        except (UpstreamError, asyncio.CancelledError) as end:
+            if not self._is_complete and (cut := self._cut_by(end)) is None:
+                raise
+            if isinstance(end, asyncio.CancelledError) and (task := asyncio.current_task()):
+                task.uncancel()  # it goes on, to its charge
         if cut is not None:
-            self.call.attempts[-1]["outcome"] = "cut_by_limit"
+            this.outcome = "stopped" if cut == "stopped" else "cut_by_limit"
             logger.warning("a stream was cut: %s", cut, extra={"route": self.call.route.name, "usage_id": self.call.id})
         return cut
 
-    async def _read(self, upstream_call: UpstreamCall) -> None:
+    async def _read(self, this: Try) -> None:
         """Turn the provider's chunks into events, for as long as it and the caller keep to their time."""
         now = asyncio.get_running_loop().time
-        end_at = now() + settings.CHAT_TOTAL_SECONDS
+        end_at = this.end_at
         try:
             async with asyncio.timeout_at(min(end_at, now() + settings.CHAT_FIRST_OUTPUT_SECONDS)) as limit:
-                async with aclosing(transports.of(self.call.route).stream(upstream_call)) as chunks:
+                self._limit = limit
+                async with aclosing(transports.of(self.call.route).stream(this.upstream_call)) as chunks:
                     async for chunk in chunks:
                         self._take(chunk)
                         if self._said > self._most_said:
                             raise _TooMuch("more output than its limit allows")
-                        if not self._texts and not self._is_complete:
+                        if not self.call.texts and not self._is_complete:
                             continue
+                        await this.begun()
                         if self.outbox.is_full:
                             limit.reschedule(min(end_at, now() + settings.CHAT_UNREAD_SECONDS))
                             await self.outbox.room()
+                        if self._is_stopped:
+                            raise _Stopped("the caller has left")
                         silence = COUNTS_SECONDS if self._is_complete else settings.CHAT_SILENCE_SECONDS
                         until = min(end_at, now() + silence)
                         # A timer costs as much as the rest of a chunk
                         if abs(until - (limit.when() or 0)) > TIMER_SLACK_SECONDS:
                             limit.reschedule(until)
         except TimeoutError:
-            raise _OutOfTime("no output in time") from None
+            if self._is_stopped:
+                raise _Stopped("the caller has left") from None
+            raise this.out_of_time("no output in time") from None
+        finally:
+            self._limit = None
 
     def _cut_by(self, end: BaseException) -> Cut | None:
         """The finish_reason of an answer that `end` broke off, none where it is a failure that nobody pays for."""
-        if not self._texts:
+        if isinstance(end, _Stopped):
+            return "stopped"
+        if not self.call.texts:
             return None
         if isinstance(end, Unsafe):
             return "content_filter"
         # a shutdown that can't wait is a limit of ours too
-        return "length" if isinstance(end, _OutOfTime | _TooMuch | asyncio.CancelledError) else None
+        return "length" if isinstance(end, OutOfTime | _TooMuch | asyncio.CancelledError) else None
 
     @property
     def _is_complete(self) -> bool:
@@ -171,17 +209,17 @@ class Stream:
             if texts or logprobs:
                 if not self._goes_on(index):
                     continue
-                self._texts += texts
+                self.call.texts += texts
                 self._said += sum(map(len, texts)) + PIECE_CHARACTERS
                 if texts and self.call.first_output_ms is None:
                     self.call.first_output_ms = self.call.latency_ms
                 self._flush_last()
                 self._begin(index)
-                self._put({"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": None})
+                self._put(envelope.part(index, delta, logprobs=logprobs))
             if reason and index not in self._finished:
                 self._flush_last()
                 self._finished.add(index)
-                self._last = {"index": index, "delta": {}, "logprobs": None, "finish_reason": reason}
+                self._last = envelope.ending(index, reason)
 
     def _goes_on(self, index: int) -> bool:
         """Whether the choice may have more output: one whose finish_reason still waits had not ended after all."""
@@ -193,8 +231,7 @@ class Stream:
     def _begin(self, index: int) -> None:
         if index not in self._begun:
             self._begun.add(index)
-            role = {"role": "assistant", "content": "", "refusal": None}
-            self._put({"index": index, "delta": role, "logprobs": None, "finish_reason": None})
+            self._put(envelope.beginning(index))
 
     def _flush_last(self) -> None:
         if self._last is not None:
@@ -203,22 +240,30 @@ class Stream:
             self._last = None
 
     def _put(self, choice: dict[str, Any]) -> None:
-        self.outbox.put(self._head + orjson.dumps(choice) + self._tail)
+        event = self._events.of(choice)
+        if self.call.texts:
+            self._put_held_back()
+            self.outbox.put(event)
+        else:
+            self._held_back.append(event)
+
+    def _put_held_back(self) -> None:
+        for event in self._held_back:
+            self.outbox.put(event)
+        self._held_back.clear()
 
     def _end(self, cut: Cut | None, counted: dict[str, Any]) -> None:
         """The chunks that waited for the charge, with the usage, and `[DONE]`."""
+        if cut == "stopped":
+            return
         if cut is not None:
             for index in sorted(self._begun - self._finished):
                 self._flush_last()
-                self._last = {"index": index, "delta": {}, "logprobs": None, "finish_reason": cut}
+                self._last = envelope.ending(index, cut)
         if self._last is not None:
             self._begin(self._last["index"])
-        last = b"" if self._last is None else orjson.dumps(self._last)
-        used = b'],"usage":' + orjson.dumps(counted) + b"}\n\n"
-        if self._usage_apart:
-            self.outbox.put(self._head + last + self._tail + self._head + used + DONE)
-        else:
-            self.outbox.put(self._head + last + used + DONE)
+        self._put_held_back()
+        self.outbox.put(self._events.last(self._last, usage=counted))
 
 
 class EventStream:

@@ -33,7 +33,7 @@ class Gate:
 
 @contextmanager
 def calling(owner: Customer, text: str, **fields: Any) -> Iterator[list[Any]]:
-    """One call under way in a thread, `fields` are more of its body; what came of it is in the list at the end."""
+    """One call under way in a thread; what came of it is in the list at the end."""
     outcome: list[Any] = []
 
     def call() -> None:

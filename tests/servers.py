@@ -131,6 +131,8 @@ class Servers:
         environment = {"VAR": str(self.var), "DEBUG": "0", "EMAIL_URL": "", "SANDBOX": "1", **direct(os.environ)}
         # A developer's own keys must not let a test reach a real provider: neither from the shell nor from .env.
         environment |= {name: "" for name in [*os.environ, *_names_in(ROOT / ".env")] if name.endswith("_API_KEY")}
+        # Tests make the routes that they share fail, one after another: tests of breakers start a process of their own
+        environment["BREAKER_FAILURES"] = "1000000"
         environment |= {name: os.environ.get(name) or f"tests-{name.lower()}" for name in ("SECRET_KEY", "KEY_PEPPER")}
 
         valkey = None if os.environ.get("REDIS_URL") else Valkey(self.var / "valkey", log=self.var / "log" / "valkey.log")

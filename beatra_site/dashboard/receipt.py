@@ -34,6 +34,7 @@ TRIES = {
     "payload_too_large": "found the request too large",
     "safety_rejected": "refused the content",
     "cut_by_limit": "was cut by a limit",
+    "stopped": "was stopped when you left",
     "internal_error": "was broken off by us",
 }
 

@@ -1,16 +1,20 @@
 """What can go wrong at a provider, as the caller may know it.
 
     UpstreamError               .code is the contract's; the provider's words stay here
-     ├─ Rejected                400, 422: the provider says the request is wrong        invalid_request
+     ├─ Rejected                400, 422: the provider says the request is wrong        invalid_request        final
      │   ├─ ContextTooLong                                                              context_length_exceeded
      │   ├─ Unsafe              the provider refused the content                        safety_rejected
      │   └─ TooLarge            413                                                     payload_too_large
-     ├─ Overloaded              429, 503, 529                                           model_unavailable
-     ├─ TimedOut                408, 504, no answer within our limits                   upstream_timeout
-     └─ Failed                  other 5xx, unreachable, garbage                         upstream_error
-         └─ Misconfigured       401, 402, 403, 404, no quota: our route, an alert       upstream_error
+     ├─ Overloaded              429, 503, 529                                           model_unavailable      counts
+     ├─ TimedOut                408, 504, no answer within our limits                   upstream_timeout       counts
+     │   └─ OutOfTime           our own limit; the provider was still at it
+     │       └─ CutShort        that of the whole call, before this try had its own                            does not count
+     └─ Failed                  other 5xx, unreachable, garbage                         upstream_error         counts
+         ├─ Misconfigured       401, 402, 403, no quota: our route, an alert                                   does not count
+         └─ NotThere            404: our route's address or model, an alert                                    final
 
-A Rejected is final; the others may be tried on another route.
+A final one would be met on another route, too: it is not tried there, and it says nothing against the route. The others are, and those
+that count open the breaker of their route (catalog/breaker.py).
 """
 
 from __future__ import annotations
@@ -20,10 +24,14 @@ from typing import ClassVar
 
 
 class UpstreamError(Exception):
-    """A provider did not answer. `status` is its HTTP status, if there was one; `reason` is ours, safe to log and to store."""
+    """A provider did not answer. `status` is its HTTP status, if there was one; `reason` is ours, safe to log and to store.
+
+    `final`: no other route is tried. `counts`: towards the route's breaker. `alert`: staff have to do something.
+    """
 
     code: ClassVar[str]
     final: ClassVar[bool] = False
+    counts: ClassVar[bool] = True
     alert: ClassVar[bool] = False
 
     def __init__(self, reason: str, *, status: int | None = None, retry_after_seconds: int | None = None) -> None:
@@ -36,6 +44,7 @@ class UpstreamError(Exception):
 class Rejected(UpstreamError):
     code = "invalid_request"
     final = True
+    counts = False
 
 
 class ContextTooLong(Rejected):
@@ -58,11 +67,26 @@ class TimedOut(UpstreamError):
     code = "upstream_timeout"
 
 
+class OutOfTime(TimedOut):
+    """The provider may bill what it did until we left."""
+
+
+class CutShort(OutOfTime):
+    counts = False
+
+
 class Failed(UpstreamError):
     code = "upstream_error"
 
 
 class Misconfigured(Failed):
+    counts = False
+    alert = True
+
+
+class NotThere(Failed):
+    final = True
+    counts = False
     alert = True
 
 
@@ -101,8 +125,10 @@ def of_status(status: int, *, message: str, words: str = "", retry_after: str | 
             return TooLarge(reason, status=status)
         case 400 | 409 | 422:
             return _rejected(message, words=words)(reason, status=status)
-        case 401 | 402 | 403 | 404:
+        case 401 | 402 | 403:
             return Misconfigured(reason, status=status)
+        case 404:
+            return NotThere(reason, status=status)
         case 408 | 504:
             return TimedOut(reason, status=status)
         case 429 | 503 | 529:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -21,11 +22,14 @@ def priced_model(
     base_url: str = "",
     transport: str = "native",
     upstream: str = "MiniMax-M2.7",
+    stoppable: bool = False,
+    backups: Sequence[str] = (),
     **fields: Any,
 ) -> str:
     """The id of a new model, `input_usd` and `output_usd` a token and `markup` credits per USD, which the site at `v1` has seen.
 
-    It goes over the sandbox, or to `base_url`, where it is called `upstream`. `fields` are more of the model's.
+    It goes over the sandbox, or to `base_url`, where it is called `upstream`; after that over its `backups`, as many routes to such
+    places, "" for the sandbox. `fields` are more of the model's.
     """
     id = new_id("test")
     model = Model.objects.create(
@@ -34,24 +38,27 @@ def priced_model(
         enabled=enabled,
         **{"context_window": 100_000, "max_output_tokens": 10_000, "default_output_tokens": 1000, **fields},
     )
-    Route.objects.create(
-        model=model,
-        name="sandbox",
-        enabled=True,
-        sandbox=not base_url,
-        base_url=base_url,
-        transport=transport,
-        litellm_model=f"openai/{upstream}",
-        upstream_model=upstream,
-        cost_override={
-            "litellm_provider": "openai",
-            "mode": "chat",
-            "input_cost_per_token": float(input_usd),
-            "output_cost_per_token": float(output_usd),
-        },
-        cost_method="decimal",
-        cost_version=1,
-    )
+    for rank, address in enumerate((base_url, *backups)):
+        Route.objects.create(
+            model=model,
+            name=f"backup-{rank}" if rank else "sandbox",
+            rank=rank,
+            enabled=True,
+            sandbox=not address,
+            base_url=address,
+            transport=transport,
+            litellm_model=f"openai/{upstream}",
+            upstream_model=upstream,
+            stoppable=stoppable,
+            cost_override={
+                "litellm_provider": "openai",
+                "mode": "chat",
+                "input_cost_per_token": float(input_usd),
+                "output_cost_per_token": float(output_usd),
+            },
+            cost_method="decimal",
+            cost_version=1,
+        )
     Price.objects.create(model=model, version=1, credits_per_litellm_usd=Decimal(markup), reason="test")
     # Until then a process may go by the catalog it has.
     models = Customer(v1).http

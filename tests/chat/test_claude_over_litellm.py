@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chat.upstream.errors import ContextTooLong, Misconfigured, Overloaded, Rejected, TooLarge, UpstreamError
+from chat.upstream.errors import ContextTooLong, Misconfigured, NotThere, Overloaded, Rejected, TooLarge, UpstreamError
 from tests.chat.raw_provider import RawProvider, chunked, whole
 from tests.chat.upstreams import Provider, Streamed
 
@@ -102,7 +102,7 @@ def test_an_overload_in_the_stream_is_one(before: bytes):
         (400, "invalid_request_error", "messages: wrong", Rejected),
         (400, "invalid_request_error", "Your credit balance is too low to access the Anthropic API.", Misconfigured),
         (401, "authentication_error", "invalid x-api-key", Misconfigured),
-        (404, "not_found_error", "model: claude-none", Misconfigured),
+        (404, "not_found_error", "model: claude-none", NotThere),
     ],
 )
 def test_a_refusal_keeps_its_meaning(status: int, type_: str, said: str, kind: type[UpstreamError], streaming: bool):

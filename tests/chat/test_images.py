@@ -207,6 +207,26 @@ def test_a_call_holds_no_more_of_them_than_a_body_may_have(monkeypatch: pytest.M
         inlined(serving(a=1_000_000, b=1_000_001, c=1_000_002), "a", "b", "c")
 
 
+def test_for_one_route_after_another_they_are_fetched_once():
+    asked: list[str] = []
+    pictures = serving(a=PNG)
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        asked.append(request.path)
+        return await pictures(request)
+
+    async def run() -> list[Any]:
+        async with served(handle) as (origin, network):
+            fields = {"messages": [{"role": "user", "content": [part(f"{origin}/a")]}]}
+            inlining = images.Inlining(fields, network=network)
+            sent = [await inlining.fields_for(route) for route in (ITSELF, ABROAD, ABROAD, ITSELF)]
+            assert sent[0] is sent[3] is fields
+            return sent[1:3]
+
+    assert [fields["messages"][0]["content"] for fields in asyncio.run(run())] == [[part(data_uri(PNG))]] * 2
+    assert asked == ["/a"]
+
+
 def test_a_provider_that_fetches_them_itself_is_left_to():
     fields = {"messages": [{"role": "user", "content": [part("https://pictures.example/a.png")]}]}
 

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from chat.upstream.errors import ContextTooLong, Failed, Misconfigured, Overloaded, Rejected, TimedOut, TooLarge, Unsafe, UpstreamError
+from chat.upstream.errors import (
+    ContextTooLong,
+    Failed,
+    Misconfigured,
+    NotThere,
+    Overloaded,
+    Rejected,
+    TimedOut,
+    TooLarge,
+    Unsafe,
+    UpstreamError,
+)
 from tests.chat.upstreams import Provider, litellm_cannot
 
 # LiteLLM's, and Pydantic's about the odd answers that it is given here
@@ -37,7 +48,7 @@ def provider(transport: str, sandbox: str) -> Provider:
         ("status=401", Misconfigured),
         ("status=402", Misconfigured),
         ("status=403", Misconfigured),
-        ("status=404", Misconfigured),
+        ("status=404", NotThere),
         ("status=429 code=insufficient_quota", Misconfigured),
         ("status=408", TimedOut),
         ("status=504", TimedOut),
