@@ -20,7 +20,6 @@ import httpx
 import pytest
 
 from catalog import tokens
-from catalog.models import Model, Route
 from contract.ids import new_id
 from tests.chat.priced_model import priced_model
 from tests.contract.wire import eventually
@@ -123,13 +122,8 @@ def some_callers(rng: random.Random, owners: list[Customer], models: dict[bool, 
 @pytest.fixture
 def models(stack: Stack) -> dict[bool, str]:
     """Two at the same price; the route of the one under True is stoppable. All processes know them."""
-    made = {}
-    for stoppable in (True, False):
-        made[stoppable] = priced_model(
-            stack.v1s[0], input_usd=str(INPUT_USD), output_usd=str(OUTPUT_USD), markup=str(MARKUP), enabled=False
-        )
-        Route.objects.filter(model=made[stoppable]).update(stoppable=stoppable)
-    Model.objects.filter(pk__in=made.values()).update(enabled=True)
+    price = {"input_usd": str(INPUT_USD), "output_usd": str(OUTPUT_USD), "markup": str(MARKUP)}
+    made = {stoppable: priced_model(stack.v1s[0], stoppable=stoppable, **price) for stoppable in (True, False)}
     for v1 in stack.v1s:
         http = Customer(v1).http
         assert eventually(lambda http=http: all(http.get(f"/models/{model}").status_code == 200 for model in made.values()))
