@@ -155,7 +155,7 @@ class Stream:
     async def _read(self, this: Try) -> None:
         """Turn the provider's chunks into events, for as long as it and the caller keep to their time."""
         now = asyncio.get_running_loop().time
-        end_at = this.end_at
+        end_at, begun = this.end_at, False
         try:
             async with asyncio.timeout_at(min(end_at, now() + settings.CHAT_FIRST_OUTPUT_SECONDS)) as limit:
                 self._limit = limit
@@ -166,7 +166,9 @@ class Stream:
                             raise _TooMuch("more output than its limit allows")
                         if not self.call.texts and not self._is_complete:
                             continue
-                        await this.begun()
+                        if not begun:
+                            begun = True
+                            await this.begun()
                         if self.outbox.is_full:
                             limit.reschedule(min(end_at, now() + settings.CHAT_UNREAD_SECONDS))
                             await self.outbox.room()

@@ -52,7 +52,7 @@ CLAUSES: dict[str, Clause] = {
     UsageClause.NOT_SENT: Clause("Not sent", "The call was refused or given up before a provider was asked.", _NOTHING),
     UsageClause.LOST: Clause(
         "Lost by us",
-        "Our process ended during the call, or the charge could not be recorded.",
+        "Our process ended during the call or could not finish it without you, or the charge could not be recorded.",
         f"{_NOTHING} The credits held for the call are free again.",
         "bad",
     ),
