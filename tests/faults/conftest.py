@@ -25,6 +25,7 @@ def stack(django_test_environment: None, django_db_blocker: DjangoDbBlocker) -> 
     """A site of its own, which Django's connections of this process go to, too."""
     stack = Stack(SERVERS.var / "faults")
     try:
+        stack.start()
         with django_db_blocker.unblock(), looking_at(stack.postgres.url):
             yield stack
     finally:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -78,17 +78,18 @@ class Load:
     calls: list[LogicalCall] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
     stopping: bool = False
+    work: Future[None] | None = None
 
     @contextmanager
     def running(self) -> Iterator[Load]:
         """Clients at work while the body runs; afterwards each asks on until its last call is answered, or patience ends."""
-        thread = threading.Thread(target=lambda: asyncio.run(self._run()))
-        thread.start()
-        try:
-            yield self
-        finally:
-            self.stopping = True
-            thread.join()
+        with ThreadPoolExecutor(1) as pool:
+            self.work = pool.submit(lambda: asyncio.run(self._run()))
+            try:
+                yield self
+            finally:
+                self.stopping = True
+            self.work.result()
 
     @property
     def answered(self) -> list[LogicalCall]:
@@ -103,6 +104,8 @@ class Load:
         """Wait until so many more calls are answered than now."""
         wanted, deadline = len(self.answered) + answers, time.monotonic() + PATIENCE_SECONDS
         while len(self.answered) < wanted:
+            if self.work and self.work.done():
+                self.work.result()
             assert time.monotonic() < deadline, f"no answers any more: {self.outcomes}"
             time.sleep(0.02)
 

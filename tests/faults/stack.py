@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from django.db import connection
@@ -36,6 +36,9 @@ class Part(Protocol):
     def start(self) -> None: ...
     def wait(self) -> Any: ...
     def stop(self) -> None: ...
+
+
+P = TypeVar("P", bound=Part)
 
 
 class Database:
@@ -105,13 +108,17 @@ class Worker(Server):
 
 
 class Stack:
-    """All of it, running and seeded. `v1s` are the base URLs of the web processes."""
+    """All of it. `v1s` are the base URLs of the web processes."""
 
-    def __init__(self, var: Path, *, web_processes: int = 2) -> None:
-        (var / "static").mkdir(parents=True)
-        var.chmod(0o711)
+    def __init__(self, var: Path) -> None:
         self._var = var
         self._parts: list[Part] = []
+
+    def start(self, *, web_processes: int = 2) -> None:
+        """Start all, seed, and wait until it takes work. `stop` ends what was started, however far this came."""
+        var = self._var
+        (var / "static").mkdir(parents=True)
+        var.chmod(0o711)
         self.valkey = self._run(Database(Valkey(var / "valkey", log=var / "log" / "valkey.log")))
         settings = {"fsync": "off", "full_page_writes": "off"}  # a process that is killed leaves its writes to the kernel
         self.postgres = self._run(Database(Postgres(var / "postgres", log=var / "log" / "postgres.log", settings=settings)))
@@ -126,7 +133,7 @@ class Stack:
             part.wait()
         environment = {**os.environ, **self._environment}
         subprocess.run([sys.executable, "-m", "beatra_site.embedded.prepare"], cwd=ROOT, env=environment, check=True)
-        self.webs = [self.start_web(f"web-{number + 1}") for number in range(web_processes)]
+        self.webs: list[Web] = [self.start_web(f"web-{number + 1}") for number in range(web_processes)]
         self.worker = self._run(Worker(var=var, environment=self._environment))
         for part in (*self.webs, self.worker):
             part.wait()
@@ -141,11 +148,11 @@ class Stack:
         return self.provider.url
 
     def start_web(self, name: str, environment: Mapping[str, str] | None = None) -> Web:
-        """One more web process, not waited for; its settings can differ by `environment`. It ends with the stack."""
+        """A web process, not waited for; its settings can differ by `environment`. It ends with the stack."""
         settings = {**self._environment, **(environment or {})}
         return self._run(Web(name, var=self._var, database_url=self.postgres.url, environment=settings))
 
-    def _run(self, part: Any) -> Any:
+    def _run(self, part: P) -> P:
         self._parts.append(part)
         return part
 
