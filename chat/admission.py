@@ -26,9 +26,20 @@ from contract.ids import new_id
 from keys.caller import Caller
 from wallets import committer, heartbeat
 from wallets.holds import Hold, Move, Release, Released, Verdict
+from wallets.idempotency import KeyedRequest
 from wallets.money import as_text
 
 logger = logging.getLogger(__name__)
+
+
+class AlreadyAnswered(ApiError):
+    """The hold came too late: a request with the same Idempotency-Key has been answered meanwhile.
+
+    The answer is to be replayed; to a caller who gets this error, a retry will be.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("idempotency_in_progress")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,7 +49,7 @@ class Call:
     `candidates` are all pairs that may answer, `offer` is the one at hand, which the hold is for, and `others` are those to try after
     it. `fields` is OpenAI's JSON as the caller gave it; what a model gets of it is `chat.fitting`'s. `text_tokens` are the prompt's
     without images, the same for every model. `end_user` and `cache_key` stand for what the caller named (`chat.stand_ins`). `keyed`: it
-    came with an Idempotency-Key, so that its answer is finished for a retry.
+    came with an Idempotency-Key, so that its answer is finished, and stored, for a retry.
 
     `texts` is what the try at hand has said so far, `absorbed_cost_usd` what tries that nobody pays for may cost us.
     """
@@ -53,7 +64,7 @@ class Call:
     others: Iterator[Offer]
     end_user: str | None = None
     cache_key: str | None = None
-    keyed: bool = False
+    keyed: KeyedRequest | None = None
     id: str = field(default_factory=lambda: new_id("chatcmpl"))
     created: int = field(default_factory=lambda: int(time.time()))
     started: float = field(default_factory=time.monotonic)
@@ -166,7 +177,11 @@ async def _count(fields: dict[str, Any], *, ceiling: int, long: bool) -> int:
 
 
 async def hold(call: Call) -> None:
-    """Place the call's hold. Raises `ApiError` insufficient_balance or rate_limited; whatever it raises, nothing is held."""
+    """Place the call's hold. Whatever it raises, nothing is held.
+
+    Raises `ApiError` insufficient_balance, rate_limited, and for a call with an Idempotency-Key idempotency_conflict,
+    idempotency_in_progress or `AlreadyAnswered`.
+    """
     verdict = await committer.place(
         Hold(
             usage_id=call.id,
@@ -185,6 +200,7 @@ async def hold(call: Call) -> None:
             price_version=call.model.price.version,
             stream=bool(call.request.stream),
             metadata=call.request.metadata or {},
+            reservation=call.keyed.reservation if call.keyed else None,
         )
     )
     match verdict.kind:
@@ -192,6 +208,12 @@ async def hold(call: Call) -> None:
             return
         case "insufficient":
             raise _insufficient(call, verdict)
+        case "conflict":
+            raise ApiError("idempotency_conflict")
+        case "in_progress":
+            raise ApiError("idempotency_in_progress")
+        case "replay":
+            raise AlreadyAnswered
         case "busy":
             message = "The wallet is held by calls in flight; retry when one of them has ended."
         case "too_many":

@@ -10,17 +10,17 @@ from django.conf import settings
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
-from chat import completion, document, lifetime
-from chat.admission import Call
-from chat.stream import EventStream, Stream
+from chat import completion, document, envelope, lifetime, replays
+from chat.admission import AlreadyAnswered, Call
+from chat.event_stream import EventStream
+from chat.stream import Stream
 from chat.view import ChatView
 from contract import idempotency_key
 from contract.exceptions import as_api_error, log
 from contract.json_answer import JsonAnswer
 from contract.operation import documented
+from keys.caller import Caller
 
-# `X-Accel-Buffering` keeps nginx from collecting the events
-STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 # A slow caller gets so many times CHAT_UNREAD_SECONDS to read what the outbox may hold at the end of a call
 PATIENCE = 5
 
@@ -38,11 +38,30 @@ class ChatCompletions(ChatView):
         With `stream: true` the answer is `text/event-stream`: each event is `data: ` and one chunk, the last is `data: [DONE]`; lines
         that begin with `:` keep the connection alive. A failure before the first output is an ordinary error with its own status; a later
         one is an event `data: {"error": {...}}` and the end of the stream, without `[DONE]`.
+
+        With an `Idempotency-Key` a retry gets the same answer, with `Idempotent-Replayed: true`, and is free; a stream is sent again as a
+        stream, in fewer parts. Such a call is finished for its retry also when you leave, and charged in full.
         """
+        caller: Caller = request.auth  # type: ignore[attr-defined]  # set by the view
         key = idempotency_key.given(request)
-        call = await self.call_of(request)
-        call.keyed = key is not None
-        return await (_streamed if call.request.stream else _whole)(call)
+        body = await self.json(request)
+        if key is None:
+            return await _answered(await self.call_of(request, body))
+        keyed = await replays.keyed(request, body, key=key, caller=caller)
+        if (replay := await replays.replay(keyed, caller=caller)) is not None:
+            return replay
+        call = await self.call_of(request, body)
+        call.keyed = keyed
+        try:
+            return await _answered(call)
+        except AlreadyAnswered as late:
+            if (replay := await replays.replay(keyed, caller=caller)) is not None:
+                return replay
+            raise late
+
+
+async def _answered(call: Call) -> HttpResponseBase:
+    return await (_streamed if call.request.stream else _whole)(call)
 
 
 async def _whole(call: Call) -> HttpResponseBase:
@@ -82,7 +101,7 @@ async def _streamed(call: Call) -> HttpResponseBase:
     assert reader is not None
     task.add_done_callback(partial(_expect_end, reader))
     return StreamingHttpResponse(
-        EventStream(outbox, request_id=request_id), content_type="text/event-stream; charset=utf-8", headers=STREAM_HEADERS
+        EventStream(outbox, request_id=request_id), content_type=envelope.STREAM_TYPE, headers=envelope.STREAM_HEADERS
     )
 
 

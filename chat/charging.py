@@ -21,11 +21,13 @@ logger = logging.getLogger(__name__)
 BrokenOff = Literal["stopped", "cut_by_limit"]
 
 
-async def work_out(call: Call, *, texts: Sequence[str], counts: dict[str, Any], broken_off: BrokenOff | None = None) -> Settlement:
+async def work_out(
+    call: Call, *, texts: Sequence[str], counts: dict[str, Any], broken_off: BrokenOff | None = None, answer: bytes = b""
+) -> Settlement:
     """What an answer costs, by which clause of the billing policy.
 
     `texts` are the output as the caller got it, `counts` the provider's own. An answer that we have `broken_off` is charged, by that
-    clause, by our own count of the prompt and of what came.
+    clause, by our own count of the prompt and of what came. `answer` is what is stored of it for a retry (`chat.replays`).
     """
     most = call.most_completion_tokens
     alert = "" if broken_off else usage.refusal(counts, context_window=call.model.context_window, most_completion_tokens=most)
@@ -67,6 +69,7 @@ async def work_out(call: Call, *, texts: Sequence[str], counts: dict[str, Any], 
         attempts=call.attempts,
         latency_ms=call.latency_ms,
         first_output_ms=call.first_output_ms,
+        answer=answer,
     )
 
 

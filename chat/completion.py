@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from chat import charging, envelope, tries, usage
+from chat import charging, envelope, replays, tries, usage
 from chat.admission import Call
 from chat.attempts import Try
 from chat.held import held
@@ -32,7 +32,7 @@ async def run(call: Call) -> dict[str, Any]:
         texts = [text for choice in choices for text in usage.texts_of(choice["message"])]
         # Written before it is charged: an answer that can't be given costs nothing
         written = orjson.Fragment(orjson.dumps(choices))
-        settlement = await charging.work_out(call, texts=texts, counts=answer.usage)
+        settlement = await charging.work_out(call, texts=texts, counts=answer.usage, answer=replays.sealed(call, written))
     settled = await charging.settle(call, settlement)
     counted = charging.usage_of(settlement, settled)
     return envelope.whole(written, id=call.id, created=call.created, model=call.model.id, usage=counted)

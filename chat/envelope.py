@@ -13,6 +13,9 @@ import orjson
 from wallets.money import as_text
 
 DONE: Final = b"data: [DONE]\n\n"
+STREAM_TYPE: Final = "text/event-stream; charset=utf-8"
+# `X-Accel-Buffering` keeps nginx from collecting the events
+STREAM_HEADERS: Final = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
 class Counted(Protocol):

@@ -29,7 +29,7 @@ class ChatQuote(ChatView):
         And whether the wallet carries that now. The body is a chat completion's, streamed or not. Free: no provider is asked and nothing
         is held. What the call would be refused for, the quote is refused for too, but for want of credits, which is its answer.
         """
-        call = await self.call_of(request)
+        call = await self.call_of(request, await self.json(request))
         return JsonAnswer(_quote(call, await standing.of(call.caller.wallet_id)))
 
 

@@ -143,6 +143,11 @@ class ChatRequest(BaseModel):
     def choices(self) -> int:
         return self.n or 1
 
+    @property
+    def usage_apart(self) -> bool:
+        """Whether the usage of a stream has a chunk of its own."""
+        return bool(self.stream_options and self.stream_options.include_usage)
+
     @cached_property
     def images(self) -> int:
         """How many images the messages carry."""

@@ -1,9 +1,9 @@
 """A streamed chat call: the provider's chunks on their way to the caller, rebuilt one by one, and the charge before the last of them.
 
-The call runs in a task of its own (`Stream.run`) and puts events into an outbox; the response takes them out (`EventStream`). A caller who
-leaves ends the response and not the call. What the caller sees, as OpenAI's `chat.completion.chunk` events: the role first, then the
-deltas, then the chunk(s) with a `finish_reason`, then `[DONE]`. The last chunk with a `finish_reason` waits for the charge, so that
-nobody holds a complete answer that was not charged, and carries the usage unless `include_usage` asks for a chunk of its own.
+The call runs in a task of its own (`Stream.run`) and puts events into an outbox; the response takes them out (`chat.event_stream`). A
+caller who leaves ends the response and not the call. What the caller sees, as OpenAI's `chat.completion.chunk` events: the role first,
+then the deltas, then the chunk(s) with a `finish_reason`, then `[DONE]`. The last chunk with a `finish_reason` waits for the charge, so
+that nobody holds a complete answer that was not charged, and carries the usage unless `include_usage` asks for a chunk of its own.
 
 How it can end, after the first output:
 
@@ -26,15 +26,15 @@ import logging
 from contextlib import aclosing
 from typing import Any, Literal
 
-import orjson
 from django.conf import settings
 from django.core.exceptions import RequestAborted
 
-from chat import charging, envelope, lifetime, tries, usage
+from chat import charging, envelope, lifetime, replays, tries, usage
 from chat.admission import Call
 from chat.attempts import Try
 from chat.held import held
 from chat.outbox import Outbox
+from chat.transcript import Transcript
 from chat.upstream import Chunk, transports
 from chat.upstream.errors import Failed, OutOfTime, Unsafe, UpstreamError
 from contract.exceptions import as_api_error, log
@@ -49,7 +49,6 @@ TIMER_SLACK_SECONDS = 0.25
 CHARACTERS_PER_TOKEN = 128
 SPARE_CHARACTERS = 64 * 1024
 PIECE_CHARACTERS = 16
-KEEP_ALIVE = b": keep-alive\n\n"
 
 Cut = Literal["length", "content_filter", "stopped"]
 """How we broke an answer off: its finish_reason, or `stopped`, for a caller who has left."""
@@ -69,8 +68,6 @@ class Stream:
     def __init__(self, call: Call) -> None:
         self.call = call
         self.outbox = Outbox()
-        options = call.request.stream_options
-        self._usage_apart = bool(options and options.include_usage)
         self._task: asyncio.Task[Any] | None = None
         # Running while a provider is read
         self._limit: asyncio.Timeout | None = None
@@ -79,7 +76,8 @@ class Stream:
     def _start_over(self) -> None:
         """Nothing has come yet, of the model at hand."""
         call = self.call
-        self._events = envelope.Events(id=call.id, created=call.created, model=call.model.id, usage_apart=self._usage_apart)
+        self._events = envelope.Events(id=call.id, created=call.created, model=call.model.id, usage_apart=call.request.usage_apart)
+        self._transcript = Transcript() if call.keyed else None
         self._said = 0
         self._most_said = CHARACTERS_PER_TOKEN * call.most_completion_tokens + SPARE_CHARACTERS
         self._begun: set[int] = set()
@@ -111,9 +109,11 @@ class Stream:
         async with held(call):
             cut = await tries.answered(call, self._pass_on)
             broken_off: charging.BrokenOff | None = None if cut is None else "stopped" if cut == "stopped" else "cut_by_limit"
-            settlement = await charging.work_out(call, texts=call.texts, counts=self._counts, broken_off=broken_off)
+            self._close(cut)
+            settlement = await charging.work_out(call, texts=call.texts, counts=self._counts, broken_off=broken_off, answer=self._sealed())
         settled = await charging.settle(call, settlement)
-        self._end(cut, charging.usage_of(settlement, settled))
+        self._put_held_back()
+        self.outbox.put(self._events.last(self._last, usage=charging.usage_of(settlement, settled)))
 
     def _caller_left(self) -> None:
         """End the reading where that is the end of the bill, too; else the call goes on without its caller."""
@@ -245,6 +245,8 @@ class Stream:
             self._last = None
 
     def _put(self, choice: dict[str, Any]) -> None:
+        if self._transcript is not None:
+            self._transcript.take(choice)
         event = self._events.of(choice)
         if self.call.texts:
             self._put_held_back()
@@ -257,9 +259,9 @@ class Stream:
             self.outbox.put(event)
         self._held_back.clear()
 
-    def _end(self, cut: Cut | None, counted: dict[str, Any]) -> None:
-        """The chunks that waited for the charge, with the usage, and `[DONE]`."""
-        if cut == "stopped":
+    def _close(self, cut: Cut | None) -> None:
+        """End every choice that was cut. The last end of all is left for the charge."""
+        if cut == "stopped":  # nobody reads
             return
         if cut is not None:
             for index in sorted(self._begun - self._finished):
@@ -267,38 +269,11 @@ class Stream:
                 self._last = envelope.ending(index, cut)
         if self._last is not None:
             self._begin(self._last["index"])
-        self._put_held_back()
-        self.outbox.put(self._events.last(self._last, usage=counted))
 
-
-class EventStream:
-    """The body of the response: what the call has put, and `: keep-alive` where nothing came for a while.
-
-    It ends with an error event, and without `[DONE]`, when the call could not be completed. Closing it early is the caller's leaving.
-    It holds on to the outbox alone: a caller who reads slowly keeps nothing of a call that has ended.
-    """
-
-    def __init__(self, outbox: Outbox, *, request_id: str) -> None:
-        self._outbox = outbox
-        self._request_id = request_id
-        self._is_over = False
-
-    def __aiter__(self) -> EventStream:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if self._is_over:
-            raise StopAsyncIteration
-        if not await self._outbox.wait(settings.CHAT_KEEP_ALIVE_SECONDS):
-            return KEEP_ALIVE
-        events = self._outbox.take()
-        if self._outbox.is_over:
-            self._is_over = True
-            if self._outbox.error is not None:
-                events += b"data: " + orjson.dumps(self._outbox.error.envelope(self._request_id)) + b"\n\n"
-        return events
-
-    async def aclose(self) -> None:
-        """Called by the handler in any case, at the end too."""
-        if not self._is_over:
-            self._outbox.abandon()
+    def _sealed(self) -> bytes:
+        """What is stored for a retry: all that was sent, and the end that waits for the charge."""
+        if self._transcript is None:
+            return b""
+        if self._last is not None:
+            self._transcript.take(self._last)
+        return replays.sealed(self.call, self._transcript.choices())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from django.http import HttpRequest
 
@@ -17,9 +18,11 @@ from contract.strict_json import INLINE_BYTES
 class ChatView(AsyncAPIView):
     """A view whose body is a chat completion's."""
 
-    async def call_of(self, request: HttpRequest) -> Call:
-        """The call that the body asks for, priced; nothing is held. Raises `ApiError` for a body or a choice of model that won't do."""
-        body = await self.json(request)
+    async def call_of(self, request: HttpRequest, body: dict[str, Any]) -> Call:
+        """The call that the body, parsed JSON, asks for, priced; nothing is held.
+
+        Raises `ApiError` for a body or a choice of model that won't do.
+        """
         long = len(request.body) > INLINE_BYTES
         asked = await asyncio.to_thread(parse, body) if long else parse(body)
         return await admission.prepare(request.auth, asked, request_id=request_id.current(), long=long)  # type: ignore[attr-defined]  # set by the view

@@ -162,7 +162,11 @@ _PARAMETERS: dict[str, Json] = {
     "IdempotencyKey": {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "1 to 255 visible ASCII characters. Its form is checked; answers are not replayed yet, so a retry is a new call.",
+        "description": (
+            "1 to 255 visible ASCII characters, new for each request that must not run twice. For 24 hours the same key with the same body "
+            "gets the first answer again, and is not charged again. With another body it is refused as `idempotency_conflict`, while the "
+            "first request runs as `idempotency_in_progress`. A request that failed is not kept: its retry runs."
+        ),
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
         "example": "3f0c9a5e-order-4711",
     },
@@ -170,7 +174,7 @@ _PARAMETERS: dict[str, Json] = {
 _HEADERS: dict[str, Json] = {
     **openapi_errors.HEADERS,
     "Idempotent-Replayed": {
-        "description": "`true` on an answer that is replayed for its Idempotency-Key.",
+        "description": "`true` on an answer that was stored for its Idempotency-Key and is sent again, free; absent on any other.",
         "schema": {"type": "string", "const": "true"},
     },
 }

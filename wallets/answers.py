@@ -48,6 +48,7 @@ class UsageReceipt(BaseModel):
     model: str = Field(description="As asked for.", examples=["auto"])
     resolved_model: str = Field(description="The model that answered, or was asked last.", examples=["MiniMax-M2.7"])
     stream: bool
+    replay_of: str | None = Field(description="The call whose answer was sent again, for its Idempotency-Key; null on any other call.")
     key_prefix: str
     key_name: str
     request_id: str

@@ -88,6 +88,10 @@ CHECKS = {
     "the USD reference is credits / rate": f"""
     select wallet_id, id, {USD_REFERENCE}::text, credits_usd_reference::text
       from wallets_usagerecord where status = 'charged' and credits_usd_reference <> {USD_REFERENCE}""",
+    "an idempotency key has its call": """
+    select k.wallet_id, u.id, case when k.answer is null then 'open' else 'charged' end, u.status
+      from wallets_idempotencykey k join wallets_usagerecord u on u.id = k.usage_id
+     where u.status <> case when k.answer is null then 'open' else 'charged' end or u.wallet_id <> k.wallet_id""",
     "refunds are the sum of their entries": """
     select u.wallet_id, u.id, coalesce(s.total, 0)::text, u.refunded_credits::text
       from wallets_usagerecord u

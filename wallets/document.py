@@ -46,6 +46,7 @@ GET_USAGE: Final = Operation(
                 "model": "auto",
                 "resolved_model": "MiniMax-M2.7",
                 "stream": False,
+                "replay_of": None,
                 "key_prefix": "sk-bt-Ab12Cd",
                 "key_name": "production",
                 "request_id": "order-4711",

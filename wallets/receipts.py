@@ -23,6 +23,7 @@ def receipt(record: UsageRecord) -> dict[str, Any]:
         "model": record.model_asked,
         "resolved_model": record.model,
         "stream": record.stream,
+        "replay_of": record.replay_of or None,
         "key_prefix": record.key_prefix,
         "key_name": record.key_name,
         "request_id": record.request_id,

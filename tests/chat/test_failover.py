@@ -293,6 +293,32 @@ def test_a_call_whose_record_was_closed_meanwhile_goes_no_further(site, auto):
     assert_nothing_held(owner)
 
 
+# Under an Idempotency-Key
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["sync", "stream"])
+def test_a_retry_gets_the_answer_of_the_model_that_gave_it(auto: Auto, site, stream: bool):
+    """Nothing of the try before it is in what was stored, and no model is tried again."""
+    first, second = auto.model(), auto.model()
+    owner = auto.customer()
+    owner.http.headers["Idempotency-Key"] = "mine"
+    text = script(site.sandbox, {"cut": "clean", "cut_at": "role"} if stream else {"status": 500})
+    answer, again = (owner.chat(text, model="auto", stream=stream) for _ in range(2))
+    assert (again.status_code, again.headers["idempotent-replayed"]) == (200, "true")
+    if stream:
+        one, other = parsed(answer), parsed(again)
+        assert (other.content, other.reasons, other.usage) == (one.content, one.reasons, one.usage)
+        assert {chunk["model"] for chunk in other.chunks} == {second}
+        assert [chunk["choices"][0]["delta"].get("role") for chunk in other.chunks].count("assistant") == 1
+    else:
+        assert again.content == answer.content
+        assert again.json()["model"] == second
+    charged, replay = owner.records
+    assert [line["model"] for line in charged.attempts] == [first, second]
+    assert (replay.model, replay.replay_of, replay.attempts, len(owner.entries)) == (second, charged.id, [], 1)
+    assert_nothing_held(owner)
+
+
 # Time
 
 

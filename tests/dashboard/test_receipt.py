@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from django.utils import timezone
 
 from beatra_site.dashboard.clauses import CLAUSES
 from beatra_site.dashboard.receipt import receipt_of
@@ -52,6 +53,26 @@ def charged(wallet, credits, *, held="13.2", **fields):
     (settled,) = holds.settle([charge(call, credits, **fields)])
     assert settled.kind == "charged"
     return call.usage_id
+
+
+def test_a_replay_leads_to_the_call_whose_answer_it_is(wallet):
+    first = charged(wallet, "0.3075")
+    replay = UsageRecord.objects.create(
+        id="chatcmpl_again",
+        wallet=wallet,
+        capability="chat",
+        status="released",
+        clause="replay",
+        outcome="replayed",
+        hold_credits=0,
+        replay_of=first,
+        closed_at=timezone.now(),
+    )
+    page = receipt_page(wallet, replay.pk)
+    assert "Replay" in page
+    assert f"Answer of {first}" in page
+    assert "Nothing was charged." in page
+    assert "Answer of" not in receipt_page(wallet, first)
 
 
 def lines_of(entry, usage):

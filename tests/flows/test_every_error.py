@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -63,6 +64,26 @@ def while_another_call_has_the_only_slot(world: World) -> httpx.Response:
     with calling(owner, world.gate.text):
         world.gate.wait()
         answer = world.chat(owner=owner)
+        world.gate.open()
+    return answer
+
+
+KEYED = {"Idempotency-Key": "mine"}
+
+
+def under_a_key_that_stands_for_another_body(world: World) -> httpx.Response:
+    token = world.customer().token
+    assert world.ask(token, headers=KEYED).status_code == 200
+    return world.ask(token, headers=KEYED, json={**world.body, "user": "somebody"})
+
+
+def while_the_first_with_its_key_runs(world: World) -> httpx.Response:
+    token = world.customer().token
+    body = {**world.body, "messages": [{"role": "user", "content": world.gate.text}]}
+    with ThreadPoolExecutor() as pool:
+        pool.submit(world.ask, token, headers=KEYED, json=body)
+        world.gate.wait()
+        answer = world.ask(token, headers=KEYED, json=body)
         world.gate.open()
     return answer
 
@@ -135,6 +156,8 @@ PROVOKED = {
     "safety_rejected": Row(lambda world: world.chat('[[status=400 code=content_filter message="against our content policy"]]')),
     "not_found": Row(lambda world: world.ask(world.customer().token, path="/responses")),
     "method_not_allowed": Row(lambda world: world.ask(world.customer().token, method="GET"), headers=(("Allow", "POST, OPTIONS"),)),
+    "idempotency_conflict": Row(under_a_key_that_stands_for_another_body),
+    "idempotency_in_progress": Row(while_the_first_with_its_key_runs, headers=(("Retry-After", "1"),)),
     "payload_too_large": Row(lambda world: world.ask(world.customer().token, content=bytes(limits.CHAT_BODY + 1))),
     "unsupported_media_type": Row(lambda world: world.ask(world.customer().token, content="hi", headers={"Content-Type": "text/plain"})),
     "headers_too_large": Row(lambda world: world.ask(world.customer().token, headers={"X-Filler": "x" * limits.HEADERS})),
@@ -150,8 +173,6 @@ OUT_OF_REACH = {
     "forbidden": "keys have no scopes and no IP lists, accounts no quotas; a key's model list answers unsupported_model",
     "spend_limit_reached": "keys have no spend caps",
     "unsupported_capability": "chat is the only capability, and it can't be switched off",
-    "idempotency_conflict": "an Idempotency-Key is checked for its form, and not stored",
-    "idempotency_in_progress": "an Idempotency-Key is checked for its form, and not stored",
     "task_already_terminal": "there are no tasks",
 }
 

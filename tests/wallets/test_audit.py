@@ -12,6 +12,7 @@ from tests.wallets.calls import charge, giving_back, hold
 from wallets import holds
 from wallets.audit import CHECKS, audit
 from wallets.audit_runs import audit_task
+from wallets.holds import Reservation
 from wallets.models import AuditRun, LedgerEntry, UsageRecord, Wallet
 
 pytestmark = pytest.mark.django_db
@@ -21,9 +22,11 @@ pytestmark = pytest.mark.django_db
 def wallet():
     """A wallet with a bit of everything: 20 in, 3 charged, a release, 4 held by a call in flight."""
     wallet = WalletFactory(balance=20)
-    calls = [hold(wallet, 5, usage_id=f"chatcmpl_{wallet.pk}_{name}") for name in ("charged", "released")]
-    holds.place([*calls, hold(wallet, 4)])
-    holds.settle([charge(calls[0], 3)])
+    calls = [
+        hold(wallet, 5, usage_id=f"chatcmpl_{wallet.pk}_{name}", reservation=Reservation(name, "body")) for name in ("charged", "released")
+    ]
+    holds.place([*calls, hold(wallet, 4, usage_id=f"chatcmpl_{wallet.pk}_open", reservation=Reservation("open", "body"))])
+    holds.settle([charge(calls[0], 3, answer=b"sealed")])
     holds.release([giving_back(calls[1])])
     return wallet
 
@@ -37,7 +40,7 @@ def plant(text, wallet):
     with connection.cursor() as cursor:
         cursor.execute("set constraints all immediate")
         cursor.execute("set local session_replication_role = replica")
-        cursor.execute(text.format(wallet=wallet.pk, charged=f"chatcmpl_{wallet.pk}_charged", released=f"chatcmpl_{wallet.pk}_released"))
+        cursor.execute(text.format(wallet=wallet.pk, **{name: f"chatcmpl_{wallet.pk}_{name}" for name in ("charged", "released", "open")}))
         assert cursor.rowcount == 1
         cursor.execute("set local session_replication_role = origin")
 
@@ -52,6 +55,7 @@ PLANTED = {
     "update wallets_usagerecord set status = 'released', closed_at = now() where status = 'open' and wallet_id = {wallet}": {
         "held is the sum of the open holds",
         "calls in flight are counted",
+        "an idempotency key has its call",
     },
     f"update wallets_ledgerentry set seq = 7 {CHARGE}": {"seq has no gap"},
     f"update wallets_ledgerentry set balance_after = balance_after + 1 {CHARGE}": {"balance_after follows"},
@@ -85,6 +89,9 @@ PLANTED = {
         "the cost is the sum of its lines"
     },
     f"update wallets_usagerecord set credits_usd_reference = 0.0031 {RECORD}": {"the USD reference is credits / rate"},
+    "update wallets_idempotencykey set answer = null where usage_id = '{charged}'": {"an idempotency key has its call"},
+    "update wallets_idempotencykey set usage_id = '{released}' where usage_id = '{charged}'": {"an idempotency key has its call"},
+    "update wallets_idempotencykey set answer = 'x' where usage_id = '{open}'": {"an idempotency key has its call"},
     f"update wallets_usagerecord set refunded_credits = 1 {RECORD}": {"refunds are the sum of their entries"},
     "insert into wallets_ledgerentry (wallet_id, seq, kind, amount, balance_after, reference, usage_record_id, created_at)"
     " values ({wallet}, 3, 'refund', 1, 18, 'refund:{charged}', '{charged}', now())": {

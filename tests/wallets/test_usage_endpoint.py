@@ -36,6 +36,7 @@ def test_a_call_has_its_receipt(customer):
         "model": "auto",
         "resolved_model": "MiniMax-M2.7",
         "stream": False,
+        "replay_of": None,
         "key_prefix": owner.key.prefix,
         "key_name": "test",
         "request_id": response.headers["x-request-id"],

@@ -1,0 +1,140 @@
+"""A request with an Idempotency-Key: reserved once, and answered again from what was stored, for 24 hours.
+
+The key's row is money's: placed with the hold, given its sealed answer with the charge, gone with a release, each in that very
+statement (wallets/statements.py). So of many requests with one key exactly one runs, a failed one leaves nothing in the way of the
+next, and no answer is stored that was not charged. Here is the rest: the look-up, the record of a replay, and the end of the window.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from celery import shared_task
+from django.db import connection
+
+from contract.canonical_json import canonical
+from contract.errors import ApiError
+from wallets import pool, sealing
+from wallets.holds import Reservation
+
+BATCH = 1000
+
+_FIND = """
+select k.fingerprint = %(fingerprint)s, k.answer,
+       u.id, u.model, u.stream, u.prompt_tokens, u.cached_tokens, u.completion_tokens, u.reasoning_tokens,
+       u.charged_credits, u.credits_usd_reference
+  from wallets_idempotencykey k join wallets_usagerecord u on u.id = k.usage_id
+ where k.wallet_id = %(wallet_id)s and k.digest = %(digest)s and k.expires_at > statement_timestamp()
+"""
+# Closed from the start: no hold, no charge. Repeatable by its id
+_RECORD = """
+insert into wallets_usagerecord (id, wallet_id, request_id, capability, key_id, key_prefix, key_name, model_asked, model, route, stream,
+                                 status, outcome, clause, hold_credits, replay_of, metadata, created_at, closed_at)
+select %(id)s, u.wallet_id, %(request_id)s, u.capability, %(key_id)s, %(key_prefix)s, %(key_name)s, u.model_asked, u.model, u.route,
+       u.stream, 'released', 'replayed', 'replay', 0, u.id, u.metadata, statement_timestamp(), statement_timestamp()
+  from wallets_usagerecord u where u.id = %(replay_of)s
+on conflict (id) do nothing
+"""
+# Whoever has a row at hand is not waited for: the next round takes it
+_ERASE = """
+delete from wallets_idempotencykey where id = any (array(
+    select id from wallets_idempotencykey where expires_at <= statement_timestamp() order by expires_at limit %s for update skip locked))
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyedRequest:
+    """A request that came with an Idempotency-Key, of the account that has the wallet.
+
+    The `key` itself opens the answer and is kept nowhere; the books know `digest` and `fingerprint` (wallets/sealing.py).
+    """
+
+    key: str = field(repr=False)
+    wallet_id: int
+    digest: str
+    fingerprint: str
+
+    @property
+    def reservation(self) -> Reservation:
+        """What goes with the hold, so that no other request with this key runs."""
+        return Reservation(self.digest, self.fingerprint)
+
+    def seal(self, answer: bytes, *, usage_id: str) -> bytes:
+        """The `answer` of the call as it is stored with its charge."""
+        return sealing.seal(answer, key=self.key, usage_id=usage_id, wallet_id=self.wallet_id)
+
+
+def keyed_request(key: str, *, wallet_id: int, method: str, path: str, body: dict[str, Any]) -> KeyedRequest:
+    """The request to `method` and `path` with `body`, parsed JSON, under `key`. It reads the body through: a large one in a thread."""
+    return KeyedRequest(
+        key=key,
+        wallet_id=wallet_id,
+        digest=sealing.digest(key, wallet_id=wallet_id, method=method, path=path),
+        fingerprint=sealing.fingerprint(key, body=canonical(body)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """What a request was answered, and charged: `answer` as it was sealed, the rest from its usage record. Credits; tokens."""
+
+    answer: bytes = field(repr=False)
+    usage_id: str
+    model: str
+    stream: bool
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    reasoning_tokens: int
+    credits: Decimal
+    credits_usd_reference: Decimal
+
+
+async def stored(request: KeyedRequest) -> StoredAnswer | None:
+    """The answer stored for the same request; None if there is none (yet, or any more) and the request is free to run.
+
+    Raises ApiError idempotency_conflict or idempotency_in_progress.
+    """
+    async with pool.connection() as connection:
+        cursor = await connection.execute(
+            _FIND, {"wallet_id": request.wallet_id, "digest": request.digest, "fingerprint": request.fingerprint}
+        )
+        row = await cursor.fetchone()
+    if row is None:
+        return None
+    is_same, answer, usage_id, *charged = row
+    if not is_same:
+        raise ApiError("idempotency_conflict")
+    if answer is None:
+        raise ApiError("idempotency_in_progress")
+    plain = sealing.unseal(answer, key=request.key, usage_id=usage_id, wallet_id=request.wallet_id)
+    return StoredAnswer(plain, usage_id, *charged)
+
+
+async def record(
+    replay_of: StoredAnswer, *, id: str, request_id: str, key_id: int | None = None, key_prefix: str = "", key_name: str = ""
+) -> None:
+    """Put a replay on record as `id`: free, with the request and the key that asked for it."""
+    parameters = {"id": id, "replay_of": replay_of.usage_id, "request_id": request_id}
+    async with pool.connection() as connection:
+        await connection.execute(_RECORD, {**parameters, "key_id": key_id, "key_prefix": key_prefix, "key_name": key_name})
+
+
+def expire() -> int:
+    """Erase the answers and keys whose window is over; returns how many."""
+    erased = 0
+    with connection.cursor() as cursor:
+        more = True
+        while more:
+            cursor.execute(_ERASE, [BATCH])
+            erased += cursor.rowcount
+            more = cursor.rowcount == BATCH
+    return erased
+
+
+@shared_task(name="wallets.expire_answers", ignore_result=True)
+def expire_task() -> None:
+    """Run by beat every 10 minutes."""
+    expire()
