@@ -11,12 +11,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 export VAR
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all check lint types migrations document openapi fmt shell psql logs clean lock
+.PHONY: help run test test-all soak check lint types migrations document openapi fmt shell psql logs clean lock
 
 help:
 	@echo "make run         start beatra on http://127.0.0.1:8000 (PORT=...), its data in var (VAR=...)"
 	@echo "make test        the tests; make test-all adds the slow ones"
 	@echo "make check       all that has to pass: lint, types, migrations, the API document, every test"
+	@echo "make soak        kill everything over and over (ROUNDS=50) and judge the books; bench/SOAK.md has the counts of a long run"
 	@echo "make fmt         format the code"
 	@echo "make openapi     write the API document, docs/openapi.*, from the code"
 	@echo "make shell       Django's shell on the running copy; make psql: its database; make logs: its logs"
@@ -31,6 +32,9 @@ test: .venv/dev.stamp
 
 test-all: test
 	@$(BIN)/python -m pytest -m slow
+
+soak: .venv/dev.stamp
+	@ROUNDS=$${ROUNDS:-50} $(BIN)/python -m pytest tests/faults tests/wallets/test_money_machine.py
 
 check: lint types migrations document
 	@$(MAKE) --no-print-directory test-all

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from django.conf import settings
+from django.core.exceptions import RequestAborted
 
 from catalog.options import as_sent
 from chat import charging
@@ -28,7 +29,7 @@ class Try:
     """One try at a call's route.
 
     `end_at`, by the event loop's clock, is when the time of the whole call is up. Who reads the answer awaits `begun` once its first
-    output has come, and says as `outcome` if we have broken it off.
+    output has come, and says as `outcome` if we have broken it off. `is_sent` once anything has gone to the provider.
     """
 
     upstream_call: UpstreamCall
@@ -37,6 +38,7 @@ class Try:
     is_first: bool
     began: float
     outcome: Literal["answered", "stopped", "cut_by_limit"] = "answered"
+    is_sent: bool = False
 
     def out_of_time(self, reason: str) -> OutOfTime:
         """The error of a limit of ours that is reached. A later try may have been left less time than a route is given."""
@@ -52,6 +54,10 @@ async def attempt(call: Call, fields: dict[str, Any], *, end_at: float, begun: C
     """
     began = time.monotonic()
     line: dict[str, Any] = {"model": call.model.id, "route": call.route.name, "outcome": "internal_error"}
+
+    def sent() -> None:
+        this.is_sent = True
+
     this = Try(
         upstream_call=UpstreamCall(
             route=call.route,
@@ -62,6 +68,7 @@ async def attempt(call: Call, fields: dict[str, Any], *, end_at: float, begun: C
             cache_key=call.cache_key,
             connect_seconds=settings.CHAT_CONNECT_SECONDS,
             total_seconds=max(end_at - asyncio.get_running_loop().time(), 0.0),
+            on_sent=sent,
         ),
         end_at=end_at,
         begun=begun,
@@ -76,6 +83,9 @@ async def attempt(call: Call, fields: dict[str, Any], *, end_at: float, begun: C
         logger.log(logging.ERROR if error.alert else logging.WARNING, "upstream failed: %s", error.reason, extra={"route": call.route.name})
         if call.texts or isinstance(error, OutOfTime):
             await charging.absorb(call)
+        raise
+    except RequestAborted:
+        line["outcome"] = "not_sent"
         raise
     except BaseException:  # a shutdown that can't wait, or a fault of ours, and the provider was at it
         await charging.absorb(call)

@@ -28,7 +28,8 @@ async def held(call: Call) -> AsyncIterator[None]:
         await give_back(call, clause="upstream_failed", error_code=error.code)
         raise refusal(call, error) from None
     except BaseException as error:  # no route is open, an image can't be had, a shutdown can't wait, or a fault of ours
-        await give_back(call, clause="lost" if call.attempts else "not_sent", error_code=_code(error))
+        is_sent = call.attempts and not isinstance(error, RequestAborted)
+        await give_back(call, clause="lost" if is_sent else "not_sent", error_code=_code(error))
         raise
 
 

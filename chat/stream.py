@@ -27,6 +27,7 @@ from contextlib import aclosing
 from typing import Any, Literal
 
 from django.conf import settings
+from django.core.exceptions import RequestAborted
 
 from chat import charging, envelope, lifetime, replays, tries, usage
 from chat.admission import Call
@@ -131,7 +132,7 @@ class Stream:
     async def _pass_on(self, this: Try) -> Cut | None:
         """Pass the provider's output on until it ends, and say how it was cut, if it was.
 
-        Raises `UpstreamError` where nothing of it is charged.
+        Raises `UpstreamError` where nothing of it is charged, RequestAborted where the caller left before anything was sent.
         """
         self._start_over()
         cut: Cut | None = None
@@ -140,6 +141,8 @@ class Stream:
             if not (self._finished and self._finished >= self._begun):
                 raise Failed("the stream ended without a finish reason")
         except (UpstreamError, asyncio.CancelledError) as end:
+            if isinstance(end, _Stopped) and not this.is_sent:
+                raise RequestAborted from None
             if not self._is_complete and (cut := self._cut_by(end)) is None:
                 raise
             if isinstance(end, asyncio.CancelledError) and (task := asyncio.current_task()):

@@ -66,6 +66,8 @@ async def answered(call: Call, ask: Callable[[Try], Awaitable[T]]) -> T:
             if error.final or call.texts:
                 raise
             failure = error
+        except RequestAborted:  # its caller left before this route was asked
+            break
         finally:
             await leave.dropped()  # what was said before counts
     if failure is not None:

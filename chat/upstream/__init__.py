@@ -6,7 +6,7 @@ provider name, id, header or cost of theirs goes through. It makes one request a
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -19,7 +19,8 @@ class UpstreamCall:
 
     `options` are the model's own (`model_options`), checked against its catalog entry. `end_user` and `cache_key` stand for what the
     caller named as `user` and `prompt_cache_key`: digests, sent where a provider has a field for them. A transport keeps to
-    `connect_seconds` itself; `total_seconds` is chat's, and given for libraries that want a limit of their own.
+    `connect_seconds` itself; `total_seconds` is chat's, and given for libraries that want a limit of their own. It calls `on_sent` before
+    anything of the request goes to the provider: one who was only being connected to has nothing to bill.
     """
 
     route: RouteInfo
@@ -30,6 +31,7 @@ class UpstreamCall:
     options: Mapping[str, Any] = field(default_factory=dict)
     end_user: str | None = None
     cache_key: str | None = None
+    on_sent: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ class LiteLLMTransport:
         litellm = await _ready()
         arguments, raw = _arguments(call, litellm), _RawAnswer()
         try:
+            call.on_sent()  # it does not tell when it does
             response = await litellm.acompletion(**arguments, logger_fn=raw)
             sent = response.model_dump(exclude={"usage"}, warnings=False)
         except Exception as error:
@@ -56,6 +57,7 @@ class LiteLLMTransport:
         litellm = await _ready()
         arguments, stream, finish = _arguments(call, litellm), None, None
         try:
+            call.on_sent()  # it does not tell when it does
             stream = await litellm.acompletion(**arguments, stream=True, stream_options={"include_usage": True})
             whitelist = StreamWhitelist()
             async for part in stream:

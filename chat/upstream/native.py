@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import codecs
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
 import aiohttp
 import orjson
+from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
 from chat.upstream import Answer, Chunk, UpstreamCall
@@ -33,6 +34,18 @@ LINGER_SECONDS = 0.1
 DONE = b"[DONE]"
 _NO_EVENT = (b"{", b"[", b"<")
 """How a body begins that is JSON or a page in place of a stream."""
+
+
+class _Body(aiohttp.BytesPayload):
+    """A request's body that tells when it goes out."""
+
+    def __init__(self, value: bytes, *, on_sent: Callable[[], None]) -> None:
+        super().__init__(value, content_type="application/json")
+        self._on_sent = on_sent
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        self._on_sent()
+        await super().write_with_length(writer, content_length)
 
 
 class NativeTransport:
@@ -102,7 +115,7 @@ class NativeTransport:
         try:
             response = await self._session.post(
                 _url(route.base_url),
-                data=body,
+                data=_Body(body, on_sent=call.on_sent),
                 headers={"Authorization": f"Bearer {key}"} if key else None,
                 allow_redirects=False,
                 timeout=_timeout(call.connect_seconds),

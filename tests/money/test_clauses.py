@@ -10,7 +10,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -197,6 +197,27 @@ def test_not_sent_is_a_stream_whose_caller_left_before_a_provider_was_asked(hast
     assert eventually(lambda: bool(owner.records))
     record = assert_free(owner, "not_sent")
     assert (record.attempts, record.error_code) == ([], "")
+
+
+@contextmanager
+def unreachable() -> Iterator[str]:
+    """The base URL of a provider that lets nobody in, and does not say so."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server, ExitStack() as queue:
+        for _ in range(4):
+            before = queue.enter_context(socket.socket())
+            before.setblocking(False)
+            before.connect_ex(server.getsockname())
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/v1"
+
+
+def test_not_sent_is_a_stream_whose_caller_left_while_its_provider_was_connected_to(hasty, customer):
+    """The provider can't bill what it has not heard of."""
+    owner = customer()
+    with unreachable() as base_url:
+        model = priced_model(hasty.v1, base_url=base_url, stoppable=True)
+        leave_after(owner, hasty, ": keep-alive", "hello", model=model)
+        record = assert_free(owner, "not_sent")
+    assert ([line["outcome"] for line in record.attempts], record.error_code) == (["not_sent"], "")
 
 
 def test_left_between_two_tries_it_is_the_failure_of_the_first(site, customer, gate: Gate):

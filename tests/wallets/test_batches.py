@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -11,50 +11,10 @@ from hypothesis import strategies as st
 
 from tests.factories import WalletFactory
 from tests.wallets.calls import charge, giving_back, hold, new_id
+from tests.wallets.model import Model
 from wallets import holds
 from wallets.audit import audit
 from wallets.models import LedgerEntry
-
-
-@dataclass
-class Model:
-    """One wallet, one row at a time."""
-
-    balance: Decimal
-    max_in_flight: int
-    calls: dict[str, list] = field(default_factory=dict)  # usage id: [status, hold, charge]
-    charges: list[Decimal] = field(default_factory=list)
-
-    @property
-    def running(self) -> list[Decimal]:
-        return [amount for status, amount, _ in self.calls.values() if status == "open"]
-
-    def place(self, usage_id: str, amount: Decimal) -> str:
-        if usage_id in self.calls:
-            return "held"
-        if self.balance < amount:
-            return "insufficient"
-        if self.balance - sum(self.running) < amount:
-            return "busy"
-        if len(self.running) >= self.max_in_flight:
-            return "too_many"
-        self.calls[usage_id] = ["open", amount, None]
-        return "held"
-
-    def settle(self, usage_id: str, amount: Decimal) -> str:
-        call = self.calls.get(usage_id, ["unknown", 0, None])
-        if call[0] == "open":
-            call[:] = ["charged", call[1], amount]
-            self.balance -= amount
-            self.charges.append(amount)
-        return "charged" if call[0] == "charged" and call[2] == amount else "closed"
-
-    def release(self, usage_id: str) -> str:
-        call = self.calls.get(usage_id, ["unknown", 0, None])
-        if call[0] == "open":
-            call[0] = "released"
-        return "released" if call[0] == "released" else "closed"
-
 
 credits = st.decimals(min_value=0, max_value=12, places=4) | st.integers(0, 6).map(Decimal)
 # (which wallet, which of its calls, credits): few calls, so that they come again
