@@ -14,8 +14,8 @@ from chat import envelope, lifetime, usage
 from chat.admission import Call, give_back
 from contract.errors import ApiError
 from wallets import committer
-from wallets.committer import InDoubtError
 from wallets.holds import Settled, Settlement
+from wallets.waiting_row import InDoubtError
 
 logger = logging.getLogger(__name__)
 BrokenOff = Literal["stopped", "cut_by_limit"]

@@ -17,8 +17,9 @@ from django.db import connection as django_connection
 
 from tests.factories import WalletFactory
 from tests.wallets.calls import charge, giving_back, hold, now
-from wallets import committer, pool, statements
+from wallets import committer, group_commit, holds, pool, statements, waiting_row
 from wallets.models import UsageRecord
+from wallets.waiting_row import InDoubtError
 
 pytestmark = pytest.mark.usefixtures("clean_books")
 
@@ -232,7 +233,7 @@ def test_credits_that_a_waiting_charge_frees_can_be_held_in_the_same_moment(comm
 
 
 def test_more_holds_than_a_slow_database_could_place_are_refused_at_once(connect, monkeypatch):
-    monkeypatch.setattr(committer, "MOST_WAITING", 3)
+    monkeypatch.setattr(group_commit, "MOST_WAITING", 3)
     wallet = WalletFactory(balance=10)
     locker = connect()
 
@@ -312,7 +313,7 @@ def test_a_charge_that_may_have_been_written_is_asked_for_until_it_is_known(comm
 
 def test_a_charge_that_stays_in_doubt_is_said_to_be(committed, monkeypatch):
     monkeypatch.setattr(committer, "CLOSE_SECONDS", 0.2)
-    monkeypatch.setattr(committer, "DOUBT_SECONDS", 0.2)
+    monkeypatch.setattr(waiting_row, "DOUBT_SECONDS", 0.2)
     wallet = WalletFactory(balance=10)
     one, unsent = hold(wallet, 6), hold(wallet, 1)
 
@@ -325,11 +326,11 @@ def test_a_charge_that_stays_in_doubt_is_said_to_be(committed, monkeypatch):
                 await committer.place(unsent)
                 wire.word, wire.times = one.usage_id.encode(), 1
                 wire.away = True
-                with pytest.raises(committer.InDoubtError):
+                with pytest.raises(InDoubtError):
                     await committer.settle(charge(one, 5))
                 with pytest.raises(psycopg.OperationalError) as certain:
                     await committer.settle(charge(unsent, 1))
-                assert not isinstance(certain.value, committer.InDoubtError)
+                assert not isinstance(certain.value, InDoubtError)
                 wire.away = False
                 monkeypatch.setattr(committer, "CLOSE_SECONDS", 20)
                 return (await committer.release(giving_back(one))).kind, (await committer.release(giving_back(unsent))).kind
@@ -372,6 +373,112 @@ def test_a_lock_that_never_ends_is_given_up_on(connect, monkeypatch):
     assert UsageRecord.objects.filter(wallet=wallet).count() == 1
 
 
+@pytest.fixture
+def slow_to_connect(monkeypatch):
+    """An event without which nobody gets a connection."""
+    connecting = pool.connect
+    let_through = asyncio.Event()
+
+    async def connect(**settings):
+        await let_through.wait()
+        return await connecting(**settings)
+
+    monkeypatch.setattr(pool, "connect", connect)
+    return let_through
+
+
+def test_a_hold_that_was_given_up_while_there_was_no_connection_is_not_placed(committed, monkeypatch, slow_to_connect):
+    monkeypatch.setattr(committer, "PLACE_SECONDS", 0.1)
+    wallet = WalletFactory(balance=10)
+
+    async def work():
+        with pytest.raises(psycopg.OperationalError):
+            await committer.place(hold(wallet, 3))
+        slow_to_connect.set()
+        monkeypatch.setattr(committer, "PLACE_SECONDS", 20)
+        return (await committer.place(hold(wallet, 10))).kind
+
+    assert on_a_pool(work) == "held"
+    assert now(wallet) == (10, 10, 1)
+
+
+def test_a_charge_that_was_given_up_while_there_was_no_connection_is_not_made(committed, monkeypatch, slow_to_connect):
+    wallet = WalletFactory(balance=10)
+    one = hold(wallet, 3)
+    holds.place([one])
+
+    async def work():
+        monkeypatch.setattr(committer, "CLOSE_SECONDS", 0.1)
+        with pytest.raises(psycopg.OperationalError) as certain:
+            await committer.settle(charge(one, 3))
+        assert not isinstance(certain.value, InDoubtError)
+        slow_to_connect.set()
+        monkeypatch.setattr(committer, "CLOSE_SECONDS", 20)
+        return (await committer.release(giving_back(one))).kind
+
+    assert on_a_pool(work) == "released"
+    assert now(wallet) == (10, 0, 0)
+
+
+def test_while_a_table_is_locked_charges_wait_and_those_given_up_are_not_made(connect, monkeypatch):
+    """As by a migration that takes its time."""
+    wallet = WalletFactory(balance=100, max_in_flight=100)
+    locker = connect()
+    calls = [hold(wallet, 1) for _ in range(40)]
+
+    async def work():
+        assert {(await committer.place(one)).kind for one in calls} == {"held"}
+        with locker.transaction():
+            locker.execute("lock table wallets_ledgerentry in share mode")
+            patient = [asyncio.create_task(committer.settle(charge(one, 1))) for one in calls[::2]]
+            await asyncio.sleep(0)
+            monkeypatch.setattr(committer, "CLOSE_SECONDS", 0.5)
+            given_up = await asyncio.gather(*(committer.settle(charge(one, 1)) for one in calls[1::2]), return_exceptions=True)
+            assert {type(error) for error in given_up} == {psycopg.OperationalError}
+            assert not any(task.done() for task in patient)
+        monkeypatch.setattr(committer, "CLOSE_SECONDS", 20)
+        assert {(await task).kind for task in patient} == {"charged"}
+        assert {(await committer.release(giving_back(one))).kind for one in calls[1::2]} == {"released"}
+
+    on_a_pool(work)
+    assert now(wallet) == (80, 0, 0)
+
+
+def test_after_the_end_of_a_process_nothing_is_taken(committed):
+    wallet = WalletFactory(balance=10)
+
+    async def work():
+        await committer.stop()
+        with pytest.raises(psycopg.OperationalError, match="stopping"):
+            await committer.place(hold(wallet, 1))
+
+    on_a_pool(work)
+    assert now(wallet) == (10, 0, 0)
+
+
+def test_a_charge_in_mid_air_at_the_end_of_a_process_is_in_doubt(connect, monkeypatch):
+    monkeypatch.setattr(committer, "STOP_SECONDS", 0.05)
+    wallet = WalletFactory(balance=10)
+    one = hold(wallet, 3)
+    locker, watcher = connect(), connect()
+
+    async def work():
+        await committer.place(one)
+        with locker.transaction():
+            locker.execute("lock table wallets_ledgerentry in share mode")
+            settling = asyncio.create_task(committer.settle(charge(one, 2)))
+            while not watcher.execute(f"{MINE} and wait_event_type = 'Lock'").fetchone():
+                await asyncio.sleep(0.005)
+            await committer.stop()
+        with pytest.raises(InDoubtError):
+            await settling
+
+    monkeypatch.setattr(group_commit, "LOCK_TIMEOUT", "5s")
+    on_a_pool(work)
+    assert now(wallet) in ((10, 3, 1), (8, 0, 0))
+    holds.release([giving_back(one)])
+
+
 def test_a_caller_that_is_gone_leaves_no_statement_behind(connect):
     """A hold that waits for its wallet ends with the connection that asked for it: it can't come true after its caller gave it up."""
     wallet = WalletFactory(balance=10)
@@ -398,7 +505,8 @@ def test_a_caller_that_is_gone_leaves_no_statement_behind(connect):
     assert now(wallet) == (10, 0, 0)
 
 
-def test_without_the_pool_it_says_what_is_missing(committed):
+def test_without_the_pool_it_says_what_is_missing(committed, monkeypatch):
+    monkeypatch.setattr(committer, "_committer", None)
     with pytest.raises(RuntimeError, match="lifespan"):
         asyncio.run(committer.place(hold(1, 1)))
 
