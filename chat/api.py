@@ -61,6 +61,11 @@ class ChatCompletions(ChatView):
 
 
 async def _answered(call: Call) -> HttpResponseBase:
+    request = asyncio.current_task()
+    if request is not None and request.cancelling():
+        # The caller left, and an await has kept it to itself: before Python 3.12 asyncio.wait_for, which psycopg waits with, can do that.
+        # Nobody would tell the call any more.
+        raise asyncio.CancelledError
     return await (_streamed if call.request.stream else _whole)(call)
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 from django.db.models import F
 
+from chat import api
 from tests.contract.wire import eventually
 from tests.customer import Customer
 from tests.gate import Gate, assert_nothing_held, calling, closed
@@ -105,3 +108,18 @@ def test_a_process_killed_in_mid_call_costs_the_customer_nothing(site: Any, cust
     assert (record.status, record.clause, record.charged_credits) == ("released", "lost", 0)
     assert owner.wallet.balance == Decimal(1000)
     assert_nothing_held(owner)
+
+
+def test_a_leaving_that_an_await_has_kept_to_itself_ends_the_request_all_the_same():
+    """As asyncio.wait_for does before Python 3.12, when what it waited for comes at the same moment."""
+
+    async def request() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+        await api._answered(cast(Any, None))  # no call is looked at
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(request())

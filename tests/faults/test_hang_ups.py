@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
@@ -34,6 +35,7 @@ from wallets.models import UsageRecord
 pytestmark = pytest.mark.slow
 
 CALLERS = 200
+REQUEST_ID = re.compile(r'"request_id":"([^"]+)"')
 INPUT_USD, OUTPUT_USD, MARKUP = Decimal("0.000001"), Decimal("0.000002"), 1500
 
 
@@ -70,7 +72,7 @@ class Caller:
 
     @property
     def headers(self) -> dict[str, str]:
-        return {**self.owner.headers, **({"Idempotency-Key": self.name} if self.keyed else {})}
+        return {**self.owner.headers, "X-Request-Id": self.name, **({"Idempotency-Key": self.name} if self.keyed else {})}
 
     async def ask_and_leave(self, session: aiohttp.ClientSession, gate: Gate) -> None:
         url = f"{self.owner.v1}/chat/completions"
@@ -159,6 +161,16 @@ def assert_receipt(caller: Caller, record: UsageRecord, provided: dict[str, Any]
         assert caller.sent is None or record.clause == "drained", who
 
 
+def names_of(records: Iterable[UsageRecord]) -> set[str]:
+    return {record.metadata["call"] for record in records}
+
+
+def requests_ended(stack: Stack) -> set[str]:
+    """The ids of the requests whose line is in a log: it is written when the request has ended, its caller's leaving included."""
+    lines = (line for web in stack.webs for line in web.log.splitlines())
+    return {found[1] for line in lines if '"duration_ms":' in line and (found := REQUEST_ID.search(line))}
+
+
 async def all_of_them(callers: list[Caller], ask: Callable[[Caller, aiohttp.ClientSession], Any]) -> list[Any]:
     connector = aiohttp.TCPConnector(limit=0, force_close=True)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(120)) as session:
@@ -181,10 +193,12 @@ def hang_up_all(stack: Stack, owners: list[Customer], models: dict[bool, str], *
     callers = some_callers(rng, owners, models)
     asyncio.run(all_of_them(callers, lambda caller, session: caller.ask_and_leave(session, gate)))
 
+    in_midst = {caller.name for caller in callers if caller.sent is not None}
     stopped = {caller.name for caller in callers if caller.may_be_stopped}
     records = UsageRecord.objects.filter(wallet__account__in=[owner.account for owner in owners])
     try:
-        assert eventually(lambda: not [r for r in records.filter(status="open") if r.metadata["call"] in stopped], seconds=30)
+        assert eventually(lambda: not stopped & names_of(records.filter(status="open")), seconds=30)
+        assert eventually(lambda: in_midst & names_of(records.all()) <= requests_ended(stack), seconds=30), "nobody saw them leave"
     finally:
         gate.open()
     wait_until_settled(owners)
