@@ -24,7 +24,7 @@ import psycopg
 from psycopg.errors import LockNotAvailable, QueryCanceled, UniqueViolation
 
 from wallets import pool, statements
-from wallets.statements import Statement
+from wallets.batch import Statement
 from wallets.waiting_row import InDoubtError, WaitingRow
 
 logger = logging.getLogger(__name__)

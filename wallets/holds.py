@@ -19,6 +19,7 @@ import psycopg
 from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
 
 from wallets import statements
+from wallets.batch import Statement
 from wallets.models.wallet import LOCK_TIMEOUT
 from wallets.money import is_amount
 
@@ -255,7 +256,7 @@ R = TypeVar("R", bound=_Row)
 A = TypeVar("A")
 
 
-def _ask(statement: statements.Statement[R], rows: Sequence[R], read: Callable[[Sequence[Any]], A]) -> list[A]:
+def _ask(statement: Statement[R], rows: Sequence[R], read: Callable[[Sequence[Any]], A]) -> list[A]:
     """Put `rows` to `statement` until each has its answer; every pass answers at least one, so it ends."""
     answers: dict[int, A] = {}
     waiting = list(enumerate(rows))

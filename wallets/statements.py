@@ -1,7 +1,6 @@
 """The statements that move held and charged credits: place, move, settle, release. One request or a batch, the same text.
 
-Each takes its rows in order of arrival as one JSON text, an array of objects, which the `r` part reads and casts: one parameter, one
-prepared plan, and a tenth of what psycopg's arrays cost the process. What each does, in prose:
+Each takes its rows in order of arrival (wallets/batch.py). What each does, in prose:
 
 0. Lock the wallets of the batch, lowest id first. A statement sees a snapshot taken before it got the locks, but a locked row as
    it is now: so amounts come from the locked wallets (`l`), and a record is closed by an UPDATE that looks at it again.
@@ -12,8 +11,7 @@ Answers are those of handling the rows one after another. What one pass can't te
 again; every pass decides at least one row of each wallet. With `skip_locked` the rows of a wallet that another transaction has
 locked are answered `locked` and nothing is done about them, so that one busy wallet stalls nobody.
 
-Records are found by their primary key, by `= any (array(...))`: while the planner knows little of a table it would read all of it for
-a join. `wallet_id + 0`, and `closed_at` for an open one, keep it from the indexes by wallet and of open records.
+`wallet_id + 0`, and `closed_at` for an open record, keep the planner from the indexes by wallet and of open records.
 Nothing here is newer than PostgreSQL 14.
 """
 
@@ -21,88 +19,16 @@ Nothing here is newer than PostgreSQL 14.
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from decimal import Decimal
-from operator import attrgetter
-from typing import Any, Generic, TypeVar
+from typing import Any, Final
 
-import orjson
-
+from wallets.batch import FOUND, IS_THERE, Statement, records, rows, wallets
 from wallets.rates import rate_in_force
 
-AGAIN = "again"
-LOCKED = "locked"
-NO_RATE = "no_rate"
+AGAIN: Final = "again"
+LOCKED: Final = "locked"
+NO_RATE: Final = "no_rate"
 # For how long an Idempotency-Key stands for the call it came with, counted from that call's beginning
-KEY_HOURS = 24
-R = TypeVar("R")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Statement(Generic[R]):
-    """SQL text over the columns (name: PostgreSQL type) of rows of dataclass R; answers come in the order of the rows.
-
-    `text` has psycopg's %s for the rows, `raw` PostgreSQL's own $1 for cursors that leave a text as it is.
-    """
-
-    text: str
-    columns: Mapping[str, str]
-    raw: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "raw", self.text.replace("%s", "$1"))
-
-    def parameters(self, rows: Sequence[R]) -> list[str]:
-        """`rows` as the statement's one parameter. Raises TypeError for a value that JSON can't hold."""
-        values = attrgetter(*self.columns)
-        return [orjson.dumps([dict(zip(self.columns, values(row), strict=True)) for row in rows], default=_text).decode()]
-
-
-def _text(value: Any) -> str:
-    """What JSON has no type for: an amount, bytes."""
-    if isinstance(value, Decimal):
-        return str(value)
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    raise TypeError(f"a {type(value).__name__} is no value of a statement")
-
-
-def _rows(columns: Mapping[str, str]) -> str:
-    """The `r` part: the batch as rows with their order `ord`; `first` is false where a usage id comes again in it.
-
-    A cast to varchar(n) cuts what is longer: a long label is never a reason to fail a charge.
-    """
-    read = ", ".join(f"{name} {'text' if 'char' in kind else kind}" for name, kind in columns.items())
-    cast = ", ".join(f"{name}::{kind} as {name}" if "char" in kind else name for name, kind in columns.items())
-    return f"""r as materialized (
-    select {cast}, ord, row_number() over (partition by usage_id order by ord) = 1 as first
-      from rows from (json_to_recordset(%s::json) as ({read})) with ordinality as t({", ".join(columns)}, ord)
-)"""
-
-
-def _wallets(*, skip_locked: bool) -> str:
-    """The `l` part: the batch's wallets as they are now, locked. NO KEY: rows that only refer to a wallet need not wait."""
-    return f"""l as materialized (
-    select id, balance, held, in_flight, max_in_flight, entries from wallets_wallet
-     where id = any (array(select wallet_id from r)) order by id for no key update{" skip locked" if skip_locked else ""}
-)"""
-
-
-# Told from one that is locked by somebody else
-_IS_THERE = "exists (select from wallets_wallet w where w.id = r.wallet_id)"
-
-# Whatever the planner believes of a table, it goes by the index of these
-_FOUND = "u.id = any (array(select usage_id from r))"
-
-
-def _records(*columns: str) -> str:
-    """The `u` part: the batch's usage records as they were when the statement began."""
-    return f"""u as materialized (
-    select {", ".join(("id", "wallet_id", "status", *columns))} from wallets_usagerecord u where {_FOUND}
-)"""
-
+KEY_HOURS: Final = 24
 
 PLACE_COLUMNS = {
     "usage_id": "text",
@@ -141,7 +67,7 @@ def place(*, skip_locked: bool = False) -> Statement[Any]:
     `conflict`, `replay` or `in_progress` whatever the wallet has. Of several in a batch the first decides, the others are `again`; so
     is one that was taken since the snapshot: the insert has met it, and the next statement sees it.
     """
-    text = f"""with {_rows(PLACE_COLUMNS)},
+    text = f"""with {rows(PLACE_COLUMNS)},
 k as materialized (
     select r.*, key_digest = '' or row_number() over (partition by wallet_id, key_digest order by ord) = 1 as first_of_key from r
 ),
@@ -157,7 +83,7 @@ taken as materialized (
     select r.ord, i.fingerprint = r.key_fingerprint as same, i.answered
       from r join i on i.wallet_id = r.wallet_id and i.digest = r.key_digest and i.usage_id is distinct from r.usage_id
 ),
-{_wallets(skip_locked=skip_locked)},
+{wallets(skip_locked=skip_locked)},
 x as materialized (
     select k.*,
            sum(k.credits) over w <= l.balance - l.held and l.in_flight + count(*) over w <= l.max_in_flight as ok
@@ -199,7 +125,7 @@ select r.usage_id,
             when not taken.same then 'conflict'
             when taken.answered then 'replay'
             when taken.ord is not null then 'in_progress'
-            when l.id is null then case when {_IS_THERE} then '{LOCKED}' else 'unknown_wallet' end
+            when l.id is null then case when {IS_THERE} then '{LOCKED}' else 'unknown_wallet' end
             when x.ok or not r.first_of_key then '{AGAIN}'
             when r.credits <= l.balance - coalesce(up.held, l.held)
                  and coalesce(up.in_flight, l.in_flight) < l.max_in_flight then '{AGAIN}'
@@ -237,9 +163,9 @@ def move(*, skip_locked: bool = False) -> Statement[Any]:
     carried. One row of each wallet is decided in a pass: what one gives back the next may need. A record that is closed, or was moved
     since this statement's snapshot, is not touched.
     """
-    text = f"""with {_rows(MOVE_COLUMNS)},
-{_records("hold_credits")},
-{_wallets(skip_locked=skip_locked)},
+    text = f"""with {rows(MOVE_COLUMNS)},
+{records("hold_credits")},
+{wallets(skip_locked=skip_locked)},
 x as materialized (
     select r.*, u.hold_credits as credits_before, r.credits <= greatest(u.hold_credits, u.hold_credits + l.balance - l.held) as ok
       from (select r.*, row_number() over (partition by wallet_id order by ord) = 1 as first_of_wallet from r where r.first) r
@@ -251,7 +177,7 @@ moved as (
     update wallets_usagerecord u
        set hold_credits = x.credits, model = x.model, route = x.route, credits_per_litellm_usd = x.credits_per_litellm_usd,
            price_version = x.price_version
-      from x where x.ok and {_FOUND} and u.id = x.usage_id and u.closed_at is null and u.hold_credits = x.credits_before
+      from x where x.ok and {FOUND} and u.id = x.usage_id and u.closed_at is null and u.hold_credits = x.credits_before
     returning u.id, u.wallet_id, x.credits - x.credits_before as more
 ),
 up as (
@@ -260,7 +186,7 @@ up as (
 )
 select r.usage_id,
        case when moved.id is not null then 'held'
-            when l.id is null and {_IS_THERE} then '{LOCKED}'
+            when l.id is null and {IS_THERE} then '{LOCKED}'
             when u.status is distinct from 'open' then 'closed'
             when x.ok or x.usage_id is null then '{AGAIN}'
             when l.balance < r.credits then 'insufficient'
@@ -312,9 +238,9 @@ def settle(*, skip_locked: bool = False) -> Statement[Any]:
     rate is in force: it is left open, a receipt without its reference is not written. The sealed `answer` goes to the record's
     Idempotency-Key.
     """
-    text = f"""with {_rows(SETTLE_COLUMNS)},
-{_records("charged_credits, credits_per_usd_rate, credits_usd_reference")},
-{_wallets(skip_locked=skip_locked)},
+    text = f"""with {rows(SETTLE_COLUMNS)},
+{records("charged_credits, credits_per_usd_rate, credits_usd_reference")},
+{wallets(skip_locked=skip_locked)},
 rate as materialized (
     select l.id,
            {rate_in_force("l.id")} as value
@@ -334,7 +260,7 @@ closed as (
            completion_tokens = x.completion_tokens, reasoning_tokens = x.reasoning_tokens,
            estimated = x.estimated, alert = x.alert, attempts = x.attempts,
            latency_ms = x.latency_ms, first_output_ms = x.first_output_ms
-      from x where {_FOUND} and u.id = x.usage_id and u.wallet_id + 0 = x.wallet_id and u.closed_at is null
+      from x where {FOUND} and u.id = x.usage_id and u.wallet_id + 0 = x.wallet_id and u.closed_at is null
     returning u.id, u.wallet_id, u.hold_credits, u.charged_credits, u.credits_per_usd_rate, u.credits_usd_reference, x.ord
 ),
 c as materialized (
@@ -360,7 +286,7 @@ up as (
 )
 select r.usage_id,
        case when c.id is not null then 'charged'
-            when l.id is null and {_IS_THERE} then '{LOCKED}'
+            when l.id is null and {IS_THERE} then '{LOCKED}'
             when u.status = 'open' then case when rate.value is null then '{NO_RATE}' else '{AGAIN}' end
             when u.status = 'charged' and u.charged_credits = r.credits then 'charged'
             else 'closed' end,
@@ -389,15 +315,15 @@ RELEASE_COLUMNS = {
 
 def release(*, skip_locked: bool = False) -> Statement[Any]:
     """Ends without a charge: (usage_id, verdict) each. `again` as in settle. The record's Idempotency-Key goes: a retry may run."""
-    text = f"""with {_rows(RELEASE_COLUMNS)},
-{_records()},
-{_wallets(skip_locked=skip_locked)},
+    text = f"""with {rows(RELEASE_COLUMNS)},
+{records()},
+{wallets(skip_locked=skip_locked)},
 closed as (
     update wallets_usagerecord u
        set status = 'released', closed_at = statement_timestamp(), clause = r.clause, outcome = r.outcome, error_code = r.error_code,
            attempts = r.attempts, absorbed_cost_usd = r.absorbed_cost_usd, latency_ms = r.latency_ms
       from r join l on l.id = r.wallet_id
-     where r.first and {_FOUND} and u.id = r.usage_id and u.wallet_id + 0 = r.wallet_id and u.closed_at is null
+     where r.first and {FOUND} and u.id = r.usage_id and u.wallet_id + 0 = r.wallet_id and u.closed_at is null
     returning u.id, u.wallet_id, u.hold_credits, r.ord
 ),
 key as (
@@ -411,7 +337,7 @@ up as (
 )
 select r.usage_id,
        case when c.id is not null then 'released'
-            when l.id is null and {_IS_THERE} then '{LOCKED}'
+            when l.id is null and {IS_THERE} then '{LOCKED}'
             when u.status = 'open' then '{AGAIN}'
             when u.status = 'released' then 'released'
             else 'closed' end

@@ -16,8 +16,8 @@ from django.db import connection as django_connection
 from tests.factories import WalletFactory
 from tests.wallets.calls import charge, giving_back, hold, now
 from wallets import statements
+from wallets.batch import Statement
 from wallets.models import LedgerEntry, UsageRecord
-from wallets.statements import Statement
 from wallets.sweeper import sweep
 
 pytestmark = pytest.mark.usefixtures("clean_books")

@@ -9,6 +9,7 @@ from django.db import IntegrityError, OperationalError
 from tests.factories import WalletFactory
 from tests.wallets.calls import charge, giving_back, hold, moving, new_id, now
 from wallets import holds, pool, statements
+from wallets.batch import Statement
 from wallets.holds import Hold, Release, Settlement
 from wallets.models import LedgerEntry, UsageRecord, Wallet
 
@@ -185,7 +186,7 @@ class TestRelease:
         assert kinds(holds.place([hold(wallet, 10)])) == ["held"]
 
 
-def run(connection: psycopg.Connection, statement: statements.Statement, rows: list[Hold | Settlement | Release]) -> list[str]:
+def run(connection: psycopg.Connection, statement: Statement, rows: list[Hold | Settlement | Release]) -> list[str]:
     return [row[1] for row in connection.execute(statement.text, statement.parameters(rows)).fetchall()]
 
 
