@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import connection
 
 from tests.factories import WalletFactory
+from tests.relay import Relay
 from tests.wallets.calls import charge, hold, new_id, now
 from wallets import heartbeat, holds, pool
 from wallets.models import Process, UsageRecord
@@ -126,10 +127,6 @@ class TestSweep:
         assert entry["schedule"] == EVERY_SECONDS
         assert GONE_SECONDS + EVERY_SECONDS < 30
         assert sweep_task.__module__ in settings.CELERY_IMPORTS
-
-    def test_two_tries_to_renew_fit_into_its_patience(self):
-        tries = heartbeat.RENEW_SECONDS + 2 * heartbeat.TRY_SECONDS + heartbeat.RETRY_SECONDS
-        assert tries < GONE_SECONDS
 
     def test_beat_runs_it_and_after_a_gap_the_living_get_time_to_be_seen(self):
         wallet = WalletFactory(balance=10)
@@ -260,3 +257,52 @@ def test_a_beat_that_hangs_is_given_up_for_another(connect, monkeypatch, caplog)
             await pool.close()
 
     asyncio.run(work())
+
+
+@pytest.fixture
+def relay():
+    """Before the database."""
+    database = settings.DATABASES["default"]
+    relay = Relay(database["HOST"], int(database["PORT"] or 5432))
+    yield relay
+    relay.cut()
+
+
+def test_a_database_that_is_heard_no_more_costs_a_try_and_no_wait_for_its_end(connect, relay, monkeypatch, caplog):
+    """psycopg, which ends the try, asks the server to cancel and hears it out: that must not put off the next one."""
+    monkeypatch.setattr(heartbeat, "RENEW_SECONDS", 0.05)
+    monkeypatch.setattr(heartbeat, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(heartbeat, "TRY_SECONDS", 1)
+    other = connect()
+    monkeypatch.setitem(settings.DATABASES["default"], "HOST", "127.0.0.1")
+    monkeypatch.setitem(settings.DATABASES["default"], "PORT", relay.port)
+
+    async def work():
+        await pool.open()
+        try:
+            process = await heartbeat.start()
+
+            def last_seen():
+                return other.execute("select seen_at from wallets_process where id = %s", [process]).fetchone()
+
+            async def beats():
+                before = last_seen()
+                while last_seen() == before:
+                    await asyncio.sleep(0.02)
+
+            async with asyncio.timeout(60):
+                await beats()
+                relay.mute()
+                while "a heartbeat was missed: TimeoutError" not in caplog.text:
+                    await asyncio.sleep(0.02)
+                relay.unmute()
+                await beats()
+        finally:
+            await heartbeat.stop()
+            await pool.close()
+            assert not [task for task in asyncio.all_tasks() if task.get_name() == "a heartbeat"]
+
+    asyncio.run(work())
+    said = [record.name for record in caplog.records if record.name in ("wallets.heartbeat", "psycopg")]
+    assert "psycopg" in said, "the try that hung was ended"
+    assert said[0] == "wallets.heartbeat", "it was given up before"
