@@ -102,7 +102,7 @@ def test_a_wallet_below_zero(caplog):
 
 def test_a_call_that_is_open_for_longer_than_any_may_last(caplog, settings):
     wallet = WalletFactory(balance=100)
-    stuck, _ = opened(wallet, seconds_ago=3700), opened(wallet, seconds_ago=3590)
+    stuck, _ = opened(wallet, seconds_ago=1600), opened(wallet, seconds_ago=1490)
     assert [record.pk for record in alerts.never_ended()] == [stuck]
     line = logged(caplog)["never ended"]
     assert (line["count"], line["calls"]) == (1, stuck)
