@@ -1,8 +1,8 @@
 """Ends open usage records whose process is gone: clause `lost`, hold given back, nothing charged.
 
 A process is gone when its row was not renewed for GONE_SECONDS by the database's clock (wallets/heartbeat.py). With a sweep every 5 s
-(settings.CELERY_BEAT_SCHEDULE), what it held is free again within 30 s of its death. A record that is open for longer than any call may last is ended
-too: its own process could not record how it ended.
+(settings.CELERY_BEAT_SCHEDULE), what it held is free again within 30 s of its death. A record that is open for longer
+than any call may last is ended too: its own process could not record how it ended.
 
 A living process may look dead:
 
