@@ -2,7 +2,7 @@
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import quote, unquote
-from django.db.models import Q
+from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.http import Http404
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -14,7 +14,7 @@ from unfold.decorators import action, display
 from accounts.look_only_admin import BoundedList, LookOnly
 from wallets import editing, ledger, refunds
 from wallets.forms import MoveForm, RateForm, RefundForm, WalletSelect
-from wallets.models import AuditRun, CreditsPerUsdRate, LedgerEntry, UsageRecord, Wallet
+from wallets.models import AuditRun, CreditsPerUsdRate, IdempotencyKey, LedgerEntry, UsageRecord, Wallet
 from wallets.money import as_text
 
 
@@ -220,6 +220,38 @@ class UsageRecordAdmin(BooksAdmin):
             "opts": self.opts,
         }
         return TemplateResponse(request, "admin/reason.html", context)
+
+
+@admin.register(IdempotencyKey)
+class IdempotencyKeyAdmin(BooksAdmin):
+    """Which calls have a key and until when. The digests and the sealed answer are nobody's to look at, and are not even read."""
+
+    list_display = ["usage_id", "created_at", "wallet_of", "expires_at", "is_answered"]
+    list_display_links = ["usage_id"]
+    fields = ["usage", "wallet", "created_at", "expires_at", "is_answered"]
+    list_select_related = ["wallet__account__user"]
+    ordering = ["-id"]
+    search_fields = ["usage"]  # how it is searched: get_search_results
+    search_help_text = "The id of a call or its beginning, or an account's email address"
+
+    def get_queryset(self, request):
+        answered = ExpressionWrapper(Q(answer__isnull=False), output_field=BooleanField())
+        return super().get_queryset(request).defer("digest", "fingerprint", "answer").annotate(answered=answered)
+
+    def found_by(self, term):
+        return Q(usage__id__startswith=term)
+
+    @display(description="call")
+    def usage_id(self, key):
+        return str(key)
+
+    @display(description="wallet")
+    def wallet_of(self, key):
+        return key.wallet.account
+
+    @display(description="answered", boolean=True)
+    def is_answered(self, key):
+        return key.answered
 
 
 @admin.register(CreditsPerUsdRate)

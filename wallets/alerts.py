@@ -1,4 +1,5 @@
-"""What staff must look at, computed from the books: on the admin's front page, and by beat as one line of ERROR for each kind.
+"""What staff must look at, computed from the books: on the admin's front page, and by beat as a line of ERROR for each kind
+that comes up or is another than it was, and once an hour while it stays as it is.
 
 flagged       calls whose usage or cost could not be trusted (`UsageRecord.alert`), of the last RECENT
 absorbed      accounts whose failed tries have cost us more than settings.ABSORBED_ALERT_USD, of the last RECENT
@@ -10,13 +11,15 @@ never ended   calls open for longer than any may last: the sweeper, which ends s
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from celery import shared_task
 from django.conf import settings
+from django.core.cache import cache
 from django.db.models import Count, QuerySet, Sum
 from django.utils import timezone
 
@@ -26,6 +29,9 @@ from wallets.models import UsageRecord, UsageStatus, Wallet
 RECENT = timedelta(days=1)
 # In one line of the log
 NAMED = 10
+# Of a kind that stays as it is, the next line. What was said last is in the cache: where that is lost a line is said again
+AGAIN_SECONDS = 3600
+SAID = "wallets.alerts.said"
 
 logger = logging.getLogger(__name__)
 
@@ -87,16 +93,27 @@ def below_zero() -> QuerySet[Wallet]:
 
 
 def never_ended() -> QuerySet[UsageRecord]:
-    """The calls that should have been ended, the oldest first. The sweeper gets a minute for it."""
-    latest = timezone.now() - timedelta(seconds=sweeper.longest_seconds() + 60)
-    return UsageRecord.objects.filter(status=UsageStatus.OPEN, created_at__lt=latest).order_by("created_at", "id")
+    """The calls that should have been ended, the oldest first."""
+    return UsageRecord.objects.filter(status=UsageStatus.OPEN, created_at__lt=latest_to_end()).order_by("created_at", "id")
+
+
+def latest_to_end() -> datetime:
+    """An open call that began before this should have been ended. The sweeper gets a minute for it."""
+    return timezone.now() - timedelta(seconds=sweeper.longest_seconds() + 60)
 
 
 @shared_task(name="wallets.alerts", ignore_result=True)
 def alerts_task() -> None:
-    """Run by beat every 5 minutes: one line for each kind that is up. Ids and counts, nobody's data."""
+    """Run by beat every 5 minutes: one line for each kind with something new to say. Ids and counts, nobody's data."""
+    now, said = time.time(), cache.get(SAID, {})
+    kept = {}
     for kind, facts in up():
-        logger.error("staff must look: %s", kind, extra={"alert": kind, **facts})
+        last, at = said.get(kind, (None, 0.0))
+        if facts != last or now - at >= AGAIN_SECONDS:
+            logger.error("staff must look: %s", kind, extra={"alert": kind, **facts})
+            at = now
+        kept[kind] = facts, at
+    cache.set(SAID, kept, timeout=2 * AGAIN_SECONDS)
 
 
 def up() -> Iterator[tuple[str, dict[str, str | int]]]:

@@ -1,8 +1,8 @@
 """Ends open usage records whose process is gone: clause `lost`, hold given back, nothing charged.
 
-A process is gone when its row was not renewed for GONE_SECONDS by the database's clock (wallets/heartbeat.py). With a sweep every
-EVERY_SECONDS, what it held is free again within 30 s of its death. A record that is open for longer than any call may last is ended
-too: its own process could not record how it ended.
+A process is gone when its row was not renewed for GONE_SECONDS by the database's clock (wallets/heartbeat.py). With a sweep every 5 s
+(settings.CELERY_BEAT_SCHEDULE), what it held is free again within 30 s of its death. A record that is open for longer
+than any call may last is ended too: its own process could not record how it ended.
 
 A living process may look dead:
 
@@ -27,14 +27,14 @@ from django.db import connection
 from wallets import holds
 from wallets.models import UsageClause
 
-EVERY_SECONDS = 5
 # Three renewals missed, and a fourth on its way
 GONE_SECONDS = 20
 # Sweeps further apart than this did not watch meanwhile; then two renewals' time must pass before anybody is given up
 GAP_SECONDS = 15
 WATCHED_SECONDS = 10
-# Beyond CHAT_TOTAL_SECONDS, which counts for one try: others before it, a client that reads slowly, a charge that waits
-LONGEST_MARGIN_SECONDS = 3000
+# Beyond CHAT_TOTAL_SECONDS, which is for all tries: a charge in doubt (committer.CLOSE_SECONDS and DOUBT_SECONDS, 620 together), images
+# that are fetched, a client that reads slowly
+LONGEST_MARGIN_SECONDS = 900
 FORGET_SECONDS = 86_400
 BATCH = 500
 
@@ -100,7 +100,7 @@ def _lost(after: str, *, gone_seconds: float) -> list[tuple[str, int]]:
 
 @shared_task(name="wallets.sweep", ignore_result=True)
 def sweep_task() -> None:
-    """Run by beat every EVERY_SECONDS."""
+    """Run by beat (settings.CELERY_BEAT_SCHEDULE)."""
     if watched_seconds() >= WATCHED_SECONDS:
         sweep()
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,7 +18,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from wallets import alerts, last_audit, money, sweeper
+from wallets import alerts, last_audit, money
 from wallets.models import AuditRun, UsageRecord, Wallet
 
 # Of a matter with many rows; the rest is behind its link
@@ -94,7 +93,6 @@ def _of_calls() -> Iterator[Matter]:
             url=_list(UsageRecord, absorbed_cost_usd__gt=0, **recent),
         )
     if count := alerts.never_ended().count():
-        latest = timezone.now() - timedelta(seconds=sweeper.longest_seconds())
         yield Matter(
             title="Calls that were never ended",
             means="They are open for longer than any call may last, and their credits are held. Does a worker with beat run?",
@@ -106,7 +104,7 @@ def _of_calls() -> Iterator[Matter]:
                 ],
             },
             count=count,
-            url=_list(UsageRecord, status__exact="open", created_at__lt=latest.isoformat(timespec="seconds")),
+            url=_list(UsageRecord, status__exact="open", created_at__lt=alerts.latest_to_end().isoformat(timespec="seconds")),
         )
 
 

@@ -22,6 +22,7 @@ from contract.errors import ApiError
 from contract.pagination import page
 from keys.models import ApiKey
 from wallets.models import UsageRecord
+from wallets.models.usage import Total
 
 LAST_CALLS = 5
 PAGE_SIZE = 50
@@ -76,7 +77,7 @@ def usage(request):
             if not cursor:
                 shown["total"] = _total(filters)
         elif not cursor:
-            shown["credits"] = sum(record.charged_credits - record.refunded_credits for record in listed.items)
+            shown["total"] = Total.of(listed.items)
     if cursor and request.htmx and not request.htmx.history_restore_request and listed:
         return render(request, "dashboard/_usage_rows.html", shown)
     response = render(request, "dashboard/usage.html", shown)

@@ -19,6 +19,7 @@ LISTS = [
     "wallets_wallet",
     "wallets_ledgerentry",
     "wallets_usagerecord",
+    "wallets_idempotencykey",
     "wallets_creditsperusdrate",
     "catalog_price",
 ]

@@ -392,7 +392,7 @@ def test_nothing_is_asked_while_nothing_is_wrong(route, relay, caplog):
 
 def test_without_redis_everything_is_let_through_and_what_is_open_runs_out(route, relay):
     async def scenario() -> None:
-        async with process(through(relay)) as here, process(open_seconds=1) as there:
+        async with process(through(relay)) as here, process(open_seconds=5) as there:
             await open_it(there, route)
             await until(lambda: not here.is_healthy(route))
             relay.cut()

@@ -352,9 +352,27 @@ def test_the_sum_stops_at_the_newest_so_many(wallet):
     for credits in ("8", "4", "2"):
         charged(wallet, credits)
     records = UsageRecord.objects.of_wallet(wallet)
-    assert records.total(most=2) == Total(calls=2, credits=6, is_all=False)
-    assert records.total(most=3) == Total(calls=3, credits=14, is_all=True)
-    assert UsageRecord.objects.none().total(most=1) == Total(calls=0, credits=0, is_all=True)
+    assert records.total(most=2) == Total(calls=2, replays=0, credits=6, is_all=False)
+    assert records.total(most=3) == Total(calls=3, replays=0, credits=14, is_all=True)
+    assert UsageRecord.objects.none().total(most=1) == Total(calls=0, replays=0, credits=0, is_all=True)
+
+
+def test_an_answer_that_was_sent_again_is_counted_as_no_call(client, wallet, monkeypatch):
+    charged(wallet, "4")
+    replayed(wallet)
+    assert "1 call and 1 replay: 4.0000 credits charged." in text(client.get("/usage/"))
+    assert "0 calls and 1 replay that matches: 0.0000 credits charged." in text(client.get("/usage/", {"outcome": "replay"}))
+    replayed(wallet)
+    records = UsageRecord.objects.of_wallet(wallet)
+    assert records.total(most=2) == Total(calls=0, replays=2, credits=0, is_all=False)
+    assert records.total(most=3) == Total(calls=1, replays=2, credits=4, is_all=True)
+    monkeypatch.setattr(views, "PAGE_SIZE", 1)
+    assert "1 call and 2 replays: 4.0000 credits charged. The newest 1 are listed." in text(client.get("/usage/"))
+
+
+def replayed(wallet):
+    closed = {"status": "released", "clause": "replay", "closed_at": timezone.now()}
+    UsageRecord.objects.create(id=new_id("chatcmpl"), wallet=wallet, capability="chat", hold_credits=0, **closed)
 
 
 def test_beyond_that_many_it_says_more_than(client, wallet, monkeypatch):

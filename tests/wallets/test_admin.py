@@ -6,6 +6,8 @@ from urllib.parse import quote
 
 import pytest
 from django.contrib.admin.utils import quote as admin_quote
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import Event
@@ -14,7 +16,8 @@ from tests.factories import StaffFactory, WalletFactory
 from tests.wallets.calls import charge, hold, now, rate_in_force
 from wallets import holds
 from wallets.audit import audit
-from wallets.models import CreditsPerUsdRate, LedgerEntry
+from wallets.holds import Reservation
+from wallets.models import CreditsPerUsdRate, IdempotencyKey, LedgerEntry
 
 pytestmark = pytest.mark.django_db
 
@@ -209,6 +212,47 @@ def test_a_new_rate_is_a_new_version(staff, wallet):
     for bad in ({"value": "0"}, {"reason": ""}):
         assert staff.post(ADD_RATE, {**given, **bad}).status_code == 200
     assert CreditsPerUsdRate.objects.filter(wallet=wallet).count() == 1
+
+
+def keyed(wallet, name, *, answer=b""):
+    """The key of a call that runs, or that was answered."""
+    held = hold(wallet, 1, usage_id=f"chatcmpl_{name}_{wallet.pk}", reservation=Reservation(f"digest-of-{name}", f"fingerprint-of-{name}"))
+    holds.place([held])
+    if answer:
+        holds.settle([charge(held, 1, answer=answer)])
+    return IdempotencyKey.objects.get(usage_id=held.usage_id)
+
+
+def test_keys_are_looked_at_and_what_they_seal_is_not_even_read(wallet):
+    running, answered = keyed(wallet, "running"), keyed(wallet, "answered", answer=b"sealed-answer")
+    keyed(WalletFactory(balance=10), "other")
+    staff = signed_in(StaffFactory(is_superuser=True))
+    assert listed(staff, "idempotencykey", q=wallet.account.user.email) == [answered, running]
+    for term in (answered.usage_id, f"chatcmpl_answered_{wallet.pk}"[:-1]):
+        assert answered in listed(staff, "idempotencykey", q=term)
+        assert running not in listed(staff, "idempotencykey", q=term)
+    assert listed(staff, "idempotencykey", q="digest-of-running") == []
+    shown = [reverse("admin:wallets_idempotencykey_change", args=[key.pk]) for key in (running, answered)]
+    for page in [reverse("admin:wallets_idempotencykey_changelist"), *shown]:
+        with CaptureQueriesContext(connection) as asked:
+            content = staff.get(page).content.decode()
+        assert wallet.account.user.email in content
+        assert not any(secret in content for secret in ("digest-of", "fingerprint-of", "sealed-answer"))
+        assert not any(f'"wallets_idempotencykey"."{secret}",' in one["sql"] for one in asked for secret in ("digest", "answer"))
+    assert [key.answered for key in listed(staff, "idempotencykey", q=wallet.account.user.email)] == [True, False]
+    for page in shown:
+        assert staff.post(page, {"expires_at_0": "2099-01-01"}).status_code == 403
+        assert staff.post(page.replace("/change/", "/delete/")).status_code == 403
+    assert staff.get(reverse("admin:wallets_idempotencykey_add")).status_code == 403
+
+
+def test_only_staff_who_may_view_keys_see_them(wallet):
+    key = keyed(wallet, "running")
+    pages = [reverse("admin:wallets_idempotencykey_changelist"), reverse("admin:wallets_idempotencykey_change", args=[key.pk])]
+    for page in pages:
+        assert signed_in(StaffFactory(permissions=LOOK)).get(page).status_code == 403
+        assert signed_in(StaffFactory(permissions=["wallets.view_idempotencykey"])).get(page).status_code == 200
+        assert "/admin/login/" in signed_in(wallet.account.user).get(page).headers["Location"]
 
 
 def refund_page(usage_id):

@@ -1,4 +1,4 @@
-"""What staff must look at is found in the books, logged once a run and kind, and read from small indexes."""
+"""What staff must look at is found in the books, logged by kind when there is something new to say, and read from small indexes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 from django.conf import settings
+from django.core.cache import cache
 from django.db import connection
 from django.db.models import F
 
@@ -15,7 +16,7 @@ from tests.factories import WalletFactory
 from tests.wallets.calls import charge, giving_back, hold
 from tests.wallets.quiet_books import quiet_books
 from wallets import alerts, holds
-from wallets.models import AuditRun, UsageRecord
+from wallets.models import AuditRun, UsageRecord, Wallet
 
 pytestmark = pytest.mark.django_db
 
@@ -46,7 +47,13 @@ def opened(wallet, *, seconds_ago: float) -> str:
 
 
 def logged(caplog) -> dict[str, dict]:
-    """What a run of the job says, by kind: level, message and the plain values that come with it."""
+    """What a run of the job says that remembers none before it, by kind: level, message and the plain values that come with it."""
+    cache.delete(alerts.SAID)
+    return said_next(caplog)
+
+
+def said_next(caplog) -> dict[str, dict]:
+    """What another run of the job says."""
     caplog.clear()
     alerts.alerts_task()
     lines = [record for record in caplog.records if record.name == "wallets.alerts"]
@@ -102,7 +109,7 @@ def test_a_wallet_below_zero(caplog):
 
 def test_a_call_that_is_open_for_longer_than_any_may_last(caplog, settings):
     wallet = WalletFactory(balance=100)
-    stuck, _ = opened(wallet, seconds_ago=3700), opened(wallet, seconds_ago=3590)
+    stuck, _ = opened(wallet, seconds_ago=1600), opened(wallet, seconds_ago=1490)
     assert [record.pk for record in alerts.never_ended()] == [stuck]
     line = logged(caplog)["never ended"]
     assert (line["count"], line["calls"]) == (1, stuck)
@@ -131,6 +138,35 @@ def test_one_line_names_a_few_of_many(caplog):
         called(WalletFactory(balance=1), charged=2)
     line = logged(caplog)["below zero"]
     assert (line["count"], len(line["wallets"].split(", "))) == (alerts.NAMED + 2, alerts.NAMED)
+
+
+def test_what_stays_as_it_is_is_said_again_after_an_hour_only(caplog):
+    wallet = WalletFactory(balance=100)
+    called(wallet, charged=0, alert="no usage", estimated=True)
+    assert list(logged(caplog)) == ["flagged"]
+    assert said_next(caplog) == {}
+    called(WalletFactory(balance=1), charged=2)
+    assert list(said_next(caplog)) == ["below zero"], "a kind that comes up"
+    called(wallet, charged=0, alert="no usage", estimated=True)
+    assert list(said_next(caplog)) == ["flagged"], "numbers that change"
+    assert said_next(caplog) == {}
+    an_hour_passes()
+    assert sorted(said_next(caplog)) == ["below zero", "flagged"]
+    assert said_next(caplog) == {}
+
+
+def test_a_kind_that_comes_up_again_is_said_again(caplog):
+    wallet = WalletFactory(balance=1)
+    called(wallet, charged=2)
+    assert list(logged(caplog)) == ["below zero"]
+    Wallet.objects.filter(pk=wallet.pk).update(balance=0)
+    assert said_next(caplog) == {}
+    Wallet.objects.filter(pk=wallet.pk).update(balance=-1)
+    assert list(said_next(caplog)) == ["below zero"]
+
+
+def an_hour_passes() -> None:
+    cache.set(alerts.SAID, {kind: (facts, at - alerts.AGAIN_SECONDS) for kind, (facts, at) in cache.get(alerts.SAID).items()})
 
 
 def test_beat_runs_it_by_name():

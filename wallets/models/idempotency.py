@@ -37,4 +37,4 @@ class IdempotencyKey(models.Model):
         indexes = [models.Index(fields=["expires_at"], name="idempotency_key_by_end")]
 
     def __str__(self) -> str:
-        return self.usage_id or self.digest
+        return self.usage_id or f"key {self.pk}"

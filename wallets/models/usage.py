@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Self
 
@@ -41,11 +41,26 @@ PAID_CLAUSES = (UsageClause.COMPLETE, UsageClause.DRAINED, UsageClause.STOPPED, 
 
 @dataclass(frozen=True)
 class Total:
-    """Of a list of calls: how many, and the credits they cost net of refunds. `is_all` is false where older ones were not counted."""
+    """Of a list of records: how many calls, beside them how many replays, and the credits they cost net of refunds.
+
+    `is_all` is false where older ones were not counted.
+    """
 
     calls: int
+    replays: int
     credits: Decimal
-    is_all: bool
+    is_all: bool = True
+
+    @property
+    def records(self) -> int:
+        return self.calls + self.replays
+
+    @classmethod
+    def of(cls, records: Sequence[UsageRecord]) -> Total:
+        """Of these, which are all."""
+        replays = sum(record.clause == UsageClause.REPLAY for record in records)
+        credits = sum((record.charged_credits - record.refunded_credits for record in records), Decimal(0))
+        return cls(len(records) - replays, replays, credits)
 
 
 class UsageQuerySet(models.QuerySet["UsageRecord"]):
@@ -56,9 +71,12 @@ class UsageQuerySet(models.QuerySet["UsageRecord"]):
     def total(self, *, most: int) -> Total:
         """Of these records; of the newest `most` where there are more."""
         newest = self.order_by("-created_at", "-id").annotate(paid=F("charged_credits") - F("refunded_credits"))
-        of_most = newest[:most].aggregate(calls=Count("id"), credits=Coalesce(Sum("paid"), Decimal(0)))
-        is_all = of_most["calls"] < most or not newest[most : most + 1].exists()
-        return Total(of_most["calls"], of_most["credits"], is_all)
+        is_replay = Q(clause=UsageClause.REPLAY)
+        of_most = newest[:most].aggregate(
+            calls=Count("id", filter=~is_replay), replays=Count("id", filter=is_replay), credits=Coalesce(Sum("paid"), Decimal(0))
+        )
+        total = Total(**of_most)
+        return total if total.records < most else replace(total, is_all=not newest[most : most + 1].exists())
 
     def models_of(self, wallet: Wallet, *, most: int = 200) -> list[str]:
         """The models a wallet's calls were made with, by name.
