@@ -84,8 +84,9 @@ class Call:
 
     @property
     def is_given_up(self) -> bool:
-        """Whether nobody waits for the answer any more, nor will: no provider is asked for it then."""
-        return self.caller_left and bool(self.request.stream) and not self.keyed
+        """Whether nobody waits for the answer any more, nor will: no provider is asked for it then. One who has been asked goes on to
+        the end, but for a stream on a route that can be stopped."""
+        return self.caller_left and not self.keyed
 
     @property
     def latency_ms(self) -> int:

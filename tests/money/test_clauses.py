@@ -186,13 +186,19 @@ def test_a_stream_that_had_said_all_when_its_caller_left_is_not_stopped(site, cu
         assert_charged(owner, "drained", Decimal("0.002"), estimated=False)
 
 
+HOLDS = "select count(*) from pg_stat_activity where query like 'with r as materialized%%' and query_start > %s"
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["sync", "stream"])
 @pytest.mark.parametrize("routes", ["plain", "stoppable"])
-def test_not_sent_is_a_stream_whose_caller_left_before_a_provider_was_asked(hasty, customer, connect, request, routes: str):
-    owner, elsewhere = customer(), connect()
+def test_not_sent_is_a_call_whose_caller_left_before_a_provider_was_asked(site, customer, connect, request, routes: str, stream: bool):
+    """Its hold can't be placed while somebody else has the wallet."""
+    owner, elsewhere, watcher = customer(), connect(), connect()
     elsewhere.execute("begin")
     elsewhere.execute("select from wallets_wallet where id = %s for update", [owner.wallet.pk])
-    # Its hold can't be placed while somebody else has the wallet
-    leave_after(owner, hasty, ": keep-alive", "hello", model=request.getfixturevalue(routes))
+    (since,) = watcher.execute("select clock_timestamp()").fetchone()
+    with waiting(owner, site.web, "hello", model=request.getfixturevalue(routes), stream=stream):
+        assert eventually(lambda: watcher.execute(HOLDS, [since]).fetchone()[0])
     elsewhere.execute("rollback")
     assert eventually(lambda: bool(owner.records))
     record = assert_free(owner, "not_sent")
@@ -220,11 +226,12 @@ def test_not_sent_is_a_stream_whose_caller_left_while_its_provider_was_connected
     assert ([line["outcome"] for line in record.attempts], record.error_code) == (["not_sent"], "")
 
 
-def test_left_between_two_tries_it_is_the_failure_of_the_first(site, customer, gate: Gate):
+@pytest.mark.parametrize("stream", [False, True], ids=["sync", "stream"])
+def test_left_between_two_tries_it_is_the_failure_of_the_first(site, customer, gate: Gate, stream: bool):
     """The route bills to the end, so the caller's leaving ends nothing; its failure does, for nobody waits for another."""
     model = priced_model(site.v1, backups=[""])
     owner = customer()
-    with waiting(owner, site.web, f"[[gate={gate.name} status=500]]", model=model, stream=True):
+    with waiting(owner, site.web, f"[[gate={gate.name} status=500]]", model=model, stream=stream):
         gate.wait()
     gate.open()
     record = assert_free(owner, "upstream_failed")
