@@ -229,7 +229,7 @@ async def move(call: Call, offer: Offer) -> bool:
 
     Raises `ApiError` billing_failed when the call's record was closed by somebody else.
     """
-    if offer.model is not call.model or offer.hold_credits != call.offer.hold_credits:
+    if offer is not call.offer:
         verdict = await committer.move(
             Move(
                 usage_id=call.id,
