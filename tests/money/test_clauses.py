@@ -25,7 +25,9 @@ from tests.chat.raw_provider import RawProvider, delta, events
 from tests.contract.wire import eventually
 from tests.customer import Customer
 from tests.gate import Gate, assert_nothing_held, calling, closed
+from wallets import holds
 from wallets.audit import audit
+from wallets.holds import Release
 from wallets.models import UsageRecord
 
 COUNTED = "usage.prompt_tokens=1000 usage.completion_tokens=500"
@@ -295,6 +297,20 @@ def test_lost_is_a_call_that_our_shutdown_cannot_wait_for(site, customer, plain:
     assert record.error_code == "service_unavailable"
 
 
+def test_lost_is_a_call_that_was_swept_before_its_charge_and_staff_are_told(site, customer, plain: str, gate: Gate):
+    """What it cost us can't be written to a record that is closed."""
+    owner = customer()
+    with calling(owner, f"[[gate={gate.name} {COUNTED}]]", model=plain, **PATIENT) as outcome:
+        gate.wait()
+        id = owner.record.pk
+        holds.release([Release(usage_id=id, wallet_id=owner.wallet.pk, clause="lost", outcome="failed")])
+        gate.open()
+    assert outcome[0].json()["error"]["code"] == "billing_failed"
+    assert_free(owner, "lost")
+    (line,) = (line for line in site.web.log.splitlines() if id in line and '"level":"error"' in line)
+    assert "it cost us 0.002000000000 USD" in line
+
+
 def test_upstream_failed_after_output_is_our_cost(customer, plain: str):
     owner = customer()
     text = "[[chunks=5 cut=error cut_at=2]]"
@@ -314,6 +330,20 @@ def test_empty_is_charged_nothing_and_its_prompt_is_our_cost(customer, plain: st
     record = closed(owner)
     assert (record.status, record.clause, record.charged_credits) == ("charged", "empty", 0)
     assert record.absorbed_cost_usd == Decimal("0.001")
+    assert owner.wallet.balance == 1000
+    assert_nothing_held(owner)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["sync", "stream"])
+def test_empty_is_also_an_answer_without_a_word_and_without_counts(customer, plain: str, stream: bool):
+    """Nothing came, so nothing is charged; a provider that does not count is an alert all the same."""
+    owner = customer()
+    text = "[[empty=true usage=missing]]"
+    assert owner.chat(text, model=plain, stream=stream).status_code == 200
+    record = closed(owner)
+    assert (record.status, record.clause, record.charged_credits) == ("charged", "empty", 0)
+    assert (record.estimated, record.alert) == (True, "prompt_tokens is missing")
+    assert record.absorbed_cost_usd == usd(text)
     assert owner.wallet.balance == 1000
     assert_nothing_held(owner)
 
