@@ -136,7 +136,9 @@ async def _end_doubt(call: Call) -> None:
     while (ended := await give_back(call, clause="lost", error_code="service_unavailable")) is None:
         await asyncio.sleep(DOUBT_PAUSE_SECONDS)
     if ended.kind == "closed":
-        logger.error("a call that was answered as failed had been charged: refund it, unless a retry got the answer", extra={"usage_id": call.id})
+        logger.error(
+            "a call that was answered as failed had been charged: refund it, unless a retry got the answer", extra={"usage_id": call.id}
+        )
 
 
 def usage_of(settlement: Settlement, settled: Settled) -> dict[str, Any]:
