@@ -133,7 +133,7 @@ async def _settle(call: Call, settlement: Settlement) -> Settled:
 async def _end_doubt(call: Call) -> None:
     """Give back what is still held for a call whose charge is in doubt, and say so if it had been charged: its caller was told that it
     failed, and only staff can make up for that."""
-    while (ended := await give_back(call, clause="lost", error_code="service_unavailable")) is None:
+    while (ended := await give_back(call, clause="lost", error_code="service_unavailable")) is None:  # noqa: ASYNC110  # no event tells it
         await asyncio.sleep(DOUBT_PAUSE_SECONDS)
     if ended.kind == "closed":
         logger.error(
