@@ -84,8 +84,9 @@ class Call:
 
     @property
     def is_given_up(self) -> bool:
-        """Whether nobody waits for the answer any more, nor will: no provider is asked for it then."""
-        return self.caller_left and bool(self.request.stream) and not self.keyed
+        """Whether nobody waits for the answer any more, nor will: no provider is asked for it then. One who has been asked goes on to
+        the end, but for a stream on a route that can be stopped."""
+        return self.caller_left and not self.keyed
 
     @property
     def latency_ms(self) -> int:
@@ -228,7 +229,7 @@ async def move(call: Call, offer: Offer) -> bool:
 
     Raises `ApiError` billing_failed when the call's record was closed by somebody else.
     """
-    if offer.model is not call.model or offer.hold_credits != call.offer.hold_credits:
+    if offer is not call.offer:
         verdict = await committer.move(
             Move(
                 usage_id=call.id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from decimal import Decimal
@@ -20,6 +21,9 @@ from wallets.waiting_row import InDoubtError
 logger = logging.getLogger(__name__)
 BrokenOff = Literal["stopped", "cut_by_limit"]
 
+# A release that the database did not answer is asked for again after so long
+DOUBT_PAUSE_SECONDS = 30.0
+
 
 async def work_out(
     call: Call, *, texts: Sequence[str], counts: dict[str, Any], broken_off: BrokenOff | None = None, answer: bytes = b""
@@ -27,7 +31,9 @@ async def work_out(
     """What an answer costs, by which clause of the billing policy.
 
     `texts` are the output as the caller got it, `counts` the provider's own. An answer that we have `broken_off` is charged, by that
-    clause, by our own count of the prompt and of what came. `answer` is what is stored of it for a retry (`chat.replays`).
+    clause, by our own count of the prompt and of what came. Counts that can't be true or are missing are ours instead, with an alert:
+    so an answer without a word and without counts is `empty` too, for nothing came, and its prompt is our cost. `answer` is what is
+    stored of it for a retry (`chat.replays`).
     """
     most = call.most_completion_tokens
     alert = "" if broken_off else usage.refusal(counts, context_window=call.model.context_window, most_completion_tokens=most)
@@ -84,14 +90,15 @@ async def absorb(call: Call) -> None:
         )
         await cost.ready(call.route.cost)
         call.absorbed_cost_usd += cost.costed(call.route.cost, counted)[0]
-    except BaseException as error:
+    except Exception as error:
         logger.error("the cost of a failed call is not known: %s", type(error).__name__, extra={"usage_id": call.id})
 
 
 async def settle(call: Call, settlement: Settlement) -> Settled:
     """Record the charge; nothing stops it, not even the task's cancellation: an answer that is paid for is given.
 
-    Raises `ApiError` billing_failed when it could not be recorded, or when the record was closed by somebody else.
+    Raises `ApiError` billing_failed when it could not be recorded, or when the record was closed by somebody else; service_unavailable
+    when that can't be told.
     """
     return await lifetime.to_its_end(_settle(call, settlement))
 
@@ -102,7 +109,7 @@ async def _settle(call: Call, settlement: Settlement) -> Settled:
         settled = await committer.settle(settlement)
     except InDoubtError:
         logger.error("whether a charge was recorded is not known", extra={"usage_id": call.id})
-        lifetime.spawn(give_back(call, clause="lost", error_code="service_unavailable"))
+        lifetime.spawn(_end_doubt(call))
         raise ApiError(
             "service_unavailable", f"Whether this call was charged is not known yet: GET /v1/usage/{call.id} will tell."
         ) from None
@@ -116,8 +123,22 @@ async def _settle(call: Call, settlement: Settlement) -> Settled:
         await give_back(call, clause="lost", error_code="billing_failed")
         raise ApiError("billing_failed") from None
     if settled.kind != "charged":
+        logger.error(
+            "a charge came too late, its record was closed: it cost us %s USD", call.absorbed_cost_usd, extra={"usage_id": call.id}
+        )
         raise ApiError("billing_failed")
     return settled
+
+
+async def _end_doubt(call: Call) -> None:
+    """Give back what is still held for a call whose charge is in doubt, and say so if it had been charged: its caller was told that it
+    failed, and only staff can make up for that."""
+    while (ended := await give_back(call, clause="lost", error_code="service_unavailable")) is None:  # noqa: ASYNC110  # no event tells it
+        await asyncio.sleep(DOUBT_PAUSE_SECONDS)
+    if ended.kind == "closed":
+        logger.error(
+            "a call that was answered as failed had been charged: refund it, unless a retry got the answer", extra={"usage_id": call.id}
+        )
 
 
 def usage_of(settlement: Settlement, settled: Settled) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from catalog.snapshot import RouteInfo
 from chat.image_urls import KINDS, MAX_BYTES, image_type
 from chat.upstream import dialects
 from contract import limits
-from contract.errors import FieldError
+from contract.errors import ApiError, FieldError
 from contract.fetching import INTERNET, FetchError, Network, fetch
 from contract.invalid import invalid_fields
 from contract.json_pointer import pointer
@@ -24,29 +24,32 @@ _PIECE = 3 * 65_536  # bytes; a whole number of base64's threes
 
 
 class Inlining:
-    """The `fields` of one call as its routes get them, one after another: no image is fetched twice."""
+    """The `fields` of one call as its routes get them, one after another: no image is fetched twice, nor waited for twice in vain."""
 
     def __init__(self, fields: dict[str, Any], *, network: Network = INTERNET) -> None:
         self._fields = fields
         self._network = network
-        self._inlined: dict[str, Any] | None = None
+        self._inlined: dict[str, Any] | ApiError | None = None
 
     async def fields_for(self, route: RouteInfo) -> dict[str, Any]:
-        """The fields as they go to `route`. Raises as `inlined` does."""
+        """The fields as they go to `route`: as they are if its provider fetches images itself. Raises as `inlined` does."""
         if _fetches_itself(route):
             return self._fields
         if self._inlined is None:
-            self._inlined = await inlined(self._fields, route=route, network=self._network)
+            try:
+                self._inlined = await inlined(self._fields, network=self._network)
+            except ApiError as error:
+                self._inlined = error
+        if isinstance(self._inlined, ApiError):
+            raise self._inlined
         return self._inlined
 
 
-async def inlined(fields: dict[str, Any], *, route: RouteInfo, network: Network = INTERNET) -> dict[str, Any]:
-    """`fields` with every image in the body, fetched by contract.md, section 9, unless the provider of `route` fetches them itself.
+async def inlined(fields: dict[str, Any], *, network: Network = INTERNET) -> dict[str, Any]:
+    """`fields` with every image in the body, fetched by contract.md, section 9.
 
     Raises ApiError invalid_request, every image named that could not be fetched or is none.
     """
-    if _fetches_itself(route):
-        return fields
     places = list(_addresses(fields["messages"]))
     if not places:
         return fields

@@ -7,6 +7,7 @@ next, and no answer is stored that was not charged. Here is the rest: the look-u
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -18,6 +19,8 @@ from contract.canonical_json import canonical
 from contract.errors import ApiError
 from wallets import pool, sealing
 from wallets.holds import Reservation
+
+logger = logging.getLogger(__name__)
 
 BATCH = 1000
 
@@ -95,7 +98,7 @@ class StoredAnswer:
 async def stored(request: KeyedRequest) -> StoredAnswer | None:
     """The answer stored for the same request; None if there is none (yet, or any more) and the request is free to run.
 
-    Raises ApiError idempotency_conflict or idempotency_in_progress.
+    Raises ApiError idempotency_conflict, also for an answer that can't be opened any more, or idempotency_in_progress.
     """
     async with pool.connection() as connection:
         cursor = await connection.execute(
@@ -109,7 +112,13 @@ async def stored(request: KeyedRequest) -> StoredAnswer | None:
         raise ApiError("idempotency_conflict")
     if answer is None:
         raise ApiError("idempotency_in_progress")
-    plain = sealing.unseal(answer, key=request.key, usage_id=usage_id, wallet_id=request.wallet_id)
+    try:
+        plain = sealing.unseal(answer, key=request.key, usage_id=usage_id, wallet_id=request.wallet_id)
+    except sealing.BrokenSealError:  # no retry would mend it, and another run would be charged again
+        logger.error("a stored answer can't be opened", extra={"usage_id": usage_id})
+        raise ApiError(
+            "idempotency_conflict", f"The answer stored for this key can't be read any more; GET /v1/usage/{usage_id} has what it cost."
+        ) from None
     return StoredAnswer(plain, usage_id, *charged)
 
 

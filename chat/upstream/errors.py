@@ -10,6 +10,7 @@
      │   └─ OutOfTime           our own limit; the provider was still at it
      │       └─ CutShort        that of the whole call, before this try had its own                            does not count
      └─ Failed                  other 5xx, unreachable, garbage                         upstream_error         counts
+         ├─ Declined            another 4xx: 405, 410, 451                                                     does not count
          ├─ Misconfigured       401, 402, 403, no quota: our route, an alert                                   does not count
          └─ NotThere            404: our route's address or model, an alert                                    final
 
@@ -79,6 +80,12 @@ class Failed(UpstreamError):
     code = "upstream_error"
 
 
+class Declined(Failed):
+    """Neither the request's fault for certain, nor a sign that the provider is ill."""
+
+    counts = False
+
+
 class Misconfigured(Failed):
     counts = False
     alert = True
@@ -133,7 +140,7 @@ def of_status(status: int, *, message: str, words: str = "", retry_after: str | 
             return TimedOut(reason, status=status)
         case 429 | 503 | 529:
             return Overloaded(reason, status=status, retry_after_seconds=seconds)
-    return Failed(reason, status=status)
+    return (Declined if status < 500 else Failed)(reason, status=status)
 
 
 def _rejected(message: str, *, words: str) -> type[Rejected]:

@@ -69,9 +69,9 @@ def tried(owner: Customer) -> list[tuple[str, str, str]]:
 @pytest.mark.parametrize("transport", ["native", "litellm"])
 @pytest.mark.parametrize("stream", [False, True], ids=["sync", "stream"])
 def test_a_failed_try_goes_on_to_the_next_route(site, customer, transport: str, stream: bool):
-    id = priced_model(site.v1, transport=transport, backups=["", "", "", ""])
+    id = priced_model(site.v1, transport=transport, backups=["", "", "", "", ""])
     owner = customer()
-    text = script(site.sandbox, {"status": 500}, {"status": 429}, {"status": 401}, {"cut": "reset"})
+    text = script(site.sandbox, {"status": 500}, {"status": 429}, {"status": 401}, {"status": 410}, {"cut": "reset"})
     if stream:
         answer = streamed(owner, text, model=id)
         assert (answer.status, answer.done, len(answer.content.split())) == (200, True, 5)
@@ -82,12 +82,13 @@ def test_a_failed_try_goes_on_to_the_next_route(site, customer, transport: str, 
         (id, "backup-1", "model_unavailable"),
         (id, "backup-2", "upstream_error"),
         (id, "backup-3", "upstream_error"),
-        (id, "backup-4", "answered"),
+        (id, "backup-4", "upstream_error"),
+        (id, "backup-5", "answered"),
     ]
     record = owner.record
-    assert (record.status, record.clause, record.route, record.absorbed_cost_usd) == ("charged", "complete", "backup-4", 0)
+    assert (record.status, record.clause, record.route, record.absorbed_cost_usd) == ("charged", "complete", "backup-5", 0)
     assert len(owner.entries) == 1
-    assert [try_.outcome for try_ in receipt_of(record).tries] == ["failed", "was overloaded", "failed", "failed", "answered"]
+    assert [try_.outcome for try_ in receipt_of(record).tries] == ["failed", "was overloaded", "failed", "failed", "failed", "answered"]
     assert_nothing_held(owner)
 
 
@@ -144,6 +145,14 @@ def test_a_pinned_model_never_changes_to_another(site, auto):
     owner = auto.customer()
     assert owner.chat("[[status=500]]", model=first).status_code == 502
     assert tried(owner) == [(first, "sandbox", "upstream_error")]
+
+
+def test_a_call_that_failed_on_every_route_names_the_last_one(site, customer, two_routes: str):
+    """They cost the same, so its hold stays as it was."""
+    owner = customer()
+    assert owner.chat("[[status=500]]", model=two_routes).status_code == 502
+    assert (owner.record.route, owner.record.attempts[-1]["route"]) == ("backup-1", "backup-1")
+    assert_nothing_held(owner)
 
 
 # What the caller of a stream sees

@@ -168,7 +168,7 @@ def inlined(handler: Handler, *names: str) -> list[Any]:
     async def run() -> list[Any]:
         async with served(handler) as (origin, network):
             fields = {"messages": [{"role": "system", "content": "x"}, {"role": "user", "content": parts(origin, names)}], "n": 2}
-            put_in = await images.inlined(fields, route=ABROAD, network=network)
+            put_in = await images.inlined(fields, network=network)
             assert (put_in["n"], put_in["messages"][0]) == (2, fields["messages"][0])
             assert str(origin) in str(fields)  # the caller's own body is left as it was
             content: list[Any] = put_in["messages"][1]["content"]
@@ -227,6 +227,26 @@ def test_for_one_route_after_another_they_are_fetched_once():
     assert asked == ["/a"]
 
 
+def test_one_that_could_not_be_fetched_is_not_asked_for_again():
+    asked: list[str] = []
+
+    async def resolve(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return []
+
+    async def run() -> Any:
+        fields = {"messages": [{"role": "user", "content": [part("https://pictures.example/a.png")]}]}
+        inlining = images.Inlining(fields, network=Network(resolve=resolve))
+        for _ in range(2):
+            with pytest.raises(ApiError) as caught:
+                await inlining.fields_for(ABROAD)
+            assert (caught.value.code, caught.value.param) == ("invalid_request", "/messages/0/content/0/image_url/url")
+        return await inlining.fields_for(ITSELF) is fields
+
+    assert asyncio.run(run())
+    assert asked == ["pictures.example"]
+
+
 def test_a_provider_that_fetches_them_itself_is_left_to():
     fields = {"messages": [{"role": "user", "content": [part("https://pictures.example/a.png")]}]}
 
@@ -234,7 +254,7 @@ def test_a_provider_that_fetches_them_itself_is_left_to():
         raise AssertionError("nothing is fetched")
 
     async def run() -> Any:
-        return await images.inlined(fields, route=ITSELF, network=Network(resolve=resolve))
+        return await images.Inlining(fields, network=Network(resolve=resolve)).fields_for(ITSELF)
 
     assert asyncio.run(run()) is fields
 
@@ -248,8 +268,9 @@ def test_a_provider_not_known_to_fetch_them_is_never_sent_an_address(provider: s
         asked.append(host)
         return []
 
+    inlining = images.Inlining(fields, network=Network(resolve=resolve))
     with pytest.raises(ApiError):
-        asyncio.run(images.inlined(fields, route=route("http://127.0.0.1:9/v1", provider=provider), network=Network(resolve=resolve)))
+        asyncio.run(inlining.fields_for(route("http://127.0.0.1:9/v1", provider=provider)))
     assert asked == ["pictures.example"]
 
 

@@ -68,9 +68,9 @@ def test_time_outs_before_the_first_output_count(web, owner):
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["sync", "stream"])
-def test_what_is_the_requests_fault_or_ours_opens_nothing(web, owner, stream: bool):
+def test_what_is_no_illness_of_the_providers_opens_nothing(web, owner, stream: bool):
     model = priced_model(web.v1)
-    for status in (400, 404, 413, 422, 401, 402, 403):
+    for status in (400, 404, 413, 422, 401, 402, 403, 405, 410, 451):
         assert owner().chat(f"[[status={status}]]", model=model, stream=stream).status_code >= 400
     assert owner().chat(model=model, stream=stream).status_code == 200
 

@@ -378,6 +378,23 @@ def test_a_call_without_a_key_keeps_nothing(customer):
     assert not IdempotencyKey.objects.filter(wallet=owner.wallet).exists()
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_that_cannot_be_read_any_more_is_not_asked_for_again(site, customer, stream: bool):
+    """It says where its charge is to be seen, and does not run, and cost, a second time."""
+    owner = customer()
+    ask(owner, stream=stream)
+    (row,) = IdempotencyKey.objects.filter(wallet=owner.wallet)
+    sealed = bytearray(row.answer or b"")
+    sealed[-1] ^= 1
+    IdempotencyKey.objects.filter(pk=row.pk).update(answer=bytes(sealed))
+    refusal = ask(owner, stream=stream)
+    assert (refusal.status_code, refusal.json()["error"]["code"]) == (409, "idempotency_conflict")
+    assert refusal.headers["x-should-retry"] == "false"
+    assert f"GET /v1/usage/{owner.record.id}" in refusal.json()["error"]["message"]
+    assert any("can't be opened" in line and owner.record.id in line for line in site.web.log.splitlines())
+    assert_charged_once(owner, replays=0)
+
+
 # OpenAI's SDK
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from chat.upstream.errors import (
     ContextTooLong,
+    Declined,
     Failed,
     Misconfigured,
     NotThere,
@@ -55,6 +56,9 @@ def provider(transport: str, sandbox: str) -> Provider:
         ("status=429", Overloaded),
         ("status=503", Overloaded),
         ("status=529", Overloaded),
+        ("status=405", Declined),
+        ("status=410", Declined),
+        ("status=451", Declined),
         ("status=500", Failed),
         ("status=502", Failed),
         ("cut=reset", Failed),

@@ -25,7 +25,9 @@ from tests.chat.raw_provider import RawProvider, delta, events
 from tests.contract.wire import eventually
 from tests.customer import Customer
 from tests.gate import Gate, assert_nothing_held, calling, closed
+from wallets import holds
 from wallets.audit import audit
+from wallets.holds import Release
 from wallets.models import UsageRecord
 
 COUNTED = "usage.prompt_tokens=1000 usage.completion_tokens=500"
@@ -186,13 +188,19 @@ def test_a_stream_that_had_said_all_when_its_caller_left_is_not_stopped(site, cu
         assert_charged(owner, "drained", Decimal("0.002"), estimated=False)
 
 
+HOLDS = "select count(*) from pg_stat_activity where query like 'with r as materialized%%' and query_start > %s"
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["sync", "stream"])
 @pytest.mark.parametrize("routes", ["plain", "stoppable"])
-def test_not_sent_is_a_stream_whose_caller_left_before_a_provider_was_asked(hasty, customer, connect, request, routes: str):
-    owner, elsewhere = customer(), connect()
+def test_not_sent_is_a_call_whose_caller_left_before_a_provider_was_asked(site, customer, connect, request, routes: str, stream: bool):
+    """Its hold can't be placed while somebody else has the wallet."""
+    owner, elsewhere, watcher = customer(), connect(), connect()
     elsewhere.execute("begin")
     elsewhere.execute("select from wallets_wallet where id = %s for update", [owner.wallet.pk])
-    # Its hold can't be placed while somebody else has the wallet
-    leave_after(owner, hasty, ": keep-alive", "hello", model=request.getfixturevalue(routes))
+    (since,) = watcher.execute("select clock_timestamp()").fetchone()
+    with waiting(owner, site.web, "hello", model=request.getfixturevalue(routes), stream=stream):
+        assert eventually(lambda: watcher.execute(HOLDS, [since]).fetchone()[0])
     elsewhere.execute("rollback")
     assert eventually(lambda: bool(owner.records))
     record = assert_free(owner, "not_sent")
@@ -220,11 +228,12 @@ def test_not_sent_is_a_stream_whose_caller_left_while_its_provider_was_connected
     assert ([line["outcome"] for line in record.attempts], record.error_code) == (["not_sent"], "")
 
 
-def test_left_between_two_tries_it_is_the_failure_of_the_first(site, customer, gate: Gate):
+@pytest.mark.parametrize("stream", [False, True], ids=["sync", "stream"])
+def test_left_between_two_tries_it_is_the_failure_of_the_first(site, customer, gate: Gate, stream: bool):
     """The route bills to the end, so the caller's leaving ends nothing; its failure does, for nobody waits for another."""
     model = priced_model(site.v1, backups=[""])
     owner = customer()
-    with waiting(owner, site.web, f"[[gate={gate.name} status=500]]", model=model, stream=True):
+    with waiting(owner, site.web, f"[[gate={gate.name} status=500]]", model=model, stream=stream):
         gate.wait()
     gate.open()
     record = assert_free(owner, "upstream_failed")
@@ -288,6 +297,20 @@ def test_lost_is_a_call_that_our_shutdown_cannot_wait_for(site, customer, plain:
     assert record.error_code == "service_unavailable"
 
 
+def test_lost_is_a_call_that_was_swept_before_its_charge_and_staff_are_told(site, customer, plain: str, gate: Gate):
+    """What it cost us can't be written to a record that is closed."""
+    owner = customer()
+    with calling(owner, f"[[gate={gate.name} {COUNTED}]]", model=plain, **PATIENT) as outcome:
+        gate.wait()
+        id = owner.record.pk
+        holds.release([Release(usage_id=id, wallet_id=owner.wallet.pk, clause="lost", outcome="failed")])
+        gate.open()
+    assert outcome[0].json()["error"]["code"] == "billing_failed"
+    assert_free(owner, "lost")
+    (line,) = (line for line in site.web.log.splitlines() if id in line and '"level":"error"' in line)
+    assert "it cost us 0.002000000000 USD" in line
+
+
 def test_upstream_failed_after_output_is_our_cost(customer, plain: str):
     owner = customer()
     text = "[[chunks=5 cut=error cut_at=2]]"
@@ -307,6 +330,20 @@ def test_empty_is_charged_nothing_and_its_prompt_is_our_cost(customer, plain: st
     record = closed(owner)
     assert (record.status, record.clause, record.charged_credits) == ("charged", "empty", 0)
     assert record.absorbed_cost_usd == Decimal("0.001")
+    assert owner.wallet.balance == 1000
+    assert_nothing_held(owner)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["sync", "stream"])
+def test_empty_is_also_an_answer_without_a_word_and_without_counts(customer, plain: str, stream: bool):
+    """Nothing came, so nothing is charged; a provider that does not count is an alert all the same."""
+    owner = customer()
+    text = "[[empty=true usage=missing]]"
+    assert owner.chat(text, model=plain, stream=stream).status_code == 200
+    record = closed(owner)
+    assert (record.status, record.clause, record.charged_credits) == ("charged", "empty", 0)
+    assert (record.estimated, record.alert) == (True, "prompt_tokens is missing")
+    assert record.absorbed_cost_usd == usd(text)
     assert owner.wallet.balance == 1000
     assert_nothing_held(owner)
 
