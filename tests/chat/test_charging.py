@@ -16,7 +16,7 @@ from tests.catalog.catalog_objects import model
 from tests.factories import WalletFactory
 from tests.wallets.calls import charge, hold, now
 from tests.wallets.test_committer import Wire
-from wallets import committer
+from wallets import committer, waiting_row
 
 
 def call(wallet_id: int = 1) -> Call:
@@ -40,7 +40,7 @@ def call(wallet_id: int = 1) -> Call:
 def test_a_call_that_was_answered_as_failed_and_had_been_charged_is_named_to_staff(committed, monkeypatch, caplog):
     """The charge is written, its answer is lost, and the database stays away: longer than the call, and than its release, can wait."""
     monkeypatch.setattr(committer, "CLOSE_SECONDS", 0.2)
-    monkeypatch.setattr(committer, "DOUBT_SECONDS", 0.2)
+    monkeypatch.setattr(waiting_row, "DOUBT_SECONDS", 0.2)
     monkeypatch.setattr(charging, "DOUBT_PAUSE_SECONDS", 0.05)
     wallet = WalletFactory(balance=10)
     under_way = call(wallet.pk)
