@@ -23,7 +23,7 @@ from contract.heap import settle_heap
 from contract.lean_handler import LeanHandler
 from contract.lifespan import Lifespan, heed_sigterm
 from keys import forgetting, last_use
-from wallets import committer, heartbeat, pool
+from wallets import committer, heartbeat, pool, strays
 
 LEAN_PATHS = frozenset({"/v1/health", "/v1/wallet", "/livez", "/readyz", "/openapi.json", "/openapi.yaml"})
 LEAN_PREFIXES = ("/v1/chat/", "/v1/models", "/v1/catalog/")
@@ -35,6 +35,7 @@ lifespan = Lifespan(
         pool.open,
         committer.start,
         heartbeat.start,
+        strays.start,
         snapshot.load,
         last_use.start,
         forgetting.start,
@@ -47,6 +48,7 @@ lifespan = Lifespan(
         pool.close,
         heartbeat.stop,
         committer.stop,
+        strays.stop,
         last_use.stop,
         forgetting.stop,
         breaker.stop,

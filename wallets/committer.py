@@ -6,6 +6,8 @@ will not be written; but for a charge that was sent and never acknowledged, whic
 
 from __future__ import annotations
 
+import asyncio
+
 import psycopg
 
 from wallets import statements
@@ -16,6 +18,8 @@ from wallets.holds import Hold, Move, Release, Released, Settled, Settlement, Ve
 PLACE_SECONDS = 8.0
 CLOSE_SECONDS = 20.0
 STOP_SECONDS = 10.0
+# A charge with a larger answer takes its own time over a connection of its own, and nobody else's
+LARGE_ANSWER_BYTES = 64 * 1024
 
 
 async def place(hold: Hold) -> Verdict:
@@ -25,7 +29,10 @@ async def place(hold: Hold) -> Verdict:
         raise psycopg.OperationalError("too many holds wait for the database")
     row = committer.put(statements.PLACE_SKIP_LOCKED, hold, seconds=PLACE_SECONDS)
     try:
-        return read_verdict(await row.answer)
+        verdict = read_verdict(await row.answer)
+        if verdict.kind == "held":
+            _open.add(hold.usage_id)
+        return verdict
     except BaseException:  # also a caller who may not wait
         if row.was_sent:
             refused = Release(
@@ -46,7 +53,11 @@ async def settle(settlement: Settlement) -> Settled:
     Raises NoRateError, a psycopg.Error, where no credits-per-USD rate is in force: nothing was written either. Raises InDoubtError if
     it can't be told.
     """
-    return read_settled(await _running().put(statements.SETTLE_SKIP_LOCKED, settlement, seconds=CLOSE_SECONDS).answer, settlement)
+    committer = _running(large=len(settlement.answer) > LARGE_ANSWER_BYTES)
+    answer = await committer.put(statements.SETTLE_SKIP_LOCKED, settlement, seconds=CLOSE_SECONDS).answer
+    settled = read_settled(answer, settlement)
+    _open.discard(settlement.usage_id)
+    return settled
 
 
 async def release(release: Release) -> Released:
@@ -54,26 +65,35 @@ async def release(release: Release) -> Released:
 
     Raises psycopg.OperationalError if that takes too long; it is then done as soon as the database can, for as long as this process runs.
     """
+    _open.discard(release.usage_id)
     row = _running().put(statements.RELEASE_SKIP_LOCKED, release, seconds=CLOSE_SECONDS, for_good=True)
     return read_released(await row.answer)
 
 
+def is_open(usage_id: str) -> bool:
+    """Whether a call of this process has the hold of that record and has not ended it."""
+    return usage_id in _open
+
+
 async def start() -> None:
     """A startup hook: from now on rows are taken. The pool need not be open, nor the database there."""
-    global _committer
-    _committer = GroupCommit()
+    global _committers
+    _committers = (GroupCommit(), GroupCommit())
+    _open.clear()
 
 
 async def stop() -> None:
     """A shutdown hook: what waits is written, for STOP_SECONDS at most; what comes later is refused as if the database were away."""
-    if _committer is not None:
-        await _committer.stop(seconds=STOP_SECONDS)
+    await asyncio.gather(*(committer.stop(seconds=STOP_SECONDS) for committer in _committers))
 
 
-def _running() -> GroupCommit:
-    if _committer is None:
+def _running(*, large: bool = False) -> GroupCommit:
+    if not _committers:
         raise RuntimeError("the committer is not running: wallets.committer.start() belongs to the lifespan's start")
-    return _committer
+    return _committers[large]
 
 
-_committer: GroupCommit | None = None
+# For all rows, and for charges with large answers
+_committers: tuple[GroupCommit, GroupCommit] | tuple[()] = ()
+# The records that calls of this process hold, by their id
+_open: set[str] = set()

@@ -40,6 +40,9 @@ LONGEST_PAUSE_SECONDS: Final = 0.05
 # A row that waits for a lock by itself: each try of it holds everybody else up for as long as LOCK_TIMEOUT
 STUCK_PAUSE_SECONDS: Final = 1.0
 LONGEST_AWAY_SECONDS: Final = 0.5
+# Longer than any statement is allowed to take: no answer by then is a connection that leads nowhere
+ANSWER_SECONDS = 15.0
+CLOSING_SECONDS: Final = 1.0
 # No statement here waits for a wallet, so whatever else is locked is not worth everybody's time
 LOCK_TIMEOUT: Final = "100ms"
 
@@ -62,6 +65,7 @@ class GroupCommit:
         # Rows that are being written at the moment
         self._flying = 0
         self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._closing: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._more = asyncio.Event()
         self._idle = asyncio.Event()
@@ -89,6 +93,8 @@ class GroupCommit:
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task
+        if self._closing:
+            await asyncio.wait(self._closing, timeout=CLOSING_SECONDS)
         for waiting in self._waiting.values():
             for row in waiting:
                 row.failed((InDoubtError if row.is_in_doubt else psycopg.OperationalError)("the process is stopping"))
@@ -223,20 +229,30 @@ class GroupCommit:
         parameters = statement.parameters([row.row for row in rows])
         for row in rows:
             row.was_sent = row.is_flying = True
+        asked = asyncio.create_task(_ask(connection, statement.raw, parameters))
         try:
-            cursor = await connection.execute(statement.raw, parameters, prepare=True)
-            return await cursor.fetchall()
-        except BaseException as error:
-            is_lost = connection.broken or connection.closed
-            if is_lost:
-                await self._hang_up()
-            if is_lost or isinstance(error, asyncio.CancelledError):
+            answered, _ = await asyncio.wait({asked}, timeout=ANSWER_SECONDS)
+            if not answered:
+                raise psycopg.OperationalError("the database does not answer")
+            return asked.result()
+        except BaseException:
+            if not asked.done() or connection.broken or connection.closed:
                 for row in rows:
                     row.is_in_doubt = True
+                self._let_go(asked)
             raise
         finally:
             for row in rows:
                 row.is_flying = False
+
+    def _let_go(self, asked: asyncio.Task[Any]) -> None:
+        """Leave the connection to the question that it has not answered: psycopg may take long to call that off."""
+        asked.cancel()
+        if self._connection is not None:
+            closing = asyncio.create_task(_close_after(asked, self._connection))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+            self._connection = None
 
     async def _connected(self) -> psycopg.AsyncConnection[Any]:
         if self._connection is not None and not _is_open(self._connection):
@@ -260,3 +276,16 @@ def _is_open(connection: psycopg.AsyncConnection[Any]) -> bool:
         for _ in range(2):  # the server's last words, and then the end
             connection.pgconn.consume_input()
     return not connection.broken
+
+
+async def _ask(connection: psycopg.AsyncConnection[Any], text: str, parameters: Sequence[str]) -> list[Sequence[Any]]:
+    cursor = await connection.execute(text, parameters, prepare=True)
+    return await cursor.fetchall()
+
+
+async def _close_after(asked: asyncio.Task[Any], connection: psycopg.AsyncConnection[Any]) -> None:
+    await asyncio.wait({asked})
+    if not asked.cancelled():
+        asked.exception()
+    with suppress(psycopg.Error):
+        await connection.close()

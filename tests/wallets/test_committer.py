@@ -17,7 +17,8 @@ from django.db import connection as django_connection
 
 from tests.factories import WalletFactory
 from tests.wallets.calls import charge, giving_back, hold, now
-from wallets import committer, group_commit, holds, pool, statements, waiting_row
+from wallets import committer, group_commit, holds, pool, statements, strays, waiting_row
+from wallets.holds import Reservation
 from wallets.models import UsageRecord
 from wallets.waiting_row import InDoubtError
 
@@ -75,13 +76,14 @@ class Wire:
     """Stands between the pool and PostgreSQL. When bytes of the client contain `word`, the server gets them, and the answer is lost.
 
     It happens `times` times; `lost` counts them. While it is `away`, nobody new gets through.
+    If it is `mute`, the connection stays as it is, without a word.
     """
 
     def __init__(self) -> None:
         self.word: bytes | None = None
         self.times = 0
         self.lost = 0
-        self.away = False
+        self.away = self.mute = False
 
     @contextlib.asynccontextmanager
     async def laid(self, monkeypatch):
@@ -106,6 +108,8 @@ class Wire:
             async def to_client():
                 while data := await server_reader.read(65536):
                     if cut.is_set():
+                        if self.mute:
+                            continue
                         break
                     writer.write(data)
                     await writer.drain()
@@ -479,6 +483,70 @@ def test_a_charge_in_mid_air_at_the_end_of_a_process_is_in_doubt(connect, monkey
     holds.release([giving_back(one)])
 
 
+def test_a_connection_that_leads_nowhere_is_left_for_another(committed, monkeypatch):
+    """What is sent over it arrives, and nothing comes back, not even an end."""
+    monkeypatch.setattr(group_commit, "ANSWER_SECONDS", 0.3)
+    wallet = WalletFactory(balance=10)
+    one = hold(wallet, 6)
+
+    async def work():
+        wire = Wire()
+        async with wire.laid(monkeypatch):
+            await committer.start()
+            try:
+                await committer.place(one)
+                wire.word, wire.times, wire.mute = one.usage_id.encode(), 1, True
+                return (await committer.settle(charge(one, 5))).kind, wire.lost
+            finally:
+                await committer.stop()
+
+    assert asyncio.run(work()) == ("charged", 1)
+    assert now(wallet) == (5, 0, 0)
+
+
+def test_a_large_answer_takes_nobody_elses_time(connect):
+    """It is written over a connection of its own, whatever that waits for."""
+    wallet, other = WalletFactory(balance=10), WalletFactory(balance=10)
+    large, small = hold(wallet, 3, reservation=Reservation("d" * 64, "a" * 64)), hold(other, 3)
+    locker = connect()
+
+    async def work():
+        assert {(await committer.place(one)).kind for one in (large, small)} == {"held"}
+        with locker.transaction():
+            locker.execute("select from wallets_idempotencykey where wallet_id = %s for update", [wallet.pk])
+            settling = asyncio.create_task(committer.settle(charge(large, 2, answer=b"x" * (committer.LARGE_ANSWER_BYTES + 1))))
+            await asyncio.sleep(0.05)
+            assert (await committer.settle(charge(small, 2))).kind == "charged"
+            assert not settling.done()
+        return (await settling).kind
+
+    assert on_a_pool(work) == "charged"
+    assert (now(wallet), now(other)) == ((8, 0, 0), (8, 0, 0))
+    assert bytes(wallet.idempotency_keys.get().answer) == b"x" * (committer.LARGE_ANSWER_BYTES + 1)
+
+
+def test_a_hold_that_came_true_after_it_was_given_up_is_ended(committed):
+    wallet = WalletFactory(balance=10)
+    known, ended, stray = (hold(wallet, 1, process_id="this one") for _ in range(3))
+
+    def come_true():
+        holds.place([stray, hold(wallet, 1, process_id="another")])
+        django_connection.close()
+
+    async def work():
+        for one in (known, ended):
+            await committer.place(one)
+        await committer.release(giving_back(ended))
+        await asyncio.to_thread(come_true)
+        assert await strays.end_strays("this one") == 0, "it is too young"
+        assert await strays.end_strays("this one", age_seconds=0) == 1
+        return (await committer.settle(charge(known, 1))).kind
+
+    assert on_a_pool(work) == "charged"
+    assert UsageRecord.objects.get(pk=stray.usage_id).clause == "lost"
+    assert now(wallet) == (9, 1, 1)
+
+
 def test_a_caller_that_is_gone_leaves_no_statement_behind(connect):
     """A hold that waits for its wallet ends with the connection that asked for it: it can't come true after its caller gave it up."""
     wallet = WalletFactory(balance=10)
@@ -506,7 +574,7 @@ def test_a_caller_that_is_gone_leaves_no_statement_behind(connect):
 
 
 def test_without_the_pool_it_says_what_is_missing(committed, monkeypatch):
-    monkeypatch.setattr(committer, "_committer", None)
+    monkeypatch.setattr(committer, "_committers", ())
     with pytest.raises(RuntimeError, match="lifespan"):
         asyncio.run(committer.place(hold(1, 1)))
 
