@@ -69,12 +69,8 @@ class RefundForm(forms.Form):
 
     def clean(self):
         super().clean()
-        credits, submission = self.cleaned_data.get("credits"), self.cleaned_data.get("submission")
-        if (
-            credits is not None
-            and credits > self.left
-            and not (submission and editing.was_refunded(self.record, submission=str(submission)))
-        ):
+        credits, submission = self.cleaned_data.get("credits", 0), self.cleaned_data.get("submission")
+        if credits > self.left and not editing.was_refunded(self.record, submission=str(submission)):
             self.add_error("credits", f"At most the {as_text(self.left)} credits that are left of the charge.")
         return self.cleaned_data
 
