@@ -7,6 +7,7 @@ from django.http import Http404
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.text import Truncator
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
@@ -104,7 +105,7 @@ class LedgerEntryAdmin(BooksAdmin):
         return Q(reference__startswith=term)
 
     def lookup_allowed(self, lookup, value, request):
-        return lookup == "wallet__id__exact" or super().lookup_allowed(lookup, value, request)
+        return lookup in ("wallet__id__exact", "usage_record__id__exact") or super().lookup_allowed(lookup, value, request)
 
     def get_fields(self, request, obj=None):
         if obj is None:
@@ -169,7 +170,8 @@ class UsageRecordAdmin(BooksAdmin):
     def lookup_allowed(self, lookup, value, request):
         return lookup == "wallet__id__exact" or super().lookup_allowed(lookup, value, request)
 
-    actions_detail = ["refund"]
+    readonly_fields = ["created_at", "closed_at"]
+    actions_detail = ["refund", "entries"]
 
     @display(description="wallet")
     def wallet_of(self, record):
@@ -214,12 +216,18 @@ class UsageRecordAdmin(BooksAdmin):
             "verb": "Refund",
             "what": record,
             "then": f"{as_text(record.charged_credits)} credits were charged, {as_text(left)} of them can be given back."
-            " They are available at once, and stand on the customer's receipt.",
+            " They are available at once; the customer's receipt shows the amount and the time.",
             "form": form,
             "page": page,
             "opts": self.opts,
         }
         return TemplateResponse(request, "admin/reason.html", context)
+
+    @action(description="Ledger entries", url_path="ledger", permissions=["wallets.view_ledgerentry"])
+    def entries(self, request, object_id):
+        record = self._found(request, object_id)
+        query = urlencode({"usage_record__id__exact": record.pk})
+        return redirect(f"{reverse('admin:wallets_ledgerentry_changelist')}?{query}")
 
 
 @admin.register(IdempotencyKey)

@@ -62,7 +62,7 @@ class UsageReceipt(BaseModel):
     cost_lines: list[CostLine] = Field(description="The sum behind `cost_usd`; empty where LiteLLM did it as a whole.")
     credits_per_litellm_usd: CreditsPerUsd | None = Field(description="The model's price when the call began.")
     price_version: int | None
-    hold_credits: Credits = Field(description="Held when the call began.")
+    hold_credits: Credits = Field(description="The most it could cost with the model that answered, or was asked last; held until its end.")
     credits: Credits = Field(description="The charge.")
     refunded_credits: Credits
     credits_per_usd_rate: CreditsPerUsd | None = Field(description="Null unless charged.")

@@ -37,13 +37,22 @@ def refund_call(record: UsageRecord, *, credits: Decimal, submission: str, actor
 
     `submission` names the form: sent again it is the same entry and no second event.
     """
-    reference = f"refund:{record.pk}:{submission}"
+    reference = _refund_reference(record, submission)
     account = Wallet.objects.lock(record.wallet_id).account
-    repeated = LedgerEntry.objects.filter(reference=reference).exists()
+    repeated = was_refunded(record, submission=submission)
     entry = refunds.refund(record, credits=credits, reference=reference, actor=actor, reason=reason)
     if entry is not None and not repeated:
         events.record("credits.refunded", account=account, actor=actor, credits=as_text(entry.amount), reference=reference, reason=reason)
     return entry
+
+
+def was_refunded(record: UsageRecord, *, submission: str) -> bool:
+    """Whether the form `submission` was sent before and is a refund of this call."""
+    return LedgerEntry.objects.filter(reference=_refund_reference(record, submission)).exists()
+
+
+def _refund_reference(record: UsageRecord, submission: str) -> str:
+    return f"refund:{record.pk}:{submission}"
 
 
 @transaction.atomic

@@ -7,6 +7,7 @@ from django import forms
 from django.contrib.admin.widgets import AutocompleteSelect
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
+from wallets import editing
 from wallets.effective_from import EffectiveFromField
 from wallets.models import CreditsPerUsdRate, EntryKind, LedgerEntry
 from wallets.money import as_text
@@ -50,24 +51,28 @@ class MoveForm(forms.ModelForm):
 class RefundForm(forms.Form):
     """Credits of one call's charge, to give back. `submission` names one rendering: sent twice, it is one refund.
 
-    Asked for more than was charged it refuses. Of what was given back meanwhile it knows nothing: the refund itself gives what is left.
+    Asked for more than the `left` credits it refuses, but for what was sent before: that refund stands. Of what is given back
+    between this look and the refund it knows nothing: the refund itself gives what is left then.
     """
 
     credits = forms.DecimalField(max_digits=18, decimal_places=4, min_value=Decimal("0.0001"), widget=UnfoldAdminDecimalFieldWidget)
     reason = forms.CharField(
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}), max_length=1000, help_text="Stands in the ledger for good."
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        max_length=1000,
+        help_text="Internal: it stands in the ledger for good, and customers see the amount and the time, not the reason.",
     )
     submission = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
 
     def __init__(self, data, *, record, left):
         super().__init__(data, initial={"credits": left})
-        self.record = record
+        self.record, self.left = record, left
 
-    def clean_credits(self):
-        credits = self.cleaned_data["credits"]
-        if credits > self.record.charged_credits:
-            raise forms.ValidationError(f"At most the {as_text(self.record.charged_credits)} credits that were charged.")
-        return credits
+    def clean(self):
+        super().clean()
+        credits, submission = self.cleaned_data.get("credits", 0), self.cleaned_data.get("submission")
+        if credits > self.left and not editing.was_refunded(self.record, submission=str(submission)):
+            self.add_error("credits", f"At most the {as_text(self.left)} credits that are left of the charge.")
+        return self.cleaned_data
 
 
 class RateForm(forms.ModelForm):

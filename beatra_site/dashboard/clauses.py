@@ -26,8 +26,9 @@ CLAUSES: dict[str, Clause] = {
     UsageClause.COMPLETE: Clause("Complete", "The model finished its answer.", _TRUE_USAGE, "good"),
     UsageClause.DRAINED: Clause(
         "Finished after you left",
-        "The connection was closed before the end, and the model finished its answer without you: the provider bills such a call in full.",
-        _TRUE_USAGE,
+        "The connection was closed before the end, and the answer was finished without you. So is every call that is not a stream, every"
+        " one with an Idempotency-Key (for your retry), and every one whose provider can't be stopped.",
+        f"{_TRUE_USAGE} To stop and pay for what came, stream without a key.",
         "good",
     ),
     UsageClause.STOPPED: Clause(
@@ -77,4 +78,4 @@ def clause_of(record: UsageRecord) -> Clause:
     if record.clause == UsageClause.UPSTREAM_FAILED and record.error_code in REFUSALS:
         return REFUSED
     clause = CLAUSES[record.clause]
-    return replace(clause, charged=_NOT_BELIEVED) if record.estimated and clause.charged == _TRUE_USAGE else clause
+    return replace(clause, charged=clause.charged.replace(_TRUE_USAGE, _NOT_BELIEVED)) if record.estimated else clause

@@ -103,6 +103,11 @@ class Receipt:
         return self.record.status == UsageStatus.CHARGED
 
     @property
+    def is_answered(self) -> bool:
+        """Whether the caller got an answer of a model, now or, by a replay, before."""
+        return self.is_charged or bool(self.record.replay_of)
+
+    @property
     def is_paid(self) -> bool:
         """Whether the call's tokens were charged: by another clause nothing is worked out."""
         return self.is_charged and self.record.clause in PAID_CLAUSES

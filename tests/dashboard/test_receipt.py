@@ -64,15 +64,18 @@ def test_a_replay_leads_to_the_call_whose_answer_it_is(wallet):
         status="released",
         clause="replay",
         outcome="replayed",
+        model="MiniMax-M2.7",
         hold_credits=0,
         replay_of=first,
         closed_at=timezone.now(),
     )
     page = receipt_page(wallet, replay.pk)
     assert "Replay" in page
-    assert f"Answer of {first}" in page
+    assert f"Repeats the answer of {first}" in page
+    assert "Model that answered MiniMax-M2.7" in page
     assert "Nothing was charged." in page
-    assert "Answer of" not in receipt_page(wallet, first)
+    assert "Hold and charge" not in page
+    assert "Repeats" not in receipt_page(wallet, first)
 
 
 def lines_of(entry, usage):
@@ -108,7 +111,7 @@ def test_the_worked_example_is_spelt_out(wallet):
         "LiteLLM's cost of these tokens 0.002 USD times the credits per LiteLLM USD of MiniMax-M2.7 (price version 2) × 1,500 exactly = 3",
         "Charged (rounded half up to four places) 3.0000 credits",
         "In USD, for reference: 3.0000 ÷ 1,000 credits per USD, the rate at that time 0.0030 USD",
-        "(the most it could cost) 13.2000 Charged at its end − 3.0000 Free again 10.2000",
+        "Held for the call (the most it could cost) 13.2000 Charged at its end − 3.0000 Free again 10.2000",
         f"Charge charge:{usage_id} -3.0000 997.0000",
     ):
         assert part in words, part
@@ -197,7 +200,8 @@ def test_a_count_that_was_not_believed_says_so(wallet):
 
 def test_an_answer_without_output_has_its_tokens_and_nothing_to_work_out(wallet):
     words = receipt_page(wallet, charged(wallet, "0", cost_usd=Decimal(0), clause="empty", prompt_tokens=12))
-    assert "Empty answer Charged 0.0000" in words
+    assert "Empty answer Charged 0.0000 credits The model finished without a single token of output. Nothing was charged." in words
+    assert "USD" not in words
     assert "Tokens Prompt 12 Output 0 Hold and charge" in words
     assert "LiteLLM" not in words
 
@@ -214,6 +218,15 @@ def test_the_tries_are_told_in_words_without_routes(wallet):
     assert "Tries 1. a gave no answer in time after 1,200 ms 2. b failed 3. c was broken off by us after 20 ms" in words
     assert "4. d was cut by a limit after 30 ms 5. e answered after 30 ms" in words
     assert "secret" not in words
+    assert "Held for the call (the most it could cost with the model that was tried last) 13.2000" in words
+
+
+def test_a_call_that_was_finished_for_nobody_says_how_to_stop_one(wallet):
+    words = receipt_page(wallet, charged(wallet, "3", cost_usd=Decimal("0.002"), clause="drained"))
+    assert "The tokens the provider counted were charged. To stop and pay for what came, stream without a key." in words
+    estimated = receipt_page(wallet, charged(wallet, "3", cost_usd=Decimal("0.002"), clause="drained", estimated=True))
+    assert "the estimate was charged. To stop and pay for what came, stream without a key." in estimated
+    assert "The tokens the provider counted were charged" not in estimated
 
 
 def test_a_streamed_answer_says_so(wallet):

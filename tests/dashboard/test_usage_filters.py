@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from django.db import connection
@@ -16,6 +17,7 @@ from tests.wallets.calls import charge, giving_back, hold
 from wallets import holds
 from wallets.models import UsageRecord
 from wallets.models.usage import Total, UsageQuerySet
+from wallets.refunds import refund
 
 pytestmark = pytest.mark.django_db
 
@@ -337,6 +339,7 @@ def test_an_id_of_the_caller_is_found_as_it_is_written(client, wallet):
 def charged(wallet, credits, **fields):
     call = placed(wallet, **fields)
     holds.settle([charge(call, credits)])
+    return call
 
 
 def test_more_calls_than_a_page_shows_are_counted_and_summed(client, wallet, monkeypatch):
@@ -352,9 +355,9 @@ def test_the_sum_stops_at_the_newest_so_many(wallet):
     for credits in ("8", "4", "2"):
         charged(wallet, credits)
     records = UsageRecord.objects.of_wallet(wallet)
-    assert records.total(most=2) == Total(calls=2, replays=0, credits=6, is_all=False)
-    assert records.total(most=3) == Total(calls=3, replays=0, credits=14, is_all=True)
-    assert UsageRecord.objects.none().total(most=1) == Total(calls=0, replays=0, credits=0, is_all=True)
+    assert records.total(most=2) == Total(calls=2, replays=0, charged=6, refunded=0, is_all=False)
+    assert records.total(most=3) == Total(calls=3, replays=0, charged=14, refunded=0, is_all=True)
+    assert UsageRecord.objects.none().total(most=1) == Total(calls=0, replays=0, charged=0, refunded=0, is_all=True)
 
 
 def test_an_answer_that_was_sent_again_is_counted_as_no_call(client, wallet, monkeypatch):
@@ -364,10 +367,24 @@ def test_an_answer_that_was_sent_again_is_counted_as_no_call(client, wallet, mon
     assert "0 calls and 1 replay that matches: 0.0000 credits charged." in text(client.get("/usage/", {"outcome": "replay"}))
     replayed(wallet)
     records = UsageRecord.objects.of_wallet(wallet)
-    assert records.total(most=2) == Total(calls=0, replays=2, credits=0, is_all=False)
-    assert records.total(most=3) == Total(calls=1, replays=2, credits=4, is_all=True)
+    assert records.total(most=2) == Total(calls=0, replays=2, charged=0, refunded=0, is_all=False)
+    assert records.total(most=3) == Total(calls=1, replays=2, charged=4, refunded=0, is_all=True)
     monkeypatch.setattr(views, "PAGE_SIZE", 1)
     assert "1 call and 2 replays: 4.0000 credits charged. The newest 1 are listed." in text(client.get("/usage/"))
+
+
+def test_what_was_refunded_stands_beside_what_was_charged(client, wallet, monkeypatch):
+    charged(wallet, "4")
+    call = charged(wallet, "0.7259")
+    refund(call.usage_id, credits=Decimal("0.7259"), reference=f"refund:{call.usage_id}:1")
+    words = text(client.get("/usage/", {"id": call.usage_id}))
+    assert "1 call that matches: 0.7259 credits charged, 0.7259 refunded." in words
+    assert "0.7259 refunded 0.7259" in words
+    assert text(client.get("/usage/")).count("refunded 0.7259") == 1, "at the row of the other call there is nothing to say"
+    records = UsageRecord.objects.of_wallet(wallet)
+    assert records.total(most=2) == Total(calls=2, replays=0, charged=Decimal("4.7259"), refunded=Decimal("0.7259"))
+    monkeypatch.setattr(views, "PAGE_SIZE", 1)
+    assert "2 calls: 4.7259 credits charged, 0.7259 refunded. The newest 1 are listed." in text(client.get("/usage/"))
 
 
 def replayed(wallet):

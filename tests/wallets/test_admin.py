@@ -9,6 +9,7 @@ from django.contrib.admin.utils import quote as admin_quote
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils.formats import date_format
 
 from accounts.models import Event
 from tests.browsing import browser, read, signed_in, text
@@ -274,6 +275,7 @@ def test_a_call_is_refunded_from_its_page_with_a_reason(staff, wallet):
     form = staff.get(refund_page(f"chatcmpl_{wallet.pk}"))
     assert form.context["form"].initial["credits"] == 3
     assert "3.0000 credits were charged, 3.0000 of them can be given back." in text(form)
+    assert "Internal: it stands in the ledger for good, and customers see the amount and the time, not the reason." in text(form)
 
     response = refund(staff, wallet)
     assert response.redirect_chain == [(page, 302)]
@@ -284,7 +286,10 @@ def test_a_call_is_refunded_from_its_page_with_a_reason(staff, wallet):
     reference = wallet.ledger.get(kind="refund").reference
     assert (event.actor, event.data) == (staff.user, {"credits": "2.0000", "reference": reference, "reason": "cut short"})
 
-    assert "1.0000 credits were refunded" in text(refund(staff, wallet, credits="3", reason="all of it")), "what is left"
+    too_much = refund(staff, wallet, credits="1.0001", reason="all of it")
+    assert "At most the 1.0000 credits that are left of the charge." in text(too_much)
+    assert refunded(wallet) == [(2, staff.user, "cut short")]
+    assert "1.0000 credits were refunded" in text(refund(staff, wallet, credits="1", reason="all of it"))
     for nothing_left in (refund(staff, wallet), staff.get(refund_page(f"chatcmpl_{wallet.pk}"), follow=True)):
         assert "Nothing is left to refund" in text(nothing_left)
     assert (now(wallet)[0], wallet.usage.get().refunded_credits) == (10, 3)
@@ -305,7 +310,7 @@ def test_a_refund_sent_twice_is_one_entry(staff, wallet):
         ({"credits": "0"}, "greater than or equal to 0.0001"),
         ({"credits": "-1"}, "greater than or equal to 0.0001"),
         ({"credits": "0.00001"}, "4 decimal places"),
-        ({"credits": "3.0001"}, "At most the 3.0000 credits that were charged."),
+        ({"credits": "3.0001"}, "At most the 3.0000 credits that are left of the charge."),
         ({"credits": "NaN"}, "Enter a number"),
         ({"credits": ""}, "required"),
         ({"reason": " "}, "required"),
@@ -334,6 +339,22 @@ def test_only_those_who_may_move_credits_refund(wallet):
     )
     assert path not in read(looking).links
     assert refunded(wallet) == []
+
+
+def test_a_call_s_page_has_its_times_and_leads_to_its_entries(staff, wallet):
+    record = wallet.usage.get()
+    page = staff.get(reverse("admin:wallets_usagerecord_change", args=[admin_quote(record.pk)]))
+    for name in ("created_at", "closed_at"):
+        label, shown = name.replace("_", " ").capitalize(), date_format(getattr(record, name), "DATETIME_FORMAT")
+        assert f"{label} {shown}" in text(page)
+    refund(staff, wallet)
+    link = f"{reverse('admin:wallets_usagerecord_changelist')}{admin_quote(record.pk)}/ledger/"
+    assert link in read(page).links
+    entries = staff.get(link, follow=True).context["cl"].result_list
+    assert [(entry.wallet, entry.kind) for entry in entries] == [(wallet, "refund"), (wallet, "charge")]
+    looking = signed_in(StaffFactory(permissions=["wallets.view_usagerecord"]))
+    assert link not in read(looking.get(page.request["PATH_INFO"])).links
+    assert looking.get(link).status_code == 403
 
 
 def test_what_was_not_charged_can_not_be_refunded(staff, wallet):

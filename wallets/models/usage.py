@@ -41,14 +41,15 @@ PAID_CLAUSES = (UsageClause.COMPLETE, UsageClause.DRAINED, UsageClause.STOPPED, 
 
 @dataclass(frozen=True)
 class Total:
-    """Of a list of records: how many calls, beside them how many replays, and the credits they cost net of refunds.
+    """Of a list of records: how many calls, beside them how many replays, the credits charged and those of them refunded.
 
     `is_all` is false where older ones were not counted.
     """
 
     calls: int
     replays: int
-    credits: Decimal
+    charged: Decimal
+    refunded: Decimal
     is_all: bool = True
 
     @property
@@ -59,8 +60,9 @@ class Total:
     def of(cls, records: Sequence[UsageRecord]) -> Total:
         """Of these, which are all."""
         replays = sum(record.clause == UsageClause.REPLAY for record in records)
-        credits = sum((record.charged_credits - record.refunded_credits for record in records), Decimal(0))
-        return cls(len(records) - replays, replays, credits)
+        charged = sum((record.charged_credits for record in records), Decimal(0))
+        refunded = sum((record.refunded_credits for record in records), Decimal(0))
+        return cls(len(records) - replays, replays, charged, refunded)
 
 
 class UsageQuerySet(models.QuerySet["UsageRecord"]):
@@ -70,10 +72,13 @@ class UsageQuerySet(models.QuerySet["UsageRecord"]):
 
     def total(self, *, most: int) -> Total:
         """Of these records; of the newest `most` where there are more."""
-        newest = self.order_by("-created_at", "-id").annotate(paid=F("charged_credits") - F("refunded_credits"))
+        newest = self.order_by("-created_at", "-id")
         is_replay = Q(clause=UsageClause.REPLAY)
         of_most = newest[:most].aggregate(
-            calls=Count("id", filter=~is_replay), replays=Count("id", filter=is_replay), credits=Coalesce(Sum("paid"), Decimal(0))
+            calls=Count("id", filter=~is_replay),
+            replays=Count("id", filter=is_replay),
+            charged=Coalesce(Sum("charged_credits"), Decimal(0)),
+            refunded=Coalesce(Sum("refunded_credits"), Decimal(0)),
         )
         total = Total(**of_most)
         return total if total.records < most else replace(total, is_all=not newest[most : most + 1].exists())
