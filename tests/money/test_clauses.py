@@ -19,7 +19,7 @@ import pytest
 
 from catalog import tokens
 from contract.ids import new_id
-from tests.chat.events import opened, streamed
+from tests.chat.events import ask_without_reading, opened, parsed, streamed
 from tests.chat.priced_model import priced_model
 from tests.chat.raw_provider import RawProvider, delta, events
 from tests.contract.wire import eventually
@@ -148,6 +148,39 @@ def test_drained_is_a_stream_with_a_key_since_a_retry_may_come_for_it(site, cust
     leave_after(owner, site.web, '"1,"', f"[[chunks=5 gate_at=2 gate={gate.name} {COUNTED}]]", model=stoppable, **PATIENT)
     gate.open()
     assert_charged(owner, "drained", Decimal("0.002"), estimated=False)
+
+
+def test_drained_is_a_stream_with_a_key_that_is_not_read_and_its_retry_gets_the_whole_of_it(site, customer, gate: Gate):
+    """The connection hangs and is not closed, as over a hole in the network. Who reads on after all learns where the answer is."""
+    web = site.start_web({"CHAT_UNREAD_SECONDS": "1"})
+    roomy = {"context_window": 400_000, "max_output_tokens": 200_000}
+    text = f"[[chunks=40000 gate_at=39999 gate={gate.name} {COUNTED}]]"  # more than all buffers hold
+    body = {"model": priced_model(web.v1, stoppable=True, **roomy), "stream": True, "max_tokens": 200_000}
+    body["messages"] = [{"role": "user", "content": text}]
+    owner, key, got = customer(), new_id("key"), b""
+    owner.v1 = web.v1
+    with socket.socket() as caller:
+        ask_without_reading(caller, web.v1, owner.token, body=body, key=key)
+        assert eventually(lambda: "is not read, and goes on for its retry" in web.log, seconds=60)
+        caller.settimeout(60)
+        while not got.endswith(b"\r\n0\r\n\r\n"):  # the end of the body
+            part = caller.recv(1024 * 1024)
+            assert part
+            got += part
+    assert b'"code":"idempotency_in_progress"' in got[-1000:]
+    assert b"[DONE]" not in got
+    gate.wait()
+    gate.open()
+    assert closed(owner, seconds=60).status == "charged"
+    again = parsed(owner.http.post("/chat/completions", json=body, headers={"Idempotency-Key": key}))
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert (again.content, again.reasons, again.done) == ("".join(f"{number}," for number in range(40_000)), ["stop"], True)
+    assert again.usage["credits"] == "3.0000"
+    (first, _) = owner.records
+    assert (first.clause, first.estimated, first.cost_usd) == ("drained", False, Decimal("0.002"))
+    assert owner.wallet.balance == 1000 - 3
+    assert_nothing_held(owner)
+    web.stop()
 
 
 def test_stopped_pays_for_the_prompt_and_what_had_come(site, customer, stoppable: str, gate: Gate):
