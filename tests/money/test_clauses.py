@@ -1,7 +1,7 @@
 """Every line of the charging policy as a story: what happened, what the receipt says of it, what was paid, and what it cost us.
 
-A token of a prompt costs 0.000001 USD, one of output 0.000002, and a USD 1500 credits. Where tokens are estimated the prompt is our own
-estimate, and the output what the sandbox had sent: it counts `0,` `1,` and so on, a chunk each.
+A token of a prompt costs 0.000001 USD, one of output 0.000002, and a USD 1500 credits. Where tokens are estimated the prompt is those of
+its text and seven for marks, as the sandbox counts too, and the output what the sandbox had sent: `0,` `1,` and so on, a chunk each.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def hasty(site: Any, plain: str, stoppable: str) -> Iterator[Any]:
 
 def usd(text: str, said: str = "") -> Decimal:
     """The cost of a prompt of `text` and an output of `said` by our own count."""
-    prompt = tokens.estimate_prompt([{"role": "user", "content": text}])
+    prompt = 3 + 4 + tokens.count(text)
     return (prompt + 2 * tokens.count(said)) * Decimal("0.000001")
 
 
