@@ -282,7 +282,7 @@ CHAT_SILENCE_SECONDS = env.float("CHAT_SILENCE_SECONDS", 60)
 CHAT_TOTAL_SECONDS = env.float("CHAT_TOTAL_SECONDS", 600)
 # A stream is begun after this long without output, and then kept alive by a comment as often
 CHAT_KEEP_ALIVE_SECONDS = env.float("CHAT_KEEP_ALIVE_SECONDS", 15)
-# A stream that nobody reads is ended after this long
+# A stream that nobody reads is ended after this long; one with an Idempotency-Key goes on without its caller
 CHAT_UNREAD_SECONDS = env.float("CHAT_UNREAD_SECONDS", 60)
 # Calls that go on in this process though their callers have left; the oldest of more is cut
 CHAT_MOST_DRAINED = env.int("CHAT_MOST_DRAINED", 256)

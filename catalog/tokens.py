@@ -1,4 +1,6 @@
-"""How many tokens a text is, near enough for estimates and holds.
+"""How many tokens a text is, near enough for holds and for charges that must be estimated.
+
+A prompt is counted in two ways: cautiously for a hold, `estimate_prompt`, and fairly for a charge, `count_prompt`.
 
 The vocabulary is o200k, which LiteLLM's package carries on the disk: no network and no import of litellm, whose own
 counter would fetch image URLs. It is exact for OpenAI's models and close for the others of its size; the smaller cl100k
@@ -12,7 +14,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -64,7 +66,7 @@ def estimate_prompt(
     response_format: Mapping[str, Any] | None = None,
     ceiling: int | None = None,
 ) -> int:
-    """The estimated prompt tokens of a chat request: its JSON text without images, which each model counts its own way.
+    """The estimated prompt tokens of a chat request: its JSON text without images, which each model counts its own way. Rather too high.
 
     Pure and thread-safe. `ceiling` as in `count`: give the largest context window in question.
     """
@@ -76,6 +78,32 @@ def estimate_prompt(
         spoken.append(message)
     texts = [_json(spoken)] + [_json(given) for given in (tools, response_format) if given]
     return _TOKENS_PER_REQUEST + _TOKENS_PER_MESSAGE * len(spoken) + sum(count(text, ceiling=ceiling) for text in texts)
+
+
+def count_prompt(
+    messages: Sequence[Mapping[str, Any]],
+    *,
+    tools: Sequence[Mapping[str, Any]] | None = None,
+    response_format: Mapping[str, Any] | None = None,
+) -> int:
+    """The prompt tokens of a chat request as a provider counts them, for a charge without its counts: what is said, the marks around it,
+    and the JSON of tools and response format; without images.
+
+    Pure and thread-safe.
+    """
+    texts = [text for message in messages for text in _said(message)] + [_json(given) for given in (tools, response_format) if given]
+    return _TOKENS_PER_REQUEST + _TOKENS_PER_MESSAGE * len(messages) + sum(map(count, texts))
+
+
+def _said(message: Mapping[str, Any]) -> Iterator[str]:
+    content = message.get("content")
+    for part in content if isinstance(content, list | tuple) else [{"text": content}]:
+        yield part.get("text") or part.get("refusal") or ""
+    for name in ("name", "refusal", "reasoning_content"):
+        yield message.get(name) or ""
+    for call in message.get("tool_calls") or ():
+        yield call["function"]["name"]
+        yield call["function"]["arguments"]
 
 
 def warm() -> None:

@@ -48,8 +48,9 @@ class Call:
 
     `candidates` are all pairs that may answer, `offer` is the one at hand, which the hold is for, and `others` are those to try after
     it. `fields` is OpenAI's JSON as the caller gave it; what a model gets of it is `chat.fitting`'s. `text_tokens` are the prompt's
-    without images, the same for every model. `end_user` and `cache_key` stand for what the caller named (`chat.stand_ins`). `keyed`: it
-    came with an Idempotency-Key, so that its answer is finished, and stored, for a retry.
+    without images, the same for every model, by the count for holds; `is_long`: counting is work for a thread. `end_user` and
+    `cache_key` stand for what the caller named (`chat.stand_ins`). `keyed`: it came with an Idempotency-Key, so that its answer is
+    finished, and stored, for a retry.
 
     `texts` is what the try at hand has said so far, `absorbed_cost_usd` what tries that nobody pays for may cost us.
     """
@@ -65,6 +66,7 @@ class Call:
     end_user: str | None = None
     cache_key: str | None = None
     keyed: KeyedRequest | None = None
+    is_long: bool = False
     id: str = field(default_factory=lambda: new_id("chatcmpl"))
     created: int = field(default_factory=lambda: int(time.time()))
     started: float = field(default_factory=time.monotonic)
@@ -127,6 +129,7 @@ async def prepare(caller: Caller, request: ChatRequest, *, request_id: str, long
         text_tokens=text_tokens,
         offer=offer,
         others=healthy,
+        is_long=long,
     )
 
 

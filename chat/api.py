@@ -40,7 +40,8 @@ class ChatCompletions(ChatView):
         one is an event `data: {"error": {...}}` and the end of the stream, without `[DONE]`.
 
         With an `Idempotency-Key` a retry gets the same answer, with `Idempotent-Replayed: true`, and is free; a stream is sent again as a
-        stream, in fewer parts. Such a call is finished for its retry also when you leave, and charged in full.
+        stream, in fewer parts. Such a call is finished for its retry also when you leave, and charged in full. So it is when you do not
+        read its stream for a minute; if you read on after that, it ends with the error event `idempotency_in_progress`: ask again.
         """
         caller: Caller = request.auth  # type: ignore[attr-defined]  # set by the view
         key = idempotency_key.given(request)

@@ -39,7 +39,7 @@ async def work_out(
     alert = "" if broken_off else usage.refusal(counts, context_window=call.model.context_window, most_completion_tokens=most)
     estimated = bool(broken_off or alert)
     if estimated:
-        counted = await usage.estimated(texts, prompt_tokens=call.offer.prompt_tokens, most_completion_tokens=most)
+        counted = await usage.estimated(call, texts)
     else:
         counted = usage.believed(counts)
     clause: str = broken_off or ("drained" if call.caller_left else "complete")
@@ -85,9 +85,7 @@ async def absorb(call: Call) -> None:
     That it can't be worked out must not keep the hold.
     """
     try:
-        counted = await usage.estimated(
-            call.texts, prompt_tokens=call.offer.prompt_tokens, most_completion_tokens=call.most_completion_tokens
-        )
+        counted = await usage.estimated(call, call.texts)
         await cost.ready(call.route.cost)
         call.absorbed_cost_usd += cost.costed(call.route.cost, counted)[0]
     except Exception as error:

@@ -17,6 +17,7 @@ class Outbox:
     """Bytes on their way to a caller. One task puts, one takes.
 
     It ends when the call closes it, with an `error` or without; from `abandon` on, when the caller has left, whatever is put is dropped.
+    `give_up` is both, of a caller who does not read.
     """
 
     def __init__(self) -> None:
@@ -49,7 +50,9 @@ class Outbox:
             await self._room.wait()
 
     def close(self, error: ApiError | None = None) -> None:
-        """No more comes; `error` says why the answer is not complete."""
+        """No more comes; `error` says why the answer is not complete. The first close counts."""
+        if self.is_closed:
+            return
         self.is_closed, self.error, self._on_abandon = True, error, None
         self._silence()
         self._changed.set()
@@ -71,6 +74,11 @@ class Outbox:
         self._room.set()
         if self._on_abandon is not None:
             self._on_abandon()
+
+    def give_up(self, error: ApiError) -> None:
+        """To the call, the caller has left; if he reads on after all, `error` is the end of what he gets."""
+        self.abandon()
+        self.close(error)
 
     async def wait(self, seconds: float) -> bool:
         """Whether there is something to take, or the end of it, within about that time."""

@@ -8,11 +8,14 @@ that nobody holds a complete answer that was not charged, and carries the usage 
 How it can end, after the first output:
 
     all choices finished                     complete        usage, [DONE]
-    silence or the whole time is up, nobody
-      reads, its limit is passed, shutdown   cut_by_limit    finish_reason length, usage, [DONE]
+    silence or the whole time is up, its
+      limit is passed, shutdown, or, without
+      a key, nobody reads                    cut_by_limit    finish_reason length, usage, [DONE]
     the provider stops it as unsafe          cut_by_limit    finish_reason content_filter, usage, [DONE]
     the caller leaves, without a key, and
       the route can be stopped               stopped         nobody reads; also before the first output
+    he leaves otherwise, or does not read
+      one with a key                         drained         its end, to nobody; who reads on, an error event
     the provider fails, or ends without
       a finish_reason                        upstream_failed error event; nothing is charged
 
@@ -37,6 +40,7 @@ from chat.outbox import Outbox
 from chat.transcript import Transcript
 from chat.upstream import Chunk, transports
 from chat.upstream.errors import Failed, OutOfTime, Unsafe, UpstreamError
+from contract.errors import ApiError
 from contract.exceptions import as_api_error, log
 
 logger = logging.getLogger(__name__)
@@ -60,6 +64,14 @@ class _TooMuch(Failed):
 
 class _Stopped(Failed):
     """We closed the provider's stream, for nobody reads it."""
+
+
+def _not_read() -> ApiError:
+    """The end of a stream with a key for a caller who reads on too late."""
+    return ApiError(
+        "idempotency_in_progress",
+        "This stream was not read for too long. The call goes on without it: ask again with the same Idempotency-Key for the whole answer.",
+    )
 
 
 class Stream:
@@ -170,8 +182,7 @@ class Stream:
                             begun = True
                             await this.begun()
                         if self.outbox.is_full:
-                            limit.reschedule(min(end_at, now() + settings.CHAT_UNREAD_SECONDS))
-                            await self.outbox.room()
+                            await self._room(limit, end_at)
                         if self._is_stopped:
                             raise _Stopped("the caller has left")
                         silence = COUNTS_SECONDS if self._is_complete else settings.CHAT_SILENCE_SECONDS
@@ -185,6 +196,22 @@ class Stream:
             raise this.out_of_time("no output in time") from None
         finally:
             self._limit = None
+
+    async def _room(self, limit: asyncio.Timeout, end_at: float) -> None:
+        """Wait for a caller who reads slowly. One who does not read at all ends the call; with a key he has but left it, for a hole in
+        the network is when a retry comes, and that is to get the whole answer."""
+        unread_at = asyncio.get_running_loop().time() + settings.CHAT_UNREAD_SECONDS
+        if self.call.keyed is None:
+            limit.reschedule(min(end_at, unread_at))
+            await self.outbox.room()
+            return
+        limit.reschedule(end_at)
+        try:
+            async with asyncio.timeout_at(unread_at):
+                await self.outbox.room()
+        except TimeoutError:
+            logger.warning("a stream with a key is not read, and goes on for its retry", extra={"usage_id": self.call.id})
+            self.outbox.give_up(_not_read())
 
     def _cut_by(self, end: BaseException) -> Cut | None:
         """The finish_reason of an answer that `end` broke off, none where it is a failure that nobody pays for."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import Any
 
+from catalog import tokens
 from catalog.cost import TokenUsage
-from catalog.tokens import LONG_CHARACTERS, count
+from catalog.tokens import LONG_CHARACTERS
+from chat.admission import Call
 
 
 def refusal(raw: dict[str, Any], *, context_window: int, most_completion_tokens: int) -> str:
@@ -52,11 +53,18 @@ def _output(raw: dict[str, Any]) -> int:
     return max(completion, reasoning)
 
 
-async def estimated(texts: Sequence[str], *, prompt_tokens: int, most_completion_tokens: int) -> TokenUsage:
-    """What an output of `texts` and a prompt of about `prompt_tokens` come to by our own count, within the limit the call was sent with."""
-    tokens = partial(count, "".join(texts), ceiling=most_completion_tokens)
-    completion = await asyncio.to_thread(tokens) if sum(map(len, texts)) > LONG_CHARACTERS else tokens()
-    return TokenUsage(prompt_tokens=prompt_tokens, completion_tokens=min(completion, most_completion_tokens))
+async def estimated(call: Call, texts: Sequence[str]) -> TokenUsage:
+    """What the call's prompt and an output of `texts` come to by our own count: never more than the hold was made for."""
+    long = call.is_long or sum(map(len, texts)) > LONG_CHARACTERS
+    return await asyncio.to_thread(_estimated, call, texts) if long else _estimated(call, texts)
+
+
+def _estimated(call: Call, texts: Sequence[str]) -> TokenUsage:
+    fields, most = call.fields, call.most_completion_tokens
+    prompt = tokens.count_prompt(fields["messages"], tools=fields.get("tools"), response_format=fields.get("response_format"))
+    prompt += call.request.images * call.model.tokens_per_image
+    completion = tokens.count("".join(texts), ceiling=most)
+    return TokenUsage(prompt_tokens=min(prompt, call.offer.prompt_tokens), completion_tokens=min(completion, most))
 
 
 def texts_of(message: dict[str, Any]) -> Iterator[str]:

@@ -26,7 +26,10 @@ HEADERS: dict[str, Json] = {
         "schema": {"type": "string", "enum": ["true", "false"]},
     },
     "Retry-After": {
-        "description": "Seconds to wait before the same request is sent again. On every 429 and 503, and on `idempotency_in_progress`.",
+        "description": (
+            "Seconds to wait before the same request is sent again. On every 429 and 503, and on `idempotency_in_progress`: there it is "
+            "how long the first request has run, at most 30."
+        ),
         "schema": {"type": "integer", "minimum": 1},
         "example": 2,
     },

@@ -23,9 +23,11 @@ from wallets.holds import Reservation
 logger = logging.getLogger(__name__)
 
 BATCH = 1000
+# Within what OpenAI's SDKs obey, a minute
+MOST_PAUSE_SECONDS = 30.0
 
 _FIND = """
-select k.fingerprint = %(fingerprint)s, k.answer,
+select k.fingerprint = %(fingerprint)s, k.answer, extract(epoch from statement_timestamp() - k.created_at)::float8,
        u.id, u.model, u.stream, u.prompt_tokens, u.cached_tokens, u.completion_tokens, u.reasoning_tokens,
        u.charged_credits, u.credits_usd_reference
   from wallets_idempotencykey k join wallets_usagerecord u on u.id = k.usage_id
@@ -98,7 +100,8 @@ class StoredAnswer:
 async def stored(request: KeyedRequest) -> StoredAnswer | None:
     """The answer stored for the same request; None if there is none (yet, or any more) and the request is free to run.
 
-    Raises ApiError idempotency_conflict, also for an answer that can't be opened any more, or idempotency_in_progress.
+    Raises ApiError idempotency_conflict, also for an answer that can't be opened any more, or idempotency_in_progress: to be asked again
+    after as long as the first request has run, so that an SDK's few retries last for a long call too.
     """
     async with pool.connection() as connection:
         cursor = await connection.execute(
@@ -107,11 +110,11 @@ async def stored(request: KeyedRequest) -> StoredAnswer | None:
         row = await cursor.fetchone()
     if row is None:
         return None
-    is_same, answer, usage_id, *charged = row
+    is_same, answer, age_seconds, usage_id, *charged = row
     if not is_same:
         raise ApiError("idempotency_conflict")
     if answer is None:
-        raise ApiError("idempotency_in_progress")
+        raise ApiError("idempotency_in_progress", retry_after_seconds=min(age_seconds, MOST_PAUSE_SECONDS))
     try:
         plain = sealing.unseal(answer, key=request.key, usage_id=usage_id, wallet_id=request.wallet_id)
     except sealing.BrokenSealError:  # no retry would mend it, and another run would be charged again

@@ -3,12 +3,14 @@
 import subprocess
 import sys
 
+import orjson
 import pytest
 import tiktoken
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog.tokens import count, estimate_prompt, vocabulary_file
+from beatra_site.sandbox import request as sandbox_request
+from catalog.tokens import count, count_prompt, estimate_prompt, vocabulary_file
 
 
 def say(content):
@@ -91,6 +93,61 @@ def test_tool_calls_and_results_count():
 def test_the_estimate_is_never_below_the_texts_and_their_marks(texts):
     messages = [{"role": "user", "content": text} for text in texts]
     assert estimate_prompt(messages) >= sum(count(text) + 4 for text in texts)
+
+
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "The weather of a city.",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
+SCHEMA = {"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"], "additionalProperties": False}
+CONVERSATION = [
+    {"role": "system", "content": "You are brief."},
+    {"role": "user", "content": "Say hi in five words.", "name": "ann"},
+    {"role": "assistant", "content": "Hi there, my dear friend.", "reasoning_content": 'Five words. "Hi there" begins well.'},
+    {"role": "user", "content": [{"type": "text", "text": "And in German?\n\nOr in Русский?"}]},
+    {"role": "assistant", "content": None, "refusal": "I can't do that."},
+    {"role": "user", "content": "Why?"},
+]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"messages": say("Say hi in five words.")},
+        {"messages": say('{"quoted": "JSON \\"text\\"", "lines": "a\nb\nc"}\n' * 50)},
+        {"messages": say("人工智能是计算机科学的一个分支" * 20)},
+        {"messages": CONVERSATION},
+        {"messages": say("What is the weather?"), "tools": [WEATHER]},
+        {"messages": say("A word."), "response_format": {"type": "json_schema", "json_schema": {"name": "word", "schema": SCHEMA}}},
+    ],
+    ids=["short", "quotes", "chinese", "conversation", "tools", "schema"],
+)
+def test_a_charge_counts_a_prompt_as_its_provider_does(asked):
+    """Where a hold counts the JSON around it too."""
+    true = sandbox_request.read(orjson.dumps({"model": "MiniMax-M2.7", **asked})).prompt_tokens()
+    assert abs(count_prompt(**asked) - true) <= 3
+    assert count_prompt(**asked) < estimate_prompt(**asked)
+
+
+def test_a_charge_counts_what_tools_were_called_with():
+    """Their ids and the JSON around them, which no two providers count alike, are left to the provider."""
+    function = {"name": "get_weather", "arguments": '{"city": "Berlin"}'}
+    messages = [
+        *say("What is the weather?"),
+        {"role": "assistant", "content": None, "tool_calls": [{"id": "call_1", "type": "function", "function": function}]},
+        {"role": "tool", "content": "3 degrees", "tool_call_id": "call_1"},
+    ]
+    said = ["What is the weather?", "get_weather", '{"city": "Berlin"}', "3 degrees"]
+    assert count_prompt(messages) == 3 + 3 * 4 + sum(map(count, said)) < estimate_prompt(messages)
+
+
+def test_a_charge_counts_no_bytes_of_an_image():
+    parts = [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 5000}}]
+    assert count_prompt(say(parts)) == count_prompt(say("What is this?"))
 
 
 @pytest.mark.parametrize("value", [10**30, "\ud800", float("inf")])

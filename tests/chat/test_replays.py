@@ -14,6 +14,7 @@ import orjson
 import pytest
 from django.db import transaction
 from django.db.models import F
+from django.db.models.functions import Now
 
 from accounts.models import Account
 from catalog.models import Model
@@ -239,12 +240,18 @@ def test_a_conflict_is_told_before_the_body_is_looked_at(customer):
 # While the first runs
 
 
+def began(owner: Customer, *, seconds_ago: int) -> None:
+    """The customer's one request with a key is of that age."""
+    IdempotencyKey.objects.filter(wallet=owner.wallet).update(created_at=Now() - timedelta(seconds=seconds_ago))
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_second_one_is_told_to_wait_while_the_first_runs(customer, gate: Gate, stream: bool):
     owner = customer()
     with ThreadPoolExecutor() as pool:
         first = pool.submit(ask, owner, gate.text, stream=stream)
         gate.wait()
+        began(owner, seconds_ago=-60)  # new, however slow the machine
         second, other = ask(owner, gate.text, stream=stream), ask(owner, gate.text, stream=stream, n=1)
         gate.open()
     assert first.result().status_code == 200
@@ -253,6 +260,23 @@ def test_a_second_one_is_told_to_wait_while_the_first_runs(customer, gate: Gate,
     assert other.json()["error"]["code"] == "idempotency_conflict"
     assert is_replay(ask(owner, gate.text, stream=stream))
     assert_charged_once(owner, replays=1)
+
+
+def test_the_older_the_first_one_the_longer_a_second_one_is_to_wait(customer, gate: Gate):
+    """An SDK retries but twice: so the second retry comes at four times the age of the call that was given up."""
+    owner = customer()
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(ask, owner, gate.text)
+        gate.wait()
+        began(owner, seconds_ago=10)
+        grown = ask(owner, gate.text)
+        began(owner, seconds_ago=3600)
+        old = ask(owner, gate.text)
+        gate.open()
+    assert first.result().status_code == 200
+    assert {answer.json()["error"]["code"] for answer in (grown, old)} == {"idempotency_in_progress"}
+    assert 11 <= int(grown.headers["retry-after"]) < 30  # rounded up, from ten seconds and the time it took to ask
+    assert old.headers["retry-after"] == "30"
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -1,7 +1,7 @@
 """Every line of the charging policy as a story: what happened, what the receipt says of it, what was paid, and what it cost us.
 
-A token of a prompt costs 0.000001 USD, one of output 0.000002, and a USD 1500 credits. Where tokens are estimated the prompt is our own
-estimate, and the output what the sandbox had sent: it counts `0,` `1,` and so on, a chunk each.
+A token of a prompt costs 0.000001 USD, one of output 0.000002, and a USD 1500 credits. Where tokens are estimated the prompt is those of
+its text and seven for marks, as the sandbox counts too, and the output what the sandbox had sent: `0,` `1,` and so on, a chunk each.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pytest
 
 from catalog import tokens
 from contract.ids import new_id
-from tests.chat.events import opened, streamed
+from tests.chat.events import ask_without_reading, opened, parsed, streamed
 from tests.chat.priced_model import priced_model
 from tests.chat.raw_provider import RawProvider, delta, events
 from tests.contract.wire import eventually
@@ -58,7 +58,7 @@ def hasty(site: Any, plain: str, stoppable: str) -> Iterator[Any]:
 
 def usd(text: str, said: str = "") -> Decimal:
     """The cost of a prompt of `text` and an output of `said` by our own count."""
-    prompt = tokens.estimate_prompt([{"role": "user", "content": text}])
+    prompt = 3 + 4 + tokens.count(text)
     return (prompt + 2 * tokens.count(said)) * Decimal("0.000001")
 
 
@@ -148,6 +148,39 @@ def test_drained_is_a_stream_with_a_key_since_a_retry_may_come_for_it(site, cust
     leave_after(owner, site.web, '"1,"', f"[[chunks=5 gate_at=2 gate={gate.name} {COUNTED}]]", model=stoppable, **PATIENT)
     gate.open()
     assert_charged(owner, "drained", Decimal("0.002"), estimated=False)
+
+
+def test_drained_is_a_stream_with_a_key_that_is_not_read_and_its_retry_gets_the_whole_of_it(site, customer, gate: Gate):
+    """The connection hangs and is not closed, as over a hole in the network. Who reads on after all learns where the answer is."""
+    web = site.start_web({"CHAT_UNREAD_SECONDS": "1"})
+    roomy = {"context_window": 400_000, "max_output_tokens": 200_000}
+    text = f"[[chunks=40000 gate_at=39999 gate={gate.name} {COUNTED}]]"  # more than all buffers hold
+    body = {"model": priced_model(web.v1, stoppable=True, **roomy), "stream": True, "max_tokens": 200_000}
+    body["messages"] = [{"role": "user", "content": text}]
+    owner, key, got = customer(), new_id("key"), b""
+    owner.v1 = web.v1
+    with socket.socket() as caller:
+        ask_without_reading(caller, web.v1, owner.token, body=body, key=key)
+        assert eventually(lambda: "is not read, and goes on for its retry" in web.log, seconds=60)
+        caller.settimeout(60)
+        while not got.endswith(b"\r\n0\r\n\r\n"):  # the end of the body
+            part = caller.recv(1024 * 1024)
+            assert part
+            got += part
+    assert b'"code":"idempotency_in_progress"' in got[-1000:]
+    assert b"[DONE]" not in got
+    gate.wait()
+    gate.open()
+    assert closed(owner, seconds=60).status == "charged"
+    again = parsed(owner.http.post("/chat/completions", json=body, headers={"Idempotency-Key": key}))
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert (again.content, again.reasons, again.done) == ("".join(f"{number}," for number in range(40_000)), ["stop"], True)
+    assert again.usage["credits"] == "3.0000"
+    (first, _) = owner.records
+    assert (first.clause, first.estimated, first.cost_usd) == ("drained", False, Decimal("0.002"))
+    assert owner.wallet.balance == 1000 - 3
+    assert_nothing_held(owner)
+    web.stop()
 
 
 def test_stopped_pays_for_the_prompt_and_what_had_come(site, customer, stoppable: str, gate: Gate):
