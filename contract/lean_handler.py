@@ -15,7 +15,9 @@ from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.http.response import HttpResponseBase
 from django.urls import ResolverMatch, get_resolver
 
+from contract import limits
 from contract.asgi import Message, Receive, Scope, Send
+from contract.errors import ApiError
 from contract.exceptions import as_api_error, error_response, log
 
 
@@ -32,9 +34,9 @@ class LeanHandler(ASGIHandler):
         self._static_matches: dict[str, ResolverMatch] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Look at the head, read the body, call the view, send its answer."""
+        """Look at the head and who calls, read the body, call the view, send its answer."""
         request = ASGIRequest(scope, BytesIO())
-        if (refusal := self._refusal(request)) is not None:
+        if (refusal := await self._refusal(request)) is not None:
             await self._send(refusal, send)
             return
         body = await _read(receive)
@@ -55,12 +57,12 @@ class LeanHandler(ASGIHandler):
         finally:
             watch.stop()
 
-    def _refusal(self, request: ASGIRequest) -> HttpResponseBase | None:
-        """The answer to a request that its head already condemns: nobody's body is read for that."""
+    async def _refusal(self, request: ASGIRequest) -> HttpResponseBase | None:
+        """The answer to a request that its head already condemns, or that a stranger sends: nobody's body is read for that."""
         try:
             request.resolver_match = match = self._match(request.path_info)
             if check_head := getattr(getattr(match.func, "view_class", None), "check_head", None):
-                check_head(request)
+                await check_head(request)
             return None
         except Exception as exc:
             return _failed(exc)
@@ -127,13 +129,20 @@ class _HangUp:
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """The whole body, or None if the caller left while sending it."""
+    """The whole body, or None if the caller left while sending it. Raises ApiError invalid_request if it does not come in time."""
     parts: list[bytes] = []
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        if body := message.get("body"):
-            parts.append(body)
-        if not message.get("more_body", False):
-            return parts[0] if len(parts) == 1 else b"".join(parts)
+    try:
+        async with asyncio.timeout(limits.BODY_SECONDS):
+            while True:
+                async with asyncio.timeout(limits.BODY_SILENCE_SECONDS):
+                    message = await receive()
+                if message["type"] == "http.disconnect":
+                    return None
+                if body := message.get("body"):
+                    parts.append(body)
+                if not message.get("more_body", False):
+                    return parts[0] if len(parts) == 1 else b"".join(parts)
+    except TimeoutError:
+        raise ApiError("invalid_request", "The body did not come in time.") from None
+    finally:
+        parts.clear()  # the traceback of a refusal keeps this frame, while the caller is still listened to

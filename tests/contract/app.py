@@ -63,6 +63,9 @@ class Private(AsyncAPIView):
     async def get(self, request):
         return JsonAnswer({"auth": request.auth, "user": request.user, "name": request.GET.get("name")})
 
+    async def post(self, request):
+        return JsonAnswer({"auth": request.auth, "size": len(request.body)})
+
 
 class Crash(AsyncAPIView):
     async def get(self, request):
