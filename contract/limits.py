@@ -15,6 +15,12 @@ BODY_SILENCE_SECONDS = 30.0
 BODY_SECONDS = 300.0
 """How long a body may take in all, or one byte now and then would keep it. The largest chat body at 1 Mbit/s."""
 
+ANSWER_PIECE = 64 * 1024
+"""A longer answer is sent in pieces of this size: what is sent at once lies in the connection's buffer, whatever becomes of us."""
+
+UNREAD_SECONDS = 60.0
+"""How long a caller may take to read a piece of an answer before he is let go, and the memory with him: slower than 1 kB/s."""
+
 _FORM_AROUND_AN_UPLOAD = MIB
 
 

@@ -31,7 +31,7 @@ from contract.errors import ApiError
 from contract.json_answer import JsonAnswer
 from contract.lean_handler import LeanHandler
 from contract.lifespan import Lifespan
-from tests.contract.wire import SECRET
+from tests.contract.wire import BIG, SECRET
 
 # What the views saw, told by /v1/chat/journal
 journal: list[str] = []
@@ -130,6 +130,11 @@ class Stream(AsyncAPIView):
             journal.append("stream closed")
 
 
+class Big(AsyncAPIView):
+    async def get(self, request):
+        return HttpResponse(b"x" * BIG, content_type="application/json")
+
+
 class Journal(AsyncAPIView):
     async def get(self, request):
         return JsonAnswer(journal)
@@ -215,6 +220,7 @@ urlpatterns = [
     path("v1/chat/slow", Slow.as_view()),
     path("v1/chat/brief", Brief.as_view()),
     path("v1/chat/stream", Stream.as_view()),
+    path("v1/chat/big", Big.as_view()),
     path("v1/chat/journal", Journal.as_view()),
     path("v1/stock/echo", Echo.as_view()),
     path("v1/stock/private", Private.as_view()),
