@@ -5,6 +5,8 @@ What stays is what a reader and drf-spectacular look for: the attributes, `authe
 negotiation, parsers, serializers, thread hops.
 """
 
+import math
+import time
 from typing import Any
 
 from django.http import HttpRequest
@@ -13,6 +15,10 @@ from rest_framework.views import APIView
 
 from contract import strict_json
 from contract.errors import ApiError
+
+# Whoever was found good so lately is not looked up again: for a body that comes with its head, and not for one that comes for minutes,
+# meanwhile a key may be revoked
+_FRESH_SECONDS = 0.1
 
 
 class AsyncAPIView(APIView):
@@ -31,29 +37,33 @@ class AsyncAPIView(APIView):
             cls.head = cls.get
 
     @classmethod
-    def check_head(cls, request: HttpRequest) -> None:
-        """What a request's head alone tells: for the lean handler, which reads no body of a stranger.
+    async def check_head(cls, request: HttpRequest) -> None:
+        """What a request's head alone tells, and who calls: for the lean handler, which reads no body of a stranger.
 
-        Raises ApiError method_not_allowed, or what the authentication class's own `check_form(request)` raises.
+        Raises ApiError method_not_allowed, or what the authentication class raises.
         """
         view = cls()
         view.setup(request)
         view._handler_of(request)
-        for authentication in cls.authentication_classes[:1]:
-            if check_form := getattr(authentication, "check_form", None):
-                check_form(authentication(), request)
+        await view._identify(request)
 
     async def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Refuse an unknown method, authenticate, call the handler, turn any exception into the envelope."""
         self.request, self.args, self.kwargs = request, args, kwargs
         try:
             handler = self._handler_of(request)
-            for authentication in self.authentication_classes[:1]:
-                request.auth = request.user = await authentication().authenticate_async(request)  # type: ignore[attr-defined]  # DRF's names, and a method of ours
+            await self._identify(request)
             answer: HttpResponseBase = await handler(request, *args, **kwargs)
         except Exception as exc:
             answer = self.get_exception_handler()(exc, self.get_exception_handler_context())
         return answer
+
+    async def _identify(self, request: HttpRequest) -> None:
+        if time.monotonic() - getattr(request, "identified_at", -math.inf) < _FRESH_SECONDS:
+            return
+        for authentication in self.authentication_classes[:1]:
+            request.auth = request.user = await authentication().authenticate_async(request)  # type: ignore[attr-defined]  # DRF's names, and a method of ours
+            request.identified_at = time.monotonic()  # type: ignore[attr-defined]  # a name of ours
 
     def _handler_of(self, request: HttpRequest) -> Any:
         name = (request.method or "").lower()

@@ -12,9 +12,12 @@ from contract.errors import ApiError
 # Beyond the edge's own limit, which answers better: this one only bounds what a stranger makes us keep
 _HEAD_BYTES = 2 * limits.HEADERS
 
+ABORT = "beatra.abort"
+"""A key of the scope's state: what ends the connection at once, with what the caller has not read. To the application he has left."""
+
 
 class HttpProtocol(HttpToolsProtocol):
-    """httptools without a word of plain text, and with a bound on what precedes a body."""
+    """httptools without a word of plain text, with a bound on what precedes a body and a way to end a connection."""
 
     _head_bytes = 0
     _is_in_head = False
@@ -22,6 +25,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Called by the parser at the first byte of a request."""
         super().on_message_begin()
+        self.scope["state"][ABORT] = self.transport.abort
         self._is_in_head, self._head_bytes = True, 0
 
     def on_headers_complete(self) -> None:

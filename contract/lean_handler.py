@@ -6,6 +6,7 @@ may not touch the ORM, whose connections are closed by the signals left out here
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import aclosing
 from io import BytesIO
 from typing import Any
@@ -15,8 +16,11 @@ from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.http.response import HttpResponseBase
 from django.urls import ResolverMatch, get_resolver
 
+from contract import limits
 from contract.asgi import Message, Receive, Scope, Send
+from contract.errors import ApiError
 from contract.exceptions import as_api_error, error_response, log
+from contract.http_protocol import ABORT
 
 
 class LeanHandler(ASGIHandler):
@@ -24,6 +28,7 @@ class LeanHandler(ASGIHandler):
 
     A caller who hangs up cancels the view or the stream at hand, which sees CancelledError (a stream: at its `await`, or
     GeneratorExit at its `yield`); work that must outlive the caller belongs in a task of its own.
+    A caller who does not read a long answer is hung up on.
     A crash of a stream after its first byte is logged and passed on, so that the connection is cut.
     """
 
@@ -32,10 +37,10 @@ class LeanHandler(ASGIHandler):
         self._static_matches: dict[str, ResolverMatch] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Look at the head, read the body, call the view, send its answer."""
+        """Look at the head and who calls, read the body, call the view, send its answer."""
         request = ASGIRequest(scope, BytesIO())
-        if (refusal := self._refusal(request)) is not None:
-            await self._send(refusal, send)
+        if (refusal := await self._refusal(request)) is not None:
+            await self._send(refusal, send, _aborting(scope))
             return
         body = await _read(receive)
         if body is None:
@@ -47,7 +52,7 @@ class LeanHandler(ASGIHandler):
         try:
             response = await self._answer(request)
             del request, body  # a caller who reads a stream slowly keeps the answer in memory, not the question
-            await self._send(response, send)
+            await self._send(response, send, _aborting(scope))
         except asyncio.CancelledError:
             if not watch.heard:
                 raise
@@ -55,12 +60,12 @@ class LeanHandler(ASGIHandler):
         finally:
             watch.stop()
 
-    def _refusal(self, request: ASGIRequest) -> HttpResponseBase | None:
-        """The answer to a request that its head already condemns: nobody's body is read for that."""
+    async def _refusal(self, request: ASGIRequest) -> HttpResponseBase | None:
+        """The answer to a request that its head already condemns, or that a stranger sends: nobody's body is read for that."""
         try:
             request.resolver_match = match = self._match(request.path_info)
             if check_head := getattr(getattr(match.func, "view_class", None), "check_head", None):
-                check_head(request)
+                await check_head(request)
             return None
         except Exception as exc:
             return _failed(exc)
@@ -83,7 +88,7 @@ class LeanHandler(ASGIHandler):
                 self._static_matches[path] = match
         return match
 
-    async def _send(self, response: HttpResponseBase, send: Send) -> None:
+    async def _send(self, response: HttpResponseBase, send: Send, abort: Callable[[], Any]) -> None:
         headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in response.items()]
         if response.streaming:
             source: Any = response._iterator  # type: ignore[attr-defined]  # the view's own generator: Django's wrappers don't close it
@@ -96,14 +101,38 @@ class LeanHandler(ASGIHandler):
             content: bytes = response.content  # type: ignore[attr-defined]  # an HttpResponse
             if not response.has_header("Content-Length"):
                 headers.append((b"Content-Length", b"%d" % len(content)))
-            await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
-            await send({"type": "http.response.body", "body": content})
+            await _send_whole({"type": "http.response.start", "status": response.status_code, "headers": headers}, content, send, abort)
 
 
 def _failed(exc: Exception) -> HttpResponseBase:
     error = as_api_error(exc)
     log(exc, error)
     return error_response(error)
+
+
+async def _send_whole(start: Message, content: bytes, send: Send, abort: Callable[[], Any]) -> None:
+    """Send an answer as fast as the caller reads it; `abort` if he does not."""
+    size = limits.ANSWER_PIECE
+    await _send_in_time(start, send, abort)
+    for at in range(0, len(content) or 1, size):
+        piece = {"type": "http.response.body", "body": content[at : at + size], "more_body": at + size < len(content)}
+        await _send_in_time(piece, send, abort)
+
+
+async def _send_in_time(message: Message, send: Send, abort: Callable[[], Any]) -> None:
+    alarm = asyncio.get_running_loop().call_later(limits.UNREAD_SECONDS, abort)
+    try:
+        await send(message)
+    finally:
+        alarm.cancel()
+
+
+def _aborting(scope: Scope) -> Callable[[], Any]:
+    """What ends the connection; under a server that has no such thing, what ends the task at hand."""
+    task = asyncio.current_task()
+    assert task is not None
+    abort: Callable[[], Any] = scope.get("state", {}).get(ABORT, task.cancel)
+    return abort
 
 
 class _HangUp:
@@ -127,13 +156,20 @@ class _HangUp:
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """The whole body, or None if the caller left while sending it."""
+    """The whole body, or None if the caller left while sending it. Raises ApiError invalid_request if it does not come in time."""
     parts: list[bytes] = []
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        if body := message.get("body"):
-            parts.append(body)
-        if not message.get("more_body", False):
-            return parts[0] if len(parts) == 1 else b"".join(parts)
+    try:
+        async with asyncio.timeout(limits.BODY_SECONDS):
+            while True:
+                async with asyncio.timeout(limits.BODY_SILENCE_SECONDS):
+                    message = await receive()
+                if message["type"] == "http.disconnect":
+                    return None
+                if body := message.get("body"):
+                    parts.append(body)
+                if not message.get("more_body", False):
+                    return parts[0] if len(parts) == 1 else b"".join(parts)
+    except TimeoutError:
+        raise ApiError("invalid_request", "The body did not come in time.") from None
+    finally:
+        parts.clear()  # the traceback of a refusal keeps this frame, while the caller is still listened to

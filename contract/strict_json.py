@@ -1,7 +1,8 @@
 """JSON as the contract takes it: one object, UTF-8, and nothing that two readers could read differently.
 
 Refused: invalid UTF-8 and a byte order mark, NaN and Infinity, numbers beyond a double (1e400) or beyond 64 bits, NUL
-characters, lone surrogates, duplicate keys, more than `MAX_DEPTH` levels, and anything but an object at the top.
+characters, lone surrogates, duplicate keys, more than `MAX_DEPTH` levels or about `MAX_VALUES` values, and anything but an object
+at the top.
 
 The fast path is the standard library's C scanner with hooks that only say yes or no; a refused body is read a second time to
 say where.
@@ -20,6 +21,9 @@ from contract.json_pointer import pointer
 
 MAX_DEPTH = 100
 """Levels of nesting. Whatever walks or writes the tree later has limits of its own (orjson: 254), which no body may reach."""
+
+MAX_VALUES = 2_000_000
+"""Objects, lists and commas, those in texts too. Each value costs up to 100 bytes of memory: 30 MiB of `{},` would be 1.5 GB."""
 
 INLINE_BYTES = 256 * 1024
 """Bodies above this are parsed in a thread by `read`, so that the event loop goes on."""
@@ -49,6 +53,8 @@ def loads(body: bytes | bytearray | memoryview) -> dict[str, Any]:
         raise ApiError("invalid_request", f"The body is not valid UTF-8 at byte {error.start}.") from None
     if text.startswith("\ufeff"):
         raise ApiError("invalid_request", "The body starts with a byte order mark.")
+    if len(text) > MAX_VALUES and text.count("{") + text.count("[") + text.count(",") > MAX_VALUES:
+        raise ApiError("invalid_request", f"The body has too many values: more than {MAX_VALUES} of the characters '{{', '[' and ','.")
     try:
         value = _fast.decode(text)
         if _is_odd(text, value):

@@ -71,10 +71,6 @@ class ApiKeyAuthentication(BaseAuthentication):
         on_behalf_of.set(caller.account_id)
         return caller
 
-    def check_form(self, request: WithHeaders) -> None:
-        """What can be told before the body is read, and without I/O. Raises ApiError unauthorized or invalid_api_key."""
-        _token(request)
-
     def authenticate_header(self, request: WithHeaders) -> str:
         return "Bearer"
 

@@ -31,7 +31,7 @@ from contract.errors import ApiError
 from contract.json_answer import JsonAnswer
 from contract.lean_handler import LeanHandler
 from contract.lifespan import Lifespan
-from tests.contract.wire import SECRET
+from tests.contract.wire import BIG, SECRET
 
 # What the views saw, told by /v1/chat/journal
 journal: list[str] = []
@@ -62,6 +62,9 @@ class Private(AsyncAPIView):
 
     async def get(self, request):
         return JsonAnswer({"auth": request.auth, "user": request.user, "name": request.GET.get("name")})
+
+    async def post(self, request):
+        return JsonAnswer({"auth": request.auth, "size": len(request.body)})
 
 
 class Crash(AsyncAPIView):
@@ -125,6 +128,11 @@ class Stream(AsyncAPIView):
             raise
         finally:
             journal.append("stream closed")
+
+
+class Big(AsyncAPIView):
+    async def get(self, request):
+        return HttpResponse(b"x" * BIG, content_type="application/json")
 
 
 class Journal(AsyncAPIView):
@@ -212,6 +220,7 @@ urlpatterns = [
     path("v1/chat/slow", Slow.as_view()),
     path("v1/chat/brief", Brief.as_view()),
     path("v1/chat/stream", Stream.as_view()),
+    path("v1/chat/big", Big.as_view()),
     path("v1/chat/journal", Journal.as_view()),
     path("v1/stock/echo", Echo.as_view()),
     path("v1/stock/private", Private.as_view()),

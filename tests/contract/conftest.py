@@ -14,10 +14,10 @@ from tests.servers import SERVERS, Server
 class EdgeServer(Server):
     """`url` is the origin, `port` for raw sockets."""
 
-    def __init__(self, name: str = "edge", *, graceful_seconds: int = 30) -> None:
+    def __init__(self, name: str = "edge", *, graceful_seconds: int = 30, module: str = "app") -> None:
         self.port = free_port()
         self.url = f"http://{LOOPBACK}:{self.port}"
-        arguments = web.arguments(drain_seconds=graceful_seconds, application="tests.contract.app:application")
+        arguments = web.arguments(drain_seconds=graceful_seconds, application=f"tests.contract.{module}:application")
         command = [sys.executable, *arguments, "--host", LOOPBACK, "--port", str(self.port)]
         # one client, because each makes a TLS context of its own
         self.client = httpx.Client(base_url=self.url, timeout=60)
@@ -36,6 +36,16 @@ class EdgeServer(Server):
 @pytest.fixture(scope="session")
 def edge() -> Iterator[EdgeServer]:
     server = EdgeServer()
+    try:
+        yield server.wait()
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def impatient_edge() -> Iterator[EdgeServer]:
+    """A process that waits about a second for what callers send and read."""
+    server = EdgeServer("impatient-edge", module="impatient_app")
     try:
         yield server.wait()
     finally:

@@ -1,6 +1,7 @@
 """Bodies have limits, told before or while they are received, to callers who are still sending."""
 
 import json
+import select
 import threading
 from collections.abc import Iterator
 
@@ -129,6 +130,34 @@ def test_a_body_in_many_small_pieces_is_one_body(edge: EdgeServer):
 def test_json_in_chunks_is_read(edge: EdgeServer, path: str):
     answer = edge.client.post(path, content=iter([b'{"a"', b":1}"]), headers={"Content-Type": "application/json"})
     assert answer.json()["body"] == {"a": 1}
+
+
+def test_a_strangers_body_is_not_waited_for(edge: EdgeServer):
+    with connect(edge.port) as connection:
+        connection.sendall(head("POST", "/v1/chat/private", "Authorization: Bearer bad", "Content-Length: 1000"))
+        assert error_of(read_answer(connection))["code"] == "invalid_api_key"
+
+
+def test_the_body_of_a_known_caller_is_read(edge: EdgeServer):
+    answer = edge.client.post("/v1/chat/private", content=chunks(3 * MIB), headers={"Authorization": "Bearer good"})
+    assert answer.json() == {"auth": "the caller", "size": 3 * MIB}
+
+
+def test_a_body_that_stops_coming_is_given_up(impatient_edge: EdgeServer):
+    with connect(impatient_edge.port) as connection:
+        connection.sendall(head("POST", "/v1/chat/size", f"Content-Length: {MIB}") + b"x" * 1000)
+        assert error_of(read_answer(connection))["message"] == "The body did not come in time."
+        assert is_closed(connection)
+
+
+def test_a_body_that_never_ends_is_given_up(impatient_edge: EdgeServer):
+    with connect(impatient_edge.port) as connection:
+        connection.sendall(head("POST", "/v1/chat/size", f"Content-Length: {MIB}"))
+        for _ in range(400):
+            connection.sendall(b"x")
+            if select.select([connection], [], [], 0.05)[0]:
+                break
+        assert error_of(read_answer(connection))["message"] == "The body did not come in time."
 
 
 def test_who_leaves_while_sending_is_no_crash(edge: EdgeServer):

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import socket
 import time
 import weakref
 
@@ -12,7 +13,7 @@ from django.test import RequestFactory
 from contract.async_view import AsyncAPIView
 from contract.lean_handler import LeanHandler
 from tests.contract.conftest import EdgeServer
-from tests.contract.wire import connect, eventually, head, read_answer
+from tests.contract.wire import BIG, connect, eventually, head, read_answer
 
 JSON = "Content-Type: application/json"
 
@@ -77,6 +78,34 @@ def test_hanging_up_leaves_no_error_in_the_log(edge: EdgeServer):
         connection.recv(65536)
     assert eventually(lambda: edge.journal.count("stream closed") == closed + 1)
     assert [line for line in edge.log.splitlines()[lines:] if '"level":"error"' in line] == []
+
+
+def test_a_long_answer_comes_whole_however_slowly_it_is_read(impatient_edge: EdgeServer):
+    with connect(impatient_edge.port) as connection:
+        connection.sendall(head("GET", "/v1/chat/big", "Connection: close"))
+        got = 0
+        while part := connection.recv(65536):
+            got += len(part)
+            time.sleep(0.01)  # 16 MiB take more than the second that it waits for a piece
+    assert got > BIG
+
+
+def test_who_does_not_read_a_long_answer_is_hung_up_on(impatient_edge: EdgeServer):
+    def answered() -> int:
+        return impatient_edge.log.count('"path":"/v1/chat/big"')
+
+    before, length = answered(), len(impatient_edge.log)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", impatient_edge.port))
+        connection.sendall(head("GET", "/v1/chat/big"))
+        assert eventually(lambda: answered() == before + 1, seconds=30)
+        connection.settimeout(20)
+        got = 0
+        while part := connection.recv(65536):
+            got += len(part)
+    assert got < BIG
+    assert '"level":"error"' not in impatient_edge.log[length:]
 
 
 def test_a_connection_serves_on_after_an_error(edge: EdgeServer):

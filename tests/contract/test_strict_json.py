@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.errors import ApiError
-from contract.strict_json import INLINE_BYTES, MAX_DEPTH, loads, read
+from contract.strict_json import INLINE_BYTES, MAX_DEPTH, MAX_VALUES, loads, read
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 VALUES = st.recursive(
@@ -152,3 +152,23 @@ def test_a_field_given_twice_is_named(name, words):
     with pytest.raises(ApiError) as refusal:
         loads(b'{"%b":1,"%b":2}' % (name, name))
     assert refusal.value.message == words
+
+
+@pytest.mark.parametrize("value", [b"{}", b"[]", b"1"], ids=["objects", "lists", "numbers"])
+def test_it_refuses_too_many_values_unread(value: bytes):
+    # not even the end of it is JSON: it was counted, not read
+    body = b'{"a":[' + (value + b",") * MAX_VALUES
+    with pytest.raises(ApiError) as caught:
+        loads(body)
+    assert (caught.value.code, "too many values" in caught.value.message) == ("invalid_request", True)
+
+
+def test_it_takes_as_many_values_as_it_says():
+    body = b'{"a":[' + b"1," * (MAX_VALUES - 2) + b"1]}"
+    assert len(loads(body)["a"]) == MAX_VALUES - 1
+    with pytest.raises(ApiError):
+        loads(body.replace(b"[1,", b"[1,1,"))
+
+
+def test_it_takes_a_large_text():
+    assert len(loads(b'{"a":"' + b"text " * MAX_VALUES + b'"}')["a"]) == 5 * MAX_VALUES

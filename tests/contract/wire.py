@@ -12,6 +12,9 @@ import httpx
 SECRET = "a-secret-of-the-caller"
 """In the texts of the exceptions that the test application raises."""
 
+BIG = 16 * 1024 * 1024
+"""The bytes of an answer of the test application that no buffer between two sockets holds."""
+
 
 @dataclass(frozen=True)
 class Answer:

@@ -9,6 +9,7 @@ import pytest
 from accounts.models import Account
 from keys import forgetting, issuing, tokens
 from keys.models import ApiKey
+from tests.contract.wire import connect, error_of, head, read_answer
 from tests.factories import ApiKeyFactory
 
 
@@ -20,6 +21,11 @@ def ask(v1: str, token: str | None) -> httpx.Response:
 
 def code(v1: str, token: str | None) -> str:
     return ask(v1, token).json()["error"]["code"]
+
+
+def chat_head(token: str, *headers: str, length: int) -> bytes:
+    own = ("Content-Type: application/json", f"Authorization: Bearer {token}", f"Content-Length: {length}")
+    return head("POST", "/v1/chat/completions", *own, *headers)
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -48,6 +54,25 @@ def test_a_revocation_reaches_every_web_process(site, committed):
     assert [code(v1, key.token) for v1 in processes] == ["invalid_request"] * 2
     issuing.revoke(key, actor=None)
     until(lambda: [code(v1, key.token) for v1 in processes] == ["invalid_api_key"] * 2)
+
+
+def test_the_body_of_a_key_that_was_never_issued_is_not_waited_for(site):
+    with connect(httpx.URL(site.v1).port or 0) as connection:
+        connection.sendall(chat_head(tokens.new_token(), length=33_000_000))
+        assert error_of(read_answer(connection))["code"] == "invalid_api_key"
+
+
+def test_a_key_revoked_while_its_body_comes_is_refused(site, committed):
+    key = ApiKeyFactory()
+    with connect(httpx.URL(site.v1).port or 0) as connection:
+        # who is told to go on has been let in
+        connection.sendall(chat_head(key.token, "Expect: 100-continue", length=2))
+        assert connection.recv(100).startswith(b"HTTP/1.1 100")
+        issuing.revoke(key, actor=None)
+        until(lambda: code(site.v1, key.token) == "invalid_api_key")
+        time.sleep(0.2)  # longer than a caller is taken for known
+        connection.sendall(b"{}")
+        assert error_of(read_answer(connection))["code"] == "invalid_api_key"
 
 
 def test_a_suspension_reaches_a_running_process_and_its_end_too(site, committed):
