@@ -39,7 +39,7 @@ CLAUSES: dict[str, Clause] = {
     ),
     UsageClause.CUT_BY_LIMIT: Clause(
         "Cut by a limit",
-        "The answer had begun when a limit ended it: our time limit, the provider's content filter, or 60 seconds in which nobody read it.",
+        "The answer had begun when a limit ended it: our time limit, the provider's content filter, or 60 seconds in which nobody read it (of a call without an Idempotency-Key).",
         _ESTIMATED,
         "warn",
     ),
