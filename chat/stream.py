@@ -112,7 +112,8 @@ class Stream:
             cut = await tries.answered(call, self._pass_on)
             broken_off: charging.BrokenOff | None = None if cut is None else "stopped" if cut == "stopped" else "cut_by_limit"
             self._close(cut)
-            settlement = await charging.work_out(call, texts=call.texts, counts=self._counts, broken_off=broken_off, answer=self._sealed())
+            answer = await self._sealed()
+            settlement = await charging.work_out(call, texts=call.texts, counts=self._counts, broken_off=broken_off, answer=answer)
         settled = await charging.settle(call, settlement)
         self._put_held_back()
         self.outbox.put(self._events.last(self._last, usage=charging.usage_of(settlement, settled)))
@@ -273,10 +274,10 @@ class Stream:
         if self._last is not None:
             self._begin(self._last["index"])
 
-    def _sealed(self) -> bytes:
+    async def _sealed(self) -> bytes:
         """What is stored for a retry: all that was sent, and the end that waits for the charge."""
         if self._transcript is None:
             return b""
         if self._last is not None:
             self._transcript.take(self._last)
-        return replays.sealed(self.call, self._transcript.choices())
+        return await replays.sealed(self.call, self._transcript.choices(), size=self._said)
