@@ -5,10 +5,10 @@ from __future__ import annotations
 from chat.schema import ChatRequest
 from contract.errors import ApiError
 
-# An answer with so many is some 15 MB at the worst, which is parsed, rebuilt, written, and with an Idempotency-Key kept for a retry.
+# An answer with so many is 7 to 15 MB, which are parsed, rebuilt, written, and with an Idempotency-Key kept for a retry. They are
 # 4 700 tokens with the twenty likeliest beside each, or all that a model can say with none.
 MOST = 100_000
-# In an answer, on average: as bytes one by one, a word of another script than ours takes three or four times what a Latin one does.
+# In an answer, at the most on average: a word of another script than ours, byte by byte, takes twice or thrice what a Latin one does.
 BYTES_OF_ONE = 256
 
 

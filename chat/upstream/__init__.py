@@ -12,9 +12,9 @@ from typing import Any, Protocol
 
 from catalog.snapshot import RouteInfo
 
-MAX_ANSWER_BYTES = 16 * 1024 * 1024
-"""The longest answer that is taken in: what a model says is a hundredth of it, and with log probabilities it is bounded by them
-(`chat.probabilities`)."""
+MAX_ANSWER_BYTES = 32 * 1024 * 1024
+"""The longest answer that is taken in: what a model says is a hundredth of it, and the most log probabilities that may be asked for, as
+wordy as JSON can be, fit in (`chat.probabilities`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
