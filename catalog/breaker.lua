@@ -13,10 +13,21 @@ local hash, channel, limits, event = KEYS[1], ARGV[1], cjson.decode(ARGV[2]), AR
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
+local function is_breaker(value)
+  if type(value) ~= 'table' or type(value.forget_at) ~= 'number' then return false end
+  if value.open_ms then return type(value.open_ms) == 'number' and type(value.due_at) == 'number' end
+  if type(value.failures) ~= 'table' then return false end
+  for _, failure in ipairs(value.failures) do
+    if type(failure) ~= 'table' or type(failure[2]) ~= 'number' then return false end
+  end
+  return true
+end
+
+-- what somebody else has put there counts as nothing, and is written over or deleted
 local function read(route)
   local json = redis.call('HGET', hash, route)
-  local breaker = json and cjson.decode(json)
-  return breaker and breaker.forget_at > now and breaker or nil
+  local is_json, value = pcall(cjson.decode, json or '')
+  return is_json and is_breaker(value) and value.forget_at > now and value or nil
 end
 
 local function said(route, breaker)

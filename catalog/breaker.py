@@ -66,11 +66,12 @@ class Pass:
         await self._end(self._breakers.failed)
 
     async def succeeded(self) -> None:
-        """The provider answered, if only to refuse the request: it lives. To be said as soon as it is known."""
+        """The provider has given output. To be said as soon as it is known."""
         await self._end(self._breakers.succeeded)
 
     async def dropped(self) -> None:
-        """The try ended without a verdict on the provider."""
+        """The try ended without a verdict on the provider. So does a refusal: whoever can bring one about, with a bad request, must not
+        keep a dead route in use for everybody else."""
         await self._end(self._breakers.dropped)
 
     async def _end(self, verdict: Callable[[Pass], Awaitable[None]]) -> None:
@@ -244,7 +245,12 @@ class Breakers:
         self.connected = True
 
     def _hear(self, text: str) -> None:
-        self._heed(_Word.parse(text))
+        try:
+            word = _Word.parse(text)
+        except ValueError:  # not ours: it says nothing of a route, and must not keep us from hearing of the others
+            logger.warning("a word on a breaker could not be read")
+        else:
+            self._heed(word)
 
     def _lose(self, error: Exception) -> None:
         self.connected = False

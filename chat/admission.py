@@ -19,6 +19,7 @@ from django.conf import settings
 
 from catalog import breaker, pricing, routing, snapshot, tokens
 from catalog.snapshot import ModelInfo, RouteInfo
+from chat import probabilities
 from chat.schema import ChatRequest
 from chat.stand_ins import stand_in
 from contract.errors import ApiError
@@ -104,8 +105,8 @@ async def prepare(caller: Caller, request: ChatRequest, *, request_id: str, long
 
     A `long` body is worked on in a thread: the loop has other callers.
 
-    Raises `ApiError` unsupported_model, unsupported_option, invalid_request (an option's value), context_length_exceeded or
-    model_unavailable.
+    Raises `ApiError` unsupported_model, unsupported_option, invalid_request (an option's value, too many log probabilities),
+    context_length_exceeded or model_unavailable.
     """
     catalog = await snapshot.current()
     fields = await asyncio.to_thread(request.wire) if long else request.wire()
@@ -145,18 +146,25 @@ class Offer:
 
 
 def offers(request: ChatRequest, candidates: Sequence[tuple[ModelInfo, RouteInfo]], *, text_tokens: int) -> Iterator[Offer]:
-    """The offers of the candidates whose context the prompt fits, in their order.
+    """The offers of the candidates whose context the prompt fits, and whose output limit the log probabilities asked for, in their order.
 
     The one place where a hold is worked out: for the first try, for a hold that is moved, for a quote. `text_tokens` are the prompt's
-    without images. Raises `ApiError` context_length_exceeded, of the widest model, if the prompt fits none.
+    without images. Raises `ApiError` context_length_exceeded, of the widest model, if the prompt fits none, and invalid_request if there
+    would be too many log probabilities with all of them.
     """
     images = request.images
     fits = [pair for pair in candidates if text_tokens + images * pair[0].tokens_per_image < pair[0].context_window]
+    is_any = False
     for model, route in fits or [max(candidates, key=lambda pair: pair[0].context_window)]:
         prompt_tokens = text_tokens + images * model.tokens_per_image
         limit = pricing.output_limit(model, asked=request.output_limit, prompt_tokens=prompt_tokens)
+        if probabilities.most(request, limit=limit) > probabilities.MOST:
+            continue
+        is_any = True
         credits = pricing.hold_credits(model, route, prompt_tokens=prompt_tokens, limit=limit, n=request.choices)
         yield Offer(model, route, prompt_tokens, limit, credits)
+    if not is_any:
+        raise probabilities.too_many(request)
 
 
 def _asked(request: ChatRequest, fields: dict[str, Any]) -> frozenset[str]:

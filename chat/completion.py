@@ -16,6 +16,7 @@ from chat.admission import Call
 from chat.attempts import Try
 from chat.held import held
 from chat.upstream import Answer, transports
+from contract.strict_json import INLINE_BYTES
 
 
 async def run(call: Call) -> dict[str, Any]:
@@ -32,8 +33,10 @@ async def run(call: Call) -> dict[str, Any]:
         choices = answer.choices[: call.request.choices]
         texts = [text for choice in choices for text in usage.texts_of(choice["message"])]
         # Written before it is charged: an answer that can't be given costs nothing
-        written = orjson.Fragment(orjson.dumps(choices))
-        settlement = await charging.work_out(call, texts=texts, counts=answer.usage, answer=replays.sealed(call, written))
+        json = await asyncio.to_thread(orjson.dumps, choices) if answer.size > INLINE_BYTES else orjson.dumps(choices)
+        written = orjson.Fragment(json)
+        sealed = await replays.sealed(call, written, size=len(json))
+        settlement = await charging.work_out(call, texts=texts, counts=answer.usage, answer=sealed)
     settled = await charging.settle(call, settlement)
     counted = charging.usage_of(settlement, settled)
     return envelope.whole(written, id=call.id, created=call.created, model=call.model.id, usage=counted)

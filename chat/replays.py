@@ -54,12 +54,20 @@ async def replay(keyed: KeyedRequest, *, caller: Caller) -> HttpResponse | None:
     return answer
 
 
-def sealed(call: Call, choices: Any) -> bytes:
-    """What is stored of the call's answer, with its charge; nothing of a call without a key. `choices` as in `chat.envelope.whole`."""
+async def sealed(call: Call, choices: Any, *, size: int) -> bytes:
+    """What is stored of the call's answer, with its charge; nothing of a call without a key.
+
+    `choices` as in `chat.envelope.whole`; `size` is about what they are in bytes: large ones are written and sealed in a thread.
+    """
     if call.keyed is None:
         return b""
     plain = {"created": call.created, "usage_apart": call.request.usage_apart, "choices": choices}
-    return call.keyed.seal(orjson.dumps(plain), usage_id=call.id)
+    seal = partial(_sealed, call.keyed, plain, usage_id=call.id)
+    return await asyncio.to_thread(seal) if size > INLINE_BYTES else seal()
+
+
+def _sealed(keyed: KeyedRequest, plain: dict[str, Any], *, usage_id: str) -> bytes:
+    return keyed.seal(orjson.dumps(plain), usage_id=usage_id)
 
 
 def _answer(stored: StoredAnswer) -> HttpResponse:

@@ -104,7 +104,9 @@ class ChatRequest(BaseModel):
     logprobs: Flag | None = None
     """Whether the answer carries the log probabilities of its tokens."""
     top_logprobs: Annotated[StrictInt, Field(ge=0, le=20), INTEGRAL] | None = None
-    """How many of the likeliest tokens stand beside each. Only with `logprobs`."""
+    """How many of the likeliest tokens stand beside each. Only with `logprobs`. An answer carries at most 100,000 log probabilities: with
+    `logprobs`, `n` times the output limit times (1 + `top_logprobs`) must not be more. The output limit is the one you ask for, or the
+    model's default."""
     tools: Annotated[list[Tool], Field(max_length=MAX_TOOLS)] | None = None
     """The functions that the model may call."""
     tool_choice: ToolChoice | None = None

@@ -29,10 +29,11 @@ import logging
 from contextlib import aclosing
 from typing import Any, Literal
 
+import orjson
 from django.conf import settings
 from django.core.exceptions import RequestAborted
 
-from chat import charging, envelope, lifetime, replays, tries, usage
+from chat import charging, envelope, lifetime, probabilities, replays, tries, usage
 from chat.admission import Call
 from chat.attempts import Try
 from chat.held import held
@@ -49,7 +50,7 @@ logger = logging.getLogger(__name__)
 COUNTS_SECONDS = 5.0
 TIMER_SLACK_SECONDS = 0.25
 # The longest token of a large vocabulary. A provider that sends more than its limit comes to is not read for ever; each piece of its
-# output counts as so many characters more.
+# output counts as so many characters more, and log probabilities by their bytes.
 CHARACTERS_PER_TOKEN = 128
 SPARE_CHARACTERS = 64 * 1024
 PIECE_CHARACTERS = 16
@@ -92,6 +93,7 @@ class Stream:
         self._transcript = Transcript() if call.keyed else None
         self._said = 0
         self._most_said = CHARACTERS_PER_TOKEN * call.most_completion_tokens + SPARE_CHARACTERS
+        self._most_said += probabilities.BYTES_OF_ONE * probabilities.most(call.request, limit=call.offer.limit)
         self._begun: set[int] = set()
         self._finished: set[int] = set()
         # The newest chunk with a finish_reason: the last one of all is sent with the charge
@@ -122,7 +124,8 @@ class Stream:
             cut = await tries.answered(call, self._pass_on)
             broken_off: charging.BrokenOff | None = None if cut is None else "stopped" if cut == "stopped" else "cut_by_limit"
             self._close(cut)
-            settlement = await charging.work_out(call, texts=call.texts, counts=self._counts, broken_off=broken_off, answer=self._sealed())
+            answer = await self._sealed()
+            settlement = await charging.work_out(call, texts=call.texts, counts=self._counts, broken_off=broken_off, answer=answer)
         settled = await charging.settle(call, settlement)
         self._put_held_back()
         self.outbox.put(self._events.last(self._last, usage=charging.usage_of(settlement, settled)))
@@ -234,7 +237,8 @@ class Stream:
         if chunk.usage is not None:
             self._counts = chunk.usage
         for choice in chunk.choices:
-            index, delta, reason, logprobs = choice["index"], choice["delta"], choice.get("finish_reason"), choice.get("logprobs")
+            index, delta, reason = choice["index"], choice["delta"], choice.get("finish_reason")
+            logprobs = choice.get("logprobs") if self.call.request.logprobs else None
             if index >= self.call.request.choices:  # nobody asked for it
                 continue
             texts = list(usage.texts_of(delta))
@@ -242,7 +246,7 @@ class Stream:
                 if not self._goes_on(index):
                     continue
                 self.call.texts += texts
-                self._said += sum(map(len, texts)) + PIECE_CHARACTERS
+                self._said += sum(map(len, texts)) + PIECE_CHARACTERS + (len(orjson.dumps(logprobs)) if logprobs else 0)
                 if texts and self.call.first_output_ms is None:
                     self.call.first_output_ms = self.call.latency_ms
                 self._flush_last()
@@ -297,10 +301,10 @@ class Stream:
         if self._last is not None:
             self._begin(self._last["index"])
 
-    def _sealed(self) -> bytes:
+    async def _sealed(self) -> bytes:
         """What is stored for a retry: all that was sent, and the end that waits for the charge."""
         if self._transcript is None:
             return b""
         if self._last is not None:
             self._transcript.take(self._last)
-        return replays.sealed(self.call, self._transcript.choices())
+        return await replays.sealed(self.call, self._transcript.choices(), size=self._said)

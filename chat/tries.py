@@ -61,15 +61,13 @@ async def answered(call: Call, ask: Callable[[Try], Awaitable[T]]) -> T:
         except UpstreamError as error:
             if error.counts:
                 await leave.failed()
-            elif error.final:  # the route is well
-                await leave.succeeded()
             if error.final or call.texts:
                 raise
             failure = error
         except RequestAborted:  # its caller left before this route was asked
             break
         finally:
-            await leave.dropped()  # what was said before counts
+            await leave.dropped()  # what was said before counts; a refusal, which callers bring about at will, is no verdict
     if failure is not None:
         raise failure
     raise RequestAborted if call.is_given_up else routing.unavailable(call.request.model)

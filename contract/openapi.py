@@ -166,7 +166,8 @@ _PARAMETERS: dict[str, Json] = {
             "1 to 255 visible ASCII characters, new for each request that must not run twice. For 24 hours the same key with the same body "
             "gets the first answer again, and is not charged again. With another body it is refused as `idempotency_conflict`, while the "
             "first request runs as `idempotency_in_progress`: ask again, after `Retry-After`, for its answer. A request that failed is not "
-            "kept: its retry runs."
+            "kept: its retry runs. "
+            "Nor is an answer of more than some 8 MB, compressed: its retry is refused as `idempotency_conflict`, and told of the receipt."
         ),
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
         "example": "3f0c9a5e-order-4711",

@@ -7,9 +7,11 @@ next, and no answer is stored that was not charged. Here is the rest: the look-u
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from celery import shared_task
@@ -17,7 +19,7 @@ from django.db import connection
 
 from contract.canonical_json import canonical
 from contract.errors import ApiError
-from wallets import pool, sealing
+from wallets import packing, pool, sealing
 from wallets.holds import Reservation
 
 logger = logging.getLogger(__name__)
@@ -25,6 +27,8 @@ logger = logging.getLogger(__name__)
 BATCH = 1000
 # Within what OpenAI's SDKs obey, a minute
 MOST_PAUSE_SECONDS = 30.0
+# Above this a stored answer is opened in a thread: it is compressed, and may be ten times as long
+INLINE_BYTES = 32 * 1024
 
 _FIND = """
 select k.fingerprint = %(fingerprint)s, k.answer, extract(epoch from statement_timestamp() - k.created_at)::float8,
@@ -67,8 +71,9 @@ class KeyedRequest:
         return Reservation(self.digest, self.fingerprint)
 
     def seal(self, answer: bytes, *, usage_id: str) -> bytes:
-        """The `answer` of the call as it is stored with its charge."""
-        return sealing.seal(answer, key=self.key, usage_id=usage_id, wallet_id=self.wallet_id)
+        """The `answer` of the call as it is stored with its charge; of one too large to keep, only that. A large one in a thread."""
+        packed = packing.pack(answer)
+        return sealing.seal(packed, key=self.key, usage_id=usage_id, wallet_id=self.wallet_id)
 
 
 def keyed_request(key: str, *, wallet_id: int, method: str, path: str, body: dict[str, Any]) -> KeyedRequest:
@@ -100,8 +105,9 @@ class StoredAnswer:
 async def stored(request: KeyedRequest) -> StoredAnswer | None:
     """The answer stored for the same request; None if there is none (yet, or any more) and the request is free to run.
 
-    Raises ApiError idempotency_conflict, also for an answer that can't be opened any more, or idempotency_in_progress: to be asked again
-    after as long as the first request has run, so that an SDK's few retries last for a long call too.
+    Raises ApiError idempotency_conflict, also for an answer that was too large to keep or can't be opened any more, or
+    idempotency_in_progress: to be asked again after as long as the first request has run, so that an SDK's few retries last for a long
+    call too.
     """
     async with pool.connection() as connection:
         cursor = await connection.execute(
@@ -116,13 +122,22 @@ async def stored(request: KeyedRequest) -> StoredAnswer | None:
     if answer is None:
         raise ApiError("idempotency_in_progress", retry_after_seconds=min(age_seconds, MOST_PAUSE_SECONDS))
     try:
-        plain = sealing.unseal(answer, key=request.key, usage_id=usage_id, wallet_id=request.wallet_id)
+        opened = partial(_opened, request, answer, usage_id=usage_id)
+        plain = await asyncio.to_thread(opened) if len(answer) > INLINE_BYTES else opened()
+    except packing.NotKeptError:  # another run would be charged again
+        raise ApiError(
+            "idempotency_conflict", f"The answer for this key was too large to keep; GET /v1/usage/{usage_id} has its receipt."
+        ) from None
     except sealing.BrokenSealError:  # no retry would mend it, and another run would be charged again
         logger.error("a stored answer can't be opened", extra={"usage_id": usage_id})
         raise ApiError(
             "idempotency_conflict", f"The answer stored for this key can't be read any more; GET /v1/usage/{usage_id} has what it cost."
         ) from None
     return StoredAnswer(plain, usage_id, *charged)
+
+
+def _opened(request: KeyedRequest, answer: bytes, *, usage_id: str) -> bytes:
+    return packing.unpack(sealing.unseal(answer, key=request.key, usage_id=usage_id, wallet_id=request.wallet_id))
 
 
 async def record(

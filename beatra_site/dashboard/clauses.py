@@ -39,7 +39,8 @@ CLAUSES: dict[str, Clause] = {
     ),
     UsageClause.CUT_BY_LIMIT: Clause(
         "Cut by a limit",
-        "The answer had begun when a limit ended it: our time limit, the provider's content filter, or 60 seconds in which nobody read it (of a call without an Idempotency-Key).",
+        "The answer had begun when a limit ended it: our time limit, the provider's content filter, or, without an Idempotency-Key, "
+        "60 seconds in which nobody read it.",
         _ESTIMATED,
         "warn",
     ),

@@ -12,6 +12,10 @@ from typing import Any, Protocol
 
 from catalog.snapshot import RouteInfo
 
+MAX_ANSWER_BYTES = 32 * 1024 * 1024
+"""The longest answer that is taken in: what a model says is a hundredth of it, and the most log probabilities that may be asked for, as
+wordy as JSON can be, fit in (`chat.probabilities`)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamCall:
@@ -39,11 +43,12 @@ class Answer:
     """A finished answer.
 
     `choices` are OpenAI's, whitelisted. `usage` is what the provider itself counted, in OpenAI's names and not yet believed: a
-    count it did not send is None or absent.
+    count it did not send is None or absent. `size` is about how long it came, in bytes.
     """
 
     choices: list[dict[str, Any]]
     usage: dict[str, Any]
+    size: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

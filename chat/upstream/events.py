@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from chat.upstream.errors import Failed
 
-MAX_EVENT_BYTES = 8 * 1024 * 1024
-"""More than any event of a chat: a whole answer in one is a few hundred kilobytes."""
+MAX_EVENT_BYTES = 1024 * 1024
+"""More than any event of a chat: a whole answer in one is a few hundred kilobytes. It is read between those of other callers."""
 
 
 class Events:

@@ -10,18 +10,20 @@ tests/chat/test_transports.py holds them.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import AsyncGenerator
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import orjson
 
 from catalog.cost import load_litellm, loaded
-from chat.upstream import Answer, Chunk, UpstreamCall, dialects
+from chat.upstream import MAX_ANSWER_BYTES, Answer, Chunk, UpstreamCall, dialects
 from chat.upstream.body import digests_of, extras_of, fields_of
 from chat.upstream.errors import Failed, Misconfigured, TimedOut, UpstreamError, of_status
 from chat.upstream.whitelist import StreamWhitelist, answer, finish_reason
+from contract.strict_json import INLINE_BYTES
 
 # What LiteLLM makes a 500 or a 400 of, and what the provider had said.
 _LOST_STATUSES = {(500, "overloaded"): 529, (400, "request_too_large"): 413}
@@ -35,18 +37,17 @@ class LiteLLMTransport:
         try:
             call.on_sent()  # it does not tell when it does
             response = await litellm.acompletion(**arguments, logger_fn=raw)
-            sent = response.model_dump(exclude={"usage"}, warnings=False)
+            if not raw.ended:
+                raise Failed("the answer ends without a finish reason")
+            if raw.size > MAX_ANSWER_BYTES:
+                raise Failed("the answer is too long")
+            rebuilt = partial(_rebuilt, response, size=raw.size)
+            return await asyncio.to_thread(rebuilt) if raw.size > INLINE_BYTES else rebuilt()
+        except UpstreamError:
+            raise
         except Exception as error:
             # `from None`: the text of LiteLLM's errors is the provider's, and a chained one would reach a log.
             raise _error(error, litellm) from None
-        if not raw.ended:
-            raise Failed("the answer ends without a finish reason")
-        for choice in sent["choices"]:
-            message = choice["message"]
-            extra = message.get("provider_specific_fields") or {}
-            for name in ("refusal", "reasoning_details"):
-                message.setdefault(name, extra.get(name))
-        return Answer(choices=answer(sent).choices, usage=_usage(getattr(response, "usage", None)))
 
     async def stream(self, call: UpstreamCall) -> AsyncGenerator[Chunk]:
         """The answer as it comes. Raises `UpstreamError`, before or between the chunks.
@@ -80,6 +81,16 @@ class LiteLLMTransport:
                 await stream.aclose()
 
 
+def _rebuilt(response: Any, *, size: int) -> Answer:
+    sent = response.model_dump(exclude={"usage"}, warnings=False)
+    for choice in sent["choices"]:
+        message = choice["message"]
+        extra = message.get("provider_specific_fields") or {}
+        for name in ("refusal", "reasoning_details"):
+            message.setdefault(name, extra.get(name))
+    return Answer(choices=answer(sent).choices, usage=_usage(getattr(response, "usage", None)), size=size)
+
+
 def _end(stream: Any, finish: str | None, *, choices: int) -> Chunk | None:
     """What LiteLLM's wrapper received of a finish reason and of counts."""
     counted = next((part.usage for part in reversed(stream.chunks) if getattr(part, "usage", None)), None)
@@ -94,11 +105,13 @@ class _RawAnswer:
     """Looks at what the provider really sent, when LiteLLM shows it to its loggers."""
 
     ended = True
+    size = 0
 
     def __call__(self, details: dict[str, Any]) -> None:
         raw = details.get("original_response")
         if not isinstance(raw, str):
             return
+        self.size = len(raw)
         try:
             body = orjson.loads(raw)
         except orjson.JSONDecodeError:

@@ -19,14 +19,14 @@ import orjson
 from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
-from chat.upstream import Answer, Chunk, UpstreamCall
+from chat.upstream import MAX_ANSWER_BYTES, Answer, Chunk, UpstreamCall
 from chat.upstream.body import body_of
 from chat.upstream.errors import Failed, Misconfigured, TimedOut, UpstreamError
 from chat.upstream.events import Events
 from chat.upstream.refusals import of_answer, raise_refusal
 from chat.upstream.whitelist import StreamWhitelist, answer
+from contract.strict_json import INLINE_BYTES
 
-MAX_ANSWER_BYTES = 64 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
 KEEP_ALIVE_SECONDS = 15.0
 LINGER_SECONDS = 0.1
@@ -72,7 +72,8 @@ class NativeTransport:
         """The whole answer. Raises `UpstreamError`."""
         response = await self._post(call, body_of(call))
         try:
-            return answer(parsed(await _read(response, MAX_ANSWER_BYTES)))
+            body = await _read(response, MAX_ANSWER_BYTES)
+            return await asyncio.to_thread(_rebuilt, body) if len(body) > INLINE_BYTES else _rebuilt(body)
         except (aiohttp.ClientError, OSError):
             raise Failed("the connection broke in mid-answer") from None
         finally:
@@ -154,6 +155,10 @@ async def _read(response: aiohttp.ClientResponse, most_bytes: int) -> bytes:
         if length > most_bytes:
             raise Failed("the answer is too long")
     return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _rebuilt(body: bytes) -> Answer:
+    return answer(parsed(body), size=len(body))
 
 
 def parsed(data: bytes) -> dict[str, Any]:

@@ -38,12 +38,12 @@ UNLIKELY = -9999.0
 _LARGEST = sys.float_info.max
 
 
-def answer(body: Any) -> Answer:
-    """The whole answer in `body`, parsed JSON. Raises Failed for one without choices or without an end."""
+def answer(body: Any, *, size: int = 0) -> Answer:
+    """The whole answer in `body`, parsed JSON of about `size` bytes. Raises Failed for one without choices or without an end."""
     choices = [_whole(position, choice) for position, choice in enumerate(_list(_object(body).get("choices")))]
     if not choices:
         raise Failed("the answer has no choices")
-    return Answer(choices=choices, usage=usage(body.get("usage")) or {})
+    return Answer(choices=choices, usage=usage(body.get("usage")) or {}, size=size)
 
 
 def _whole(position: int, choice: Any) -> dict[str, Any]:

@@ -490,6 +490,58 @@ def test_nothing_stays_in_redis_for_ever(route):
         assert 0 < server.ttl("beatra:breakers") <= 3600
 
 
+@pytest.mark.parametrize(
+    "junk",
+    [
+        "{not json",
+        "null",
+        "7",
+        "[]",
+        '{"forget_at":"soon"}',
+        '{"forget_at":9e15}',
+        '{"forget_at":9e15,"open_ms":5}',
+        '{"forget_at":9e15,"open_ms":true,"due_at":0}',
+        '{"forget_at":9e15,"failures":[7]}',
+        '{"forget_at":9e15,"failures":[["1"]]}',
+    ],
+)
+def test_what_can_not_be_read_in_redis_stops_nobody_from_counting(route, junk):
+    other = next(_ids)
+
+    async def scenario() -> None:
+        with redis.Redis.from_url(settings.REDIS_URL, decode_responses=True) as server:
+            server.hset("beatra:breakers", str(other), junk)
+            async with process() as here, process() as there:
+                assert not server.hexists("beatra:breakers", str(other))
+                await open_it(here, route)
+                await until(lambda: not there.is_healthy(route))
+                server.hset("beatra:breakers", str(other), junk)
+                await open_it(here, other)
+                await until(lambda: not there.is_healthy(other))
+
+    run(scenario)
+
+
+def test_words_that_are_none_are_passed_over_and_not_repeated(route, caplog):
+    async def scenario() -> None:
+        with redis.Redis.from_url(settings.REDIS_URL) as server:
+            field = f"{next(_ids)} sesame"
+            server.hset("beatra:breakers", field, '{"forget_at":9e15,"failures":[]}')
+            try:
+                async with process() as here, process() as there:
+                    for junk in ("sesame", "x open 5", "1 open sesame", "1 open"):
+                        server.publish(here._channel, junk)
+                    await open_it(here, route)
+                    await until(lambda: not there.is_healthy(route))
+            finally:
+                server.hdel("beatra:breakers", field)
+
+    run(scenario)
+    assert "could not be read" in caplog.text
+    assert "sesame" not in caplog.text
+    assert "not shared" not in caplog.text
+
+
 # The process's own
 
 

@@ -8,9 +8,13 @@ from typing import Any
 import pytest
 
 from tests.chat.priced_model import priced_model
+from tests.chat.raw_provider import RawProvider, whole
+from tests.contract.wire import eventually
 from tests.customer import Customer
 from tests.gate import assert_nothing_held
 
+REFUSED = whole({"error": {"message": "bad temperature"}}, status="400 Bad Request")
+DEAD = whole({"error": {"message": "on fire"}}, status="500 Internal Server Error")
 NOWHERE = "http://127.0.0.1:9/v1"
 QUOTE = "/chat/completions/quote"
 
@@ -80,3 +84,27 @@ def test_an_answer_that_broke_off_opens_nothing_since_the_route_had_answered(web
     for caller in (owner(), owner(), owner()):
         assert "upstream_error" in caller.chat("[[cut=abrupt cut_at=3]]", model=model, stream=True).text
     assert owner().chat(model=model).status_code == 200
+
+
+def test_a_refusal_does_not_keep_a_dead_route_in_use(web, owner):
+    with RawProvider(DEAD, REFUSED, DEAD) as raw:
+        model = priced_model(web.v1, base_url=raw.base_url)
+        codes = [owner().chat(model=model).json()["error"]["code"] for _ in range(4)]
+    assert codes == ["upstream_error", "invalid_request", "upstream_error", "model_unavailable"]
+
+
+def test_a_trial_that_is_refused_leaves_the_route_open_for_another(web, owner):
+    with RawProvider(DEAD, DEAD, REFUSED, DEAD) as raw:
+        model = priced_model(web.v1, base_url=raw.base_url)
+        callers = [owner() for _ in range(3)]
+
+        def code() -> str:
+            error: str = callers[2].chat(model=model).json()["error"]["code"]
+            return error
+
+        for caller in callers[:2]:
+            assert caller.chat(model=model).json()["error"]["code"] == "upstream_error"
+        assert eventually(lambda: code() == "invalid_request", seconds=30)
+        assert eventually(lambda: code() == "upstream_error", seconds=30)
+        assert code() == "model_unavailable"
+        assert len(raw.requests) == 4

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -23,6 +25,7 @@ from contract.ids import new_id
 from tests.answers import assert_shape
 from tests.chat.events import Streamed, parsed
 from tests.chat.priced_model import priced_model
+from tests.chat.raw_provider import RawProvider, delta, events, said, whole
 from tests.chat.test_answer_shapes import CALLS, TOOLS, every_call
 from tests.contract.wire import eventually
 from tests.customer import Customer
@@ -417,6 +420,40 @@ def test_an_answer_that_cannot_be_read_any_more_is_not_asked_for_again(site, cus
     assert f"GET /v1/usage/{owner.record.id}" in refusal.json()["error"]["message"]
     assert any("can't be opened" in line and owner.record.id in line for line in site.web.log.splitlines())
     assert_charged_once(owner, replays=0)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_too_large_to_keep_is_given_and_charged_once_and_not_asked_for_again(site, customer, stream: bool):
+    text, owner = base64.b64encode(os.urandom(9 * 1024 * 1024)).decode(), customer()
+    pieces = [delta(content=text[start : start + 500_000]) for start in range(0, len(text), 500_000)]
+    counted = {"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 90_000}}
+    with RawProvider(events(*pieces, delta(finish="stop"), counted) if stream else whole(said(text))) as raw:
+        model = priced_model(site.v1, base_url=raw.base_url, max_output_tokens=99_000, output_usd="0.0000001")
+        given = ask(owner, stream=stream, model=model, max_tokens=99_000)
+        assert (parsed(given).content if stream else given.json()["choices"][0]["message"]["content"]) == text
+        refusal = ask(owner, stream=stream, model=model, max_tokens=99_000)
+        assert len(raw.requests) == 1
+    assert (refusal.status_code, refusal.json()["error"]["code"]) == (409, "idempotency_conflict")
+    assert refusal.headers["x-should-retry"] == "false"
+    assert f"GET /v1/usage/{owner.record.id} has its receipt" in refusal.json()["error"]["message"]
+    assert_charged_once(owner, replays=0)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_large_answer_is_sent_again_whole(site, customer, stream: bool):
+    text, owner = base64.b64encode(os.urandom(2 * 1024 * 1024)).decode(), customer()
+    pieces = [delta(content=text[start : start + 500_000]) for start in range(0, len(text), 500_000)]
+    counted = {"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 90_000}}
+    with RawProvider(events(*pieces, delta(finish="stop"), counted) if stream else whole(said(text))) as raw:
+        model = priced_model(site.v1, base_url=raw.base_url, max_output_tokens=99_000, output_usd="0.0000001")
+        first, again = (ask(owner, stream=stream, model=model, max_tokens=99_000) for _ in range(2))
+        assert len(raw.requests) == 1
+    if stream:
+        assert parsed(again).content == parsed(first).content == text
+    else:
+        assert again.content == first.content
+    assert (is_replay(first), is_replay(again)) == (False, True)
+    assert_charged_once(owner, replays=1)
 
 
 # OpenAI's SDK

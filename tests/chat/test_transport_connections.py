@@ -7,10 +7,9 @@ import socket
 
 import pytest
 
-from chat.upstream import Chunk
+from chat.upstream import MAX_ANSWER_BYTES, Chunk
 from chat.upstream.errors import Failed, Misconfigured, TimedOut
 from chat.upstream.events import MAX_EVENT_BYTES
-from chat.upstream.native import MAX_ANSWER_BYTES
 from tests.chat.raw_provider import RawProvider, chunked, delta, events, said, whole
 from tests.chat.upstreams import Provider, run
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.db.models import F
 from contract.errors import ApiError
 from tests.factories import WalletFactory
 from tests.wallets.calls import charge, giving_back, hold, new_id, now
-from wallets import holds, idempotency, pool
+from wallets import holds, idempotency, packing, pool, sealing
 from wallets.idempotency import KeyedRequest, StoredAnswer, expire, expire_task, keyed_request
 from wallets.models import IdempotencyKey, UsageRecord, Wallet
 
@@ -158,6 +159,38 @@ def test_neither_key_nor_body_nor_answer_can_be_read_in_the_table(wallet: Wallet
         assert secret not in written
     stolen = KeyedRequest(key="another", wallet_id=wallet.pk, digest=row["digest"], fingerprint=row["fingerprint"])
     assert refused(stolen) == "idempotency_conflict"
+
+
+def test_an_answer_too_large_to_keep_is_charged_and_its_retry_is_told_where_the_receipt_is(wallet: Wallet, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(packing, "MOST_BYTES", 10_000)
+    request = requested(wallet)
+    held = placed(wallet, request)
+    answered(held, request, os.urandom(20_000))
+    assert now(wallet) == (8, 0, 0)
+    with pytest.raises(ApiError, match=f"too large to keep; GET /v1/usage/{held.usage_id}") as refusal:
+        stored(request)
+    assert (refusal.value.code, refusal.value.row.retryable) == ("idempotency_conflict", False)
+    assert len(IdempotencyKey.objects.get(wallet=wallet).answer or b"") < 100
+
+
+@pytest.mark.parametrize("size", [10, 1_000_000])
+def test_an_answer_sealed_before_answers_were_compressed_still_opens(wallet: Wallet, size: int):
+    request = requested(wallet)
+    held = placed(wallet, request)
+    plain = b'{"choices": "%b"}' % (b"x" * size)
+    sealed = sealing.seal(plain, key=request.key, usage_id=held.usage_id, wallet_id=wallet.pk)
+    assert [answer.kind for answer in holds.settle([charge(held, 2, answer=sealed)])] == ["charged"]
+    found = stored(request)
+    assert found is not None
+    assert found.answer == plain
+
+
+def test_a_large_answer_comes_out_as_it_went_in(wallet: Wallet):
+    request, answer = requested(wallet), os.urandom(1_000_000)
+    answered(placed(wallet, request), request, answer)
+    found = stored(request)
+    assert found is not None
+    assert found.answer == answer
 
 
 def test_a_key_stays_out_of_what_is_logged(wallet: Wallet):
