@@ -21,7 +21,7 @@ from contract.asgi import Receive, Scope, Send
 from contract.edge import Edge
 from contract.heap import settle_heap
 from contract.lean_handler import LeanHandler
-from contract.lifespan import Lifespan, heed_sigterm
+from contract.lifespan import Lifespan, heed_signals
 from keys import forgetting, last_use
 from wallets import committer, heartbeat, pool, strays
 
@@ -31,7 +31,7 @@ LEAN_PREFIXES = ("/v1/chat/", "/v1/models", "/v1/catalog/")
 lean = LeanHandler()
 lifespan = Lifespan(
     startup=[
-        heed_sigterm,
+        heed_signals,
         pool.open,
         committer.start,
         heartbeat.start,

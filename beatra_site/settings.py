@@ -288,7 +288,7 @@ CHAT_UNREAD_SECONDS = env.float("CHAT_UNREAD_SECONDS", 60)
 CHAT_MOST_DRAINED = env.int("CHAT_MOST_DRAINED", 256)
 # So many failures in a row within a minute, of more than one account, open a route's breaker (catalog/breaker.py)
 BREAKER_FAILURES = env.int("BREAKER_FAILURES", 5)
-# At shutdown, calls in flight get this long to end
+# At shutdown, calls in flight get this long to end, then they are cut; uvicorn's --timeout-graceful-shutdown is 10 s more
 DRAIN_SECONDS = env.float("DRAIN_SECONDS", 30)
 
 # Celery: jobs are hints, the rows of PostgreSQL are the truth. A job runs again when its worker dies, so each is repeatable.

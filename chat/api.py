@@ -67,6 +67,8 @@ async def _answered(call: Call) -> HttpResponseBase:
         # The caller left, and an await has kept it to itself: before Python 3.12 asyncio.wait_for, which psycopg waits with, can do that.
         # Nobody would tell the call any more.
         raise asyncio.CancelledError
+    if lifetime.is_over():
+        raise lifetime.shutting_down()
     return await (_streamed if call.request.stream else _whole)(call)
 
 

@@ -1,5 +1,9 @@
 """The calls in flight of this process. A call lives in a task of its own, so that a caller who hangs up cancels the answer and never
-the settlement; a shutdown waits for the calls before the database's pool closes."""
+the settlement.
+
+A process that is told to stop gives its calls DRAIN_SECONDS, then cuts those that still run. The server, which waits for the responses
+meanwhile, must have more patience (beatra_site/embedded/web.py), so that what was cut is answered too. The database's pool closes after
+the last call."""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from catalog import snapshot
 from catalog.cost import load_litellm
 from contract.errors import ApiError
 from contract.heap import settle_heap
-from contract.lifespan import stopping_seconds
+from contract.lifespan import when_stopping
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -22,6 +26,12 @@ _calls: set[asyncio.Task[Any]] = set()
 # Those whose callers have left, in that order
 _drained: dict[asyncio.Task[Any], None] = {}
 _warming: asyncio.Task[Any] | None = None
+# Running from the moment that the process is told to stop
+_clock: asyncio.TimerHandle | None = None
+_is_over = False
+
+# What calls that were cut get to end with
+END_SECONDS = 10
 
 
 def spawn(call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
@@ -57,6 +67,11 @@ def drained(call: asyncio.Task[Any]) -> None:
         oldest.cancel()
 
 
+def is_over() -> bool:
+    """Whether the calls have been cut: one that comes now, over a connection that was kept, is too late."""
+    return _is_over
+
+
 def shutting_down() -> ApiError:
     """The answer to a call that a shutdown could not wait for."""
     return ApiError("service_unavailable", "The server is shutting down. Nothing was charged.")
@@ -68,8 +83,9 @@ def warming() -> bool:
 
 
 async def start() -> None:
-    """Begin to import LiteLLM in a thread, if an enabled route needs it."""
+    """Begin to import LiteLLM in a thread, if an enabled route needs it; be ready to stop."""
     global _warming
+    when_stopping(_begin_to_stop)
     catalog = await snapshot.current()
     if catalog.needs_litellm:
         _warming = asyncio.create_task(_warm_up())
@@ -80,14 +96,36 @@ async def _warm_up() -> None:
     await settle_heap()
 
 
+def _begin_to_stop() -> None:
+    global _clock
+    if _clock is None:
+        if _calls:
+            logger.info("waiting for %d calls in flight", len(_calls))
+        _clock = asyncio.get_running_loop().call_later(settings.DRAIN_SECONDS, _end)
+
+
+def _end() -> None:
+    """Cut what still runs: each call settles or releases what it holds, and is answered. A settlement under way is not stopped."""
+    global _is_over
+    _is_over = True
+    # Not at once: a task that was made this moment, and has not begun, would end without a word
+    asyncio.get_running_loop().call_soon(_cut)
+
+
+def _cut() -> None:
+    if _calls:
+        logger.warning("%d calls in flight are cut", len(_calls))
+    for call in _calls:
+        call.cancel()
+
+
 async def drain() -> None:
-    """Wait for the calls in flight, `DRAIN_SECONDS` from SIGTERM, then cancel the rest: each settles or releases what it holds."""
+    """Wait for the calls in flight, also those whose callers have left: until they are cut, and then `END_SECONDS` at most."""
     if _warming:
         await asyncio.wait([_warming])
+    _begin_to_stop()
+    assert _clock is not None
     if _calls:
-        logger.info("waiting for %d calls in flight", len(_calls))
-        _, late = await asyncio.wait(_calls, timeout=max(settings.DRAIN_SECONDS - stopping_seconds(), 0.1))
-        for task in late:
-            task.cancel()
-        if late:
-            await asyncio.wait(late, timeout=10)
+        left = _clock.when() + END_SECONDS - asyncio.get_running_loop().time()
+        await asyncio.wait(_calls, timeout=max(left, 1))
+    _clock.cancel()

@@ -1,9 +1,9 @@
 """What a web process opens before its first request and closes after its last, by the ASGI lifespan protocol."""
 
+import asyncio
 import logging
 import signal
 import threading
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from types import FrameType
 
@@ -13,7 +13,7 @@ logger = logging.getLogger("contract.lifespan")
 
 Hook = Callable[[], Awaitable[object]]
 
-_stopping_since: float | None = None
+_when_stopping: list[Callable[[], object]] = []
 
 
 class Lifespan:
@@ -52,22 +52,34 @@ class Lifespan:
                 logger.error("shutdown failed in %s", _name(hook), exc_info=exc)
 
 
-async def heed_sigterm() -> None:
-    """A startup hook: from now on `stopping_seconds` counts. The server's own handler is called as before."""
+async def heed_signals() -> None:
+    """A startup hook: from now on SIGTERM and SIGINT begin what `when_stopping` has. The server's own handlers are called as before."""
+    loop = asyncio.get_running_loop()
 
-    def note(number: int, frame: FrameType | None) -> None:
-        global _stopping_since
-        _stopping_since = time.monotonic()
-        if callable(served):
-            served(number, frame)
+    def heed(number: signal.Signals) -> None:
+        served = signal.getsignal(number)
+
+        def note(number: int, frame: FrameType | None) -> None:
+            loop.call_soon_threadsafe(_begin)
+            if callable(served):
+                served(number, frame)
+
+        signal.signal(number, note)
 
     if threading.current_thread() is threading.main_thread():
-        served = signal.signal(signal.SIGTERM, note)
+        heed(signal.SIGTERM)
+        heed(signal.SIGINT)
 
 
-def stopping_seconds() -> float:
-    """How long ago SIGTERM came, 0 if it did not: the server first waits for its connections, and only then shuts down."""
-    return 0 if _stopping_since is None else time.monotonic() - _stopping_since
+def when_stopping(begin: Callable[[], object]) -> None:
+    """Call `begin` on the event loop, once, as soon as the process is told to stop: the server first waits for its connections, and
+    only then runs the shutdown hooks."""
+    _when_stopping.append(begin)
+
+
+def _begin() -> None:
+    while _when_stopping:
+        _when_stopping.pop(0)()
 
 
 def _name(hook: Hook) -> str:

@@ -38,14 +38,16 @@ _TEST_POSTGRES = {"fsync": "off", "full_page_writes": "off"}
 class Server:
     """A process of ours under test. Its environment is pytest's own, with `environment` on top."""
 
-    def __init__(self, name: str, command: Sequence[str], *, var: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], *, var: Path, environment: Mapping[str, str] | None = None, stop_seconds: float = 40
+    ) -> None:
         self.program = Program(
             name=name,
             command=command,
             log=var / "log" / f"{name}.log",
             cwd=ROOT,
             environment={**os.environ, **(environment or {})},
-            stop_seconds=40,
+            stop_seconds=stop_seconds,
         )
         self.process: subprocess.Popen[bytes] | None = None
         self.start()
@@ -106,7 +108,8 @@ class Web(Server):
         self.v1 = f"{self.url}/v1"
         drain_seconds = float((environment or {}).get("DRAIN_SECONDS", "30"))
         command = [sys.executable, *web.arguments(drain_seconds=drain_seconds), "--host", LOOPBACK, "--port", str(self.port)]
-        super().__init__(name, command, var=var, environment={"DATABASE_URL": database_url, "SITE_URL": self.url, **(environment or {})})
+        environment = {"DATABASE_URL": database_url, "SITE_URL": self.url, **(environment or {})}
+        super().__init__(name, command, var=var, environment=environment, stop_seconds=web.stop_seconds(drain_seconds))
 
     def wait(self) -> "Web":
         """Wait until it takes work."""

@@ -148,7 +148,9 @@ class Run:
         command = [*web.arguments(drain_seconds=self.drain_seconds), "--fd", str(listener.fileno())]
         for number in range(1, self.web_processes + 1):
             name = "web" if number == 1 else f"web-{number}"
-            program = self._python(name, *command, pass_fds=(listener.fileno(),), stop_seconds=self.drain_seconds + 10, stop_order=3)
+            program = self._python(
+                name, *command, pass_fds=(listener.fileno(),), stop_seconds=web.stop_seconds(self.drain_seconds), stop_order=3
+            )
             alive = self.supervisor.start(program)
         deadline = time.monotonic() + _READY_SECONDS
         while not _answers(f"http://{LOOPBACK}:{listener.getsockname()[1]}/readyz"):

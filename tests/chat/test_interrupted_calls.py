@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import json
+import os
+import random
+import signal
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from decimal import Decimal
 from typing import Any, cast
 
@@ -16,7 +20,7 @@ import pytest
 from django.db.models import F
 
 from chat import api
-from tests.contract.wire import eventually
+from tests.contract.wire import connect, error_of, eventually, head, read_answer
 from tests.customer import Customer
 from tests.gate import Gate, assert_nothing_held, calling, closed
 from wallets.models import Process
@@ -76,13 +80,93 @@ def test_a_shutdown_does_not_wait_for_ever(site: Any, customer: Callable[..., Cu
     web = site.start_web({"DRAIN_SECONDS": "1"})
     owner = customer()
     owner.v1 = web.v1
-    with calling(owner, gate.text):
+    with calling(owner, gate.text) as outcome:
         gate.wait()
         web.stop()
     gate.open()
+    assert (outcome[0].status_code, outcome[0].json()["error"]["code"]) == (503, "service_unavailable")
     record = owner.record
     assert (record.status, record.clause, record.charged_credits) == ("released", "lost", 0)
     assert_nothing_held(owner)
+
+
+def test_a_call_that_ends_just_as_a_shutdown_stops_waiting_is_answered_and_charged_or_neither(
+    site: Any, customer: Callable[..., Customer], gate: Gate
+):
+    web = site.start_web({"DRAIN_SECONDS": "1"})
+    owner = customer(balance="10000")
+    owner.v1 = web.v1
+    calls = 30
+    text = gate.text.replace("[[gate=", "[[gate_at=2 gate=")
+    with ExitStack() as under_way:
+        # Every other one is a stream, which waits in its midst
+        outcomes = [under_way.enter_context(calling(owner, text if n % 2 else gate.text, stream=bool(n % 2))) for n in range(calls)]
+        gate.wait(calls)
+        stopping = threading.Thread(target=web.stop)
+        stopping.start()
+        time.sleep(0.6)
+        for _ in range(calls):
+            httpx.post(f"{gate.url}/release", params={"count": 1})
+            time.sleep(random.uniform(0, 0.05))
+    stopping.join()
+    records = {record.pk: record for record in owner.records}
+    assert len(records) == calls
+    charged = set()
+    for (answer,) in outcomes:
+        if is_whole(answer):
+            charged.add(id_of(answer))
+            continue
+        assert '"service_unavailable"' in answer.text, answer.text
+    assert charged == {pk for pk, record in records.items() if record.status == "charged"}
+    assert {record.clause for record in records.values()} <= {"complete", "cut_by_limit", "lost"}
+    assert_nothing_held(owner)
+
+
+def is_whole(answer: httpx.Response) -> bool:
+    """Whether the caller has an answer to the end."""
+    streams = answer.headers["content-type"].startswith("text/event-stream")
+    return answer.status_code == 200 and (not streams or answer.text.endswith("data: [DONE]\n\n"))
+
+
+def id_of(answer: httpx.Response) -> str:
+    first = answer.text.partition("\n\n")[0].removeprefix("data: ")
+    return str(json.loads(first)["id"])
+
+
+def test_a_shutdown_ends_at_once_when_it_is_told_so_again(site: Any, customer: Callable[..., Customer], gate: Gate):
+    """As uvicorn has it: by SIGINT."""
+    web = site.start_web({"DRAIN_SECONDS": "600"})
+    owner = customer()
+    owner.v1 = web.v1
+    with calling(owner, gate.text):
+        gate.wait()
+        os.kill(web.pid, signal.SIGTERM)
+        assert eventually(lambda: "calls in flight" in web.log)
+        os.kill(web.pid, signal.SIGINT)
+        web.process.wait(60)
+    gate.open()
+
+
+def test_a_call_that_comes_after_a_shutdown_has_stopped_waiting_is_refused(site: Any, customer: Callable[..., Customer], gate: Gate):
+    """Over a connection whose request had begun before."""
+    web = site.start_web({"DRAIN_SECONDS": "1"})
+    owner, late = customer(), customer()
+    owner.v1 = web.v1
+    body = json.dumps({"model": "MiniMax-M2.7", "messages": [{"role": "user", "content": "hi"}]}).encode()
+    fields = ["Content-Type: application/json", f"Authorization: Bearer {late.token}", f"Content-Length: {len(body)}"]
+    with connect(web.port) as connection:
+        connection.sendall(head("POST", "/v1/chat/completions", *fields) + body[:10])
+        with calling(owner, gate.text) as outcome:
+            gate.wait()
+            stopping = threading.Thread(target=web.stop)
+            stopping.start()
+        assert outcome[0].status_code == 503
+        connection.sendall(body[10:])
+        answer = read_answer(connection)
+    stopping.join()
+    gate.open()
+    assert (answer.status, error_of(answer)["code"]) == (503, "service_unavailable")
+    assert late.records == []
 
 
 def test_a_process_killed_in_mid_call_costs_the_customer_nothing(site: Any, customer: Callable[..., Customer], gate: Gate):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.chat.events import ask_without_reading, opened, streamed
+from tests.chat.events import ask_without_reading, opened, parsed, streamed
 from tests.contract.wire import eventually
 from tests.gate import assert_nothing_held, closed
 from wallets.audit import audit
@@ -119,13 +119,16 @@ def test_a_shutdown_ends_streams_that_take_too_long_and_charges_what_came(site, 
     owner = customer()
     owner.v1 = web.v1
     with opened(owner, gate.text.replace("[[gate=", "[[gate_at=2 gate=")) as response:
-        next(response.iter_bytes())
         gate.wait()
         stopping = threading.Thread(target=web.stop)
         stopping.start()
+        response.read()
         stopping.join()
-    record = closed(owner)
+    answer, record = parsed(response), owner.record
+    assert (answer.reasons, answer.done) == (["length"], True)
     assert (record.status, record.clause, record.estimated) == ("charged", "cut_by_limit", True)
+    assert answer.usage["credits"] == str(record.charged_credits)
+    assert answer.usage["completion_tokens"] == record.completion_tokens == 2
     gate.open()
     assert_nothing_held(owner)
 

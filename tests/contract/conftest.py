@@ -17,7 +17,7 @@ class EdgeServer(Server):
     def __init__(self, name: str = "edge", *, graceful_seconds: int = 30, module: str = "app") -> None:
         self.port = free_port()
         self.url = f"http://{LOOPBACK}:{self.port}"
-        arguments = web.arguments(drain_seconds=graceful_seconds, application=f"tests.contract.{module}:application")
+        arguments = web.arguments(drain_seconds=graceful_seconds, spare_seconds=0, application=f"tests.contract.{module}:application")
         command = [sys.executable, *arguments, "--host", LOOPBACK, "--port", str(self.port)]
         # one client, because each makes a TLS context of its own
         self.client = httpx.Client(base_url=self.url, timeout=60)

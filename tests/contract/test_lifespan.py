@@ -9,7 +9,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from contract.lifespan import Hook, Lifespan
+from contract.lifespan import Hook, Lifespan, heed_signals, when_stopping
 from tests.contract.conftest import EdgeServer
 from tests.contract.wire import connect, error_of, eventually, head, read_answer
 
@@ -67,6 +67,30 @@ def test_a_failed_stop_does_not_keep_the_others_open(note, notes):
     said = live(Lifespan(startup=[], shutdown=[note("no pool"), note("no beat", ValueError())]))
     assert notes == ["no beat", "no pool"]
     assert said[-1] == "lifespan.shutdown.complete"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_who_waits_for_the_stop_is_told_once_and_the_server_of_every_signal(number: signal.Signals):
+    told: list[str] = []
+
+    async def main() -> None:
+        begun = asyncio.Event()
+        await heed_signals()
+        when_stopping(lambda: told.append("begin"))
+        when_stopping(begun.set)
+        signal.raise_signal(number)
+        await asyncio.wait_for(begun.wait(), 10)
+        signal.raise_signal(number)
+        await asyncio.sleep(0)
+
+    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        signal.signal(number, lambda *_: told.append("server"))
+        asyncio.run(main())
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    assert told == ["server", "begin", "server"]
 
 
 def test_sigterm_lets_open_requests_end_and_then_closes(own_edge: EdgeServer):
