@@ -25,16 +25,25 @@ from wallets.waiting_row import InDoubtError
 pytestmark = pytest.mark.usefixtures("clean_books")
 
 
+@contextlib.asynccontextmanager
+async def committing():
+    """The committer runs."""
+    await committer.start()
+    try:
+        yield
+    finally:
+        await committer.stop()
+
+
 def on_a_pool(work):
     """Run the coroutine function `work` with the pool open and the committer running, as a web process has them."""
 
     async def opened():
         await pool.open()
-        await committer.start()
         try:
-            return await work()
+            async with committing():
+                return await work()
         finally:
-            await committer.stop()
             await pool.close()
 
     return asyncio.run(opened())
@@ -139,21 +148,17 @@ def test_an_answer_lost_on_its_way_is_asked_for_again(committed, monkeypatch):
 
     async def through_the_wire():
         wire = Wire()
-        async with wire.laid(monkeypatch):
-            await committer.start()
-            try:
-                wire.word, wire.times = paid.usage_id.encode(), 2
-                assert (await committer.place(paid)).kind == "held"
-                wire.times = 4
-                settled = await committer.settle(charge(paid, 5))
-                assert (settled.kind, settled.credits_usd_reference, settled.balance) == ("charged", Decimal("0.0050"), 5)
-                wire.word, wire.times = failed.usage_id.encode(), 5
-                assert (await committer.place(failed)).kind == "held"
-                wire.times = 6
-                assert (await committer.release(giving_back(failed))).kind == "released"
-                assert wire.lost == 6
-            finally:
-                await committer.stop()
+        async with wire.laid(monkeypatch), committing():
+            wire.word, wire.times = paid.usage_id.encode(), 2
+            assert (await committer.place(paid)).kind == "held"
+            wire.times = 4
+            settled = await committer.settle(charge(paid, 5))
+            assert (settled.kind, settled.credits_usd_reference, settled.balance) == ("charged", Decimal("0.0050"), 5)
+            wire.word, wire.times = failed.usage_id.encode(), 5
+            assert (await committer.place(failed)).kind == "held"
+            wire.times = 6
+            assert (await committer.release(giving_back(failed))).kind == "released"
+            assert wire.lost == 6
 
     asyncio.run(through_the_wire())
     assert now(wallet) == (5, 0, 0)
@@ -296,20 +301,16 @@ def test_a_charge_that_may_have_been_written_is_asked_for_until_it_is_known(comm
 
     async def work():
         wire = Wire()
-        async with wire.laid(monkeypatch):
-            await committer.start()
-            try:
-                await committer.place(one)
-                wire.word, wire.times = one.usage_id.encode(), 1
-                wire.away = True
-                settling = asyncio.create_task(committer.settle(charge(one, 5)))
-                await asyncio.sleep(1)
-                assert wire.lost == 1
-                assert not settling.done()
-                wire.away = False
-                return (await settling).kind
-            finally:
-                await committer.stop()
+        async with wire.laid(monkeypatch), committing():
+            await committer.place(one)
+            wire.word, wire.times = one.usage_id.encode(), 1
+            wire.away = True
+            settling = asyncio.create_task(committer.settle(charge(one, 5)))
+            await asyncio.sleep(1)
+            assert wire.lost == 1
+            assert not settling.done()
+            wire.away = False
+            return (await settling).kind
 
     assert asyncio.run(work()) == "charged"
     assert now(wallet) == (5, 0, 0)
@@ -323,23 +324,19 @@ def test_a_charge_that_stays_in_doubt_is_said_to_be(committed, monkeypatch):
 
     async def work():
         wire = Wire()
-        async with wire.laid(monkeypatch):
-            await committer.start()
-            try:
-                await committer.place(one)
-                await committer.place(unsent)
-                wire.word, wire.times = one.usage_id.encode(), 1
-                wire.away = True
-                with pytest.raises(InDoubtError):
-                    await committer.settle(charge(one, 5))
-                with pytest.raises(psycopg.OperationalError) as certain:
-                    await committer.settle(charge(unsent, 1))
-                assert not isinstance(certain.value, InDoubtError)
-                wire.away = False
-                monkeypatch.setattr(committer, "CLOSE_SECONDS", 20)
-                return (await committer.release(giving_back(one))).kind, (await committer.release(giving_back(unsent))).kind
-            finally:
-                await committer.stop()
+        async with wire.laid(monkeypatch), committing():
+            await committer.place(one)
+            await committer.place(unsent)
+            wire.word, wire.times = one.usage_id.encode(), 1
+            wire.away = True
+            with pytest.raises(InDoubtError):
+                await committer.settle(charge(one, 5))
+            with pytest.raises(psycopg.OperationalError) as certain:
+                await committer.settle(charge(unsent, 1))
+            assert not isinstance(certain.value, InDoubtError)
+            wire.away = False
+            monkeypatch.setattr(committer, "CLOSE_SECONDS", 20)
+            return (await committer.release(giving_back(one))).kind, (await committer.release(giving_back(unsent))).kind
 
     assert asyncio.run(work()) == ("closed", "released")
     assert now(wallet) == (5, 0, 0)
@@ -491,14 +488,10 @@ def test_a_connection_that_leads_nowhere_is_left_for_another(committed, monkeypa
 
     async def work():
         wire = Wire()
-        async with wire.laid(monkeypatch):
-            await committer.start()
-            try:
-                await committer.place(one)
-                wire.word, wire.times, wire.mute = one.usage_id.encode(), 1, True
-                return (await committer.settle(charge(one, 5))).kind, wire.lost
-            finally:
-                await committer.stop()
+        async with wire.laid(monkeypatch), committing():
+            await committer.place(one)
+            wire.word, wire.times, wire.mute = one.usage_id.encode(), 1, True
+            return (await committer.settle(charge(one, 5))).kind, wire.lost
 
     assert asyncio.run(work()) == ("charged", 1)
     assert now(wallet) == (5, 0, 0)
