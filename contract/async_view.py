@@ -16,8 +16,7 @@ from rest_framework.views import APIView
 from contract import strict_json
 from contract.errors import ApiError
 
-# Whoever was found good so lately is not looked up again: for a body that comes with its head, and not for one that comes for minutes,
-# meanwhile a key may be revoked
+# Who was identified so lately is not looked up again. A body may come for minutes, and the key be revoked meanwhile
 _FRESH_SECONDS = 0.1
 
 
