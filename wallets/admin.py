@@ -223,7 +223,11 @@ class UsageRecordAdmin(BooksAdmin):
         }
         return TemplateResponse(request, "admin/reason.html", context)
 
-    @action(description="Ledger entries", url_path="ledger", permissions=["wallets.view_ledgerentry"])
+    def has_entries_permission(self, request, object_id=None):
+        """By a method: a permission named in the action is looked up in the database, which may not be there yet."""
+        return request.user.has_perm("wallets.view_ledgerentry")
+
+    @action(description="Ledger entries", url_path="ledger", permissions=["entries"])
     def entries(self, request, object_id):
         record = self._found(request, object_id)
         query = urlencode({"usage_record__id__exact": record.pk})

@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from chat import charging
+from chat import charging, replays
 from chat.admission import Call, offers
 from chat.schema import parse
 from contract.errors import ApiError
@@ -17,6 +17,7 @@ from tests.factories import WalletFactory
 from tests.wallets.calls import charge, hold, now
 from tests.wallets.test_committer import Wire
 from wallets import committer, waiting_row
+from wallets.idempotency import keyed_request
 
 
 def call(wallet_id: int = 1) -> Call:
@@ -35,6 +36,24 @@ def call(wallet_id: int = 1) -> Call:
         offer=next(offered),
         others=offered,
     )
+
+
+def test_a_large_answer_is_sealed_beside_the_event_loop():
+    under_way = call()
+    under_way.keyed = keyed_request("mine", wallet_id=1, method="POST", path="/v1/chat/completions", body={})
+    choices = [{"index": 0, "message": {"role": "assistant", "content": "word " * 500_000}}]
+
+    async def turns_while_sealing() -> int:
+        sealing = asyncio.ensure_future(replays.sealed(under_way, choices, size=2_500_000))
+        turns = 0
+        while not sealing.done():
+            await asyncio.sleep(0)
+            turns += 1
+        assert 100 < len(await sealing) < 250_000
+        return turns
+
+    # sealed on the loop itself, it would be done at the first turn
+    assert asyncio.run(turns_while_sealing()) > 2
 
 
 def test_a_call_that_was_answered_as_failed_and_had_been_charged_is_named_to_staff(committed, monkeypatch, caplog):
