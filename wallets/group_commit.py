@@ -167,10 +167,10 @@ class GroupCommit:
         self._flying = len(rows)
         try:
             while parts:
+                connection = await self._connected()
+                # The others have been told meanwhile that they will not be written
+                part = parts[0] = [row for row in parts[0] if row.is_wanted]
                 try:
-                    connection = await self._connected()
-                    # The others have been told meanwhile that they will not be written
-                    part = parts[0] = [row for row in parts[0] if row.is_wanted]
                     answers = await self._execute(connection, statement, part) if part else []
                 except Exception as error:
                     if isinstance(error, psycopg.OperationalError) and self._connection is None:

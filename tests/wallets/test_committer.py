@@ -445,6 +445,28 @@ def test_while_a_table_is_locked_charges_wait_and_those_given_up_are_not_made(co
     assert now(wallet) == (80, 0, 0)
 
 
+def test_a_fault_of_ours_while_connecting_loses_no_row(committed, monkeypatch):
+    """In the middle of a batch that is being halved, too: the rows wait again, and each has its answer."""
+    wallet = WalletFactory(balance=100, max_in_flight=100)
+    rows = [hold(wallet, 1, key_name="\0" if number == 7 else "") for number in range(8)]
+    connected, faults = group_commit.GroupCommit._connected, iter([False, False, True])
+
+    async def faulty(self):
+        if next(faults, False):
+            raise RuntimeError("a fault of ours")
+        return await connected(self)
+
+    monkeypatch.setattr(group_commit.GroupCommit, "_connected", faulty)
+
+    async def work():
+        answers = await asyncio.gather(*(committer.place(one) for one in rows), return_exceptions=True)
+        assert isinstance(answers[7], psycopg.DataError)
+        return {answer.kind for answer in answers[:7]}
+
+    assert on_a_pool(work) == {"held"}
+    assert now(wallet) == (100, 7, 7)
+
+
 def test_after_the_end_of_a_process_nothing_is_taken(committed):
     wallet = WalletFactory(balance=10)
 
