@@ -65,11 +65,16 @@ class Account(models.Model):
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="account")
     status = models.CharField(max_length=16, choices=Status, default=Status.ACTIVE)
+    # None: contract.limits' figure for everybody
+    requests_per_minute = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Requests of all its keys together. Empty: what everybody has."
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
         constraints = [
             models.CheckConstraint(condition=models.Q(status__in=["active", "suspended", "closed"]), name="account_status_known"),
+            models.CheckConstraint(condition=models.Q(requests_per_minute__gte=1), name="account_requests_per_minute_from_one"),
         ]
 
     def __str__(self) -> str:

@@ -2,7 +2,7 @@
 
     no header, or none of the form `Bearer <key>`       401 unauthorized
     not the shape of a key, or its checksum is wrong    401 invalid_api_key    no database call
-    no such key, revoked, expired                       401 invalid_api_key
+    no such key, revoked, expired, paused               401 invalid_api_key
     its account is suspended or closed, or its user     403 tenant_disabled
     switched off
 
@@ -34,7 +34,8 @@ _ACTIVE: Final = Account.Status.ACTIVE.value
 
 _LOAD: Final = """
     select account.id, case when owner.is_active then account.status else 'suspended' end, wallet.id,
-           key.id, key.prefix, key.name, key.allowed_models, key.expires_at, key.revoked_at
+           key.id, key.prefix, key.name, key.allowed_models, key.scopes, key.allowed_networks,
+           key.requests_per_minute, account.requests_per_minute, key.expires_at, key.revoked_at, key.paused_at
     from keys_apikey as key
     join accounts_account as account on account.id = key.account_id
     join accounts_user as owner on owner.id = account.user_id
@@ -94,14 +95,29 @@ async def _load(digest: str) -> Caller | None:
 def _caller(row: tuple[Any, ...] | None) -> Caller | None:
     if row is None:
         return None
-    account_id, account_status, wallet_id, key_id, prefix, name, models, expires_at, revoked_at = row
-    allowed = None if models is None else frozenset(models)
-    return Caller(account_id, account_status, wallet_id, key_id, prefix, name, allowed, expires_at, revoked_at)
+    account_id, account_status, wallet_id, key_id, prefix, name, *restrictions = row
+    models, scopes, networks, of_key, of_account, expires_at, revoked_at, paused_at = restrictions
+    return Caller(
+        account_id,
+        account_status,
+        wallet_id,
+        key_id,
+        prefix,
+        name,
+        models=None if models is None else frozenset(models),
+        scopes=None if scopes is None else frozenset(scopes),
+        networks=None if networks is None else tuple(networks),
+        requests_per_minute=of_key,
+        account_requests_per_minute=of_account,
+        expires_at=expires_at,
+        revoked_at=revoked_at,
+        paused_at=paused_at,
+    )
 
 
 def _admit(caller: Caller | None) -> Caller:
     """The decision, made anew at each use, so that a key expires on time also in the cache."""
-    if caller is None or caller.revoked_at is not None:
+    if caller is None or caller.revoked_at is not None or caller.paused_at is not None:
         raise ApiError("invalid_api_key")
     now = timezone.now()
     if caller.expires_at is not None and caller.expires_at <= now:

@@ -10,7 +10,9 @@ from datetime import datetime
 class Caller:
     """One key, its account and wallet, as the request's handlers need them: `request.auth`, and `request.user` in DRF.
 
-    `models` holds the public ids this key may call; None stands for every one.
+    `models` holds the public ids this key may call, `scopes` the capabilities it may use, `networks` where it may be used from (CIDR);
+    None stands for every one. `requests_per_minute` is the key's own figure, `account_requests_per_minute` the account's; None stands
+    for no limit of the key's own, and for what every account has.
     """
 
     account_id: int
@@ -20,8 +22,13 @@ class Caller:
     key_prefix: str
     key_name: str
     models: frozenset[str] | None = None
+    scopes: frozenset[str] | None = None
+    networks: tuple[str, ...] | None = None
+    requests_per_minute: int | None = None
+    account_requests_per_minute: int | None = None
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
+    paused_at: datetime | None = None
 
     @property
     def is_authenticated(self) -> bool:

@@ -40,12 +40,22 @@ class ApiKey(models.Model):
     digest = models.CharField(max_length=64)
     # None stands for every model, also those added later
     allowed_models = ArrayField(models.CharField(max_length=128), null=True, blank=True)
+    # None stands for every capability, also those added later
+    scopes = ArrayField(models.CharField(max_length=32), null=True, blank=True)
+    # CIDR networks, addresses as networks of one; None stands for everywhere
+    allowed_networks = ArrayField(models.CharField(max_length=64), null=True, blank=True)
+    # None: the account's figure alone counts
+    requests_per_minute = models.PositiveIntegerField(null=True, blank=True)
     # Which sending of the form made it: the same form sent twice makes one key
     submission = models.UUIDField(default=uuid.uuid4, editable=False)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    # Refused until it is resumed
+    paused_at = models.DateTimeField(null=True, blank=True)
+    # The key that a rotation made in its place; this one ends by `expires_at`
+    replaced_by = models.OneToOneField("self", on_delete=models.PROTECT, null=True, blank=True, related_name="replaces")
     # Written by keys.last_use at most once a minute
     last_used_at = models.DateTimeField(null=True, blank=True)
 
@@ -61,6 +71,7 @@ class ApiKey(models.Model):
             models.CheckConstraint(condition=Q(digest__regex=r"^[0-9a-f]{64}$"), name="api_key_digest_is_hmac_sha256"),
             models.CheckConstraint(condition=Q(prefix__regex=r"^sk-bt-[0-9A-Za-z]{6}$"), name="api_key_prefix_only"),
             models.CheckConstraint(condition=Q(name__regex=r"\S"), name="api_key_name_not_blank"),
+            models.CheckConstraint(condition=Q(requests_per_minute__gte=1), name="api_key_requests_per_minute_from_one"),
         ]
         indexes = [
             models.Index(fields=["account", "-created_at", "-id"], name="api_key_by_account"),

@@ -90,6 +90,10 @@ class EntryKind(models.TextChoices):
     REFUND = "refund"
     ADJUSTMENT = "adjustment"
     TOPUP = "topup", "top-up"
+    TOPUP_REFUND = "topup_refund", "top-up refund"
+    DISPUTE = "dispute"
+    DISPUTE_WON = "dispute_won", "dispute won"
+    VOUCHER = "voucher"
     CLOSURE = "closure"
 
 
@@ -121,9 +125,9 @@ class LedgerEntry(models.Model):
             models.CheckConstraint(condition=~Q(reference=""), name="entry_reference_given"),
             models.CheckConstraint(condition=Q(kind__in=EntryKind.values), name="entry_kind_known"),
             models.CheckConstraint(
-                condition=Q(kind__in=["welcome", "grant", "refund", "topup"], amount__gt=0)
+                condition=Q(kind__in=["welcome", "grant", "refund", "topup", "dispute_won", "voucher"], amount__gt=0)
                 | Q(kind="charge", amount__lte=0)
-                | Q(kind="closure", amount__lt=0)
+                | Q(kind__in=["closure", "topup_refund", "dispute"], amount__lt=0)
                 | (Q(kind="adjustment") & ~Q(amount=0)),
                 name="entry_amount_fits_kind",
             ),
