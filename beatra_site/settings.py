@@ -181,8 +181,7 @@ ACCOUNT_RATE_LIMITS = {
     "request_login_code": "20/m/ip,3/m/key,20/h/key",
     "reset_password": "20/m/ip,3/m/key,20/h/key",
 }
-# allauth's rate limits are on; they count by the client's address behind our proxies
-ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
+# allauth's rate limits are on; by which address they count is in beatra_site/signup.py
 
 # Browsers: cookies over TLS only where the site has it. The Content-Security-Policy is in beatra_site/csp.py.
 

@@ -13,6 +13,7 @@ from allauth.account.signals import email_confirmed
 from allauth.core.exceptions import ReauthenticationRequired
 from django.conf import settings
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.dispatch import receiver
 from django.forms import BaseForm
@@ -22,6 +23,7 @@ from django.urls import reverse
 from accounts import events, reauthentication
 from accounts.models import Account, User
 from beatra_site import mailing
+from contract.client_address import client_address
 from wallets.models import EntryKind, Wallet
 from wallets.money import as_text
 from wallets.welcome import grant_welcome
@@ -48,6 +50,12 @@ class AccountAdapter(DefaultAccountAdapter):
             Wallet.objects.create(account=account)
             events.record("account.created", account=account, actor=user)
         return user
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        """Whom allauth's limits count, by the same decision as everywhere. Raises PermissionDenied where it can't be told."""
+        if (address := client_address(request)) is None:
+            raise PermissionDenied
+        return str(address)
 
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
         """By the code that was sent for just this, in the browser that asked for it."""

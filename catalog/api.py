@@ -1,6 +1,6 @@
 """GET /v1/models, the chat models a key may call now in OpenAI's shape, and GET /v1/catalog, all there is to know about every model.
 
-Answered on the event loop from the process's copy of the catalog. A key's model list counts everywhere.
+Answered on the event loop from the process's copy of the catalog. A key's model list and scopes count everywhere.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class CatalogModels(AsyncAPIView):
         of its own and so not among them, and then of ids.
         """
         caller = request.auth  # type: ignore[attr-defined]  # set by the view
-        models = routing.usable_models(await snapshot.current(), allowed=caller.models)
+        models = routing.usable_models(await snapshot.current(), allowed=caller.models, scopes=caller.scopes)
         # Asked for only where a price shows it: a catalog of chat models costs no I/O
         rate = (await standing.of(caller.wallet_id)).credits_per_usd if any(listing.is_flat(model) for model in models) else None
         return JsonAnswer({"object": "list", "data": [listing.entry(model, credits_per_usd=rate) for model in models]})
@@ -63,7 +63,8 @@ class Capabilities(AsyncAPIView):
         """
         catalog = await snapshot.current()
         offered = {model.capability for model in catalog.models.values()}
-        models = routing.usable_models(catalog, allowed=request.auth.models)  # type: ignore[attr-defined]  # set by the view
+        caller = request.auth  # type: ignore[attr-defined]  # set by the view
+        models = routing.usable_models(catalog, allowed=caller.models, scopes=caller.scopes)
         data = [
             {
                 "id": capability.id,
@@ -81,7 +82,8 @@ class Capabilities(AsyncAPIView):
 
 def _models(catalog: Catalog, request: HttpRequest) -> dict[str, dict[str, Any]]:
     """By id. `auto` is as old as the oldest model it may choose."""
-    models = routing.callable_models(catalog, allowed=request.auth.models)  # type: ignore[attr-defined]  # set by the view
+    caller = request.auth  # type: ignore[attr-defined]  # set by the view
+    models = routing.callable_models(catalog, allowed=caller.models, scopes=caller.scopes)
     auto = [model.created for model in models if model.auto_rank is not None]
     created = ({routing.AUTO: min(auto)} if auto else {}) | {model.id: model.created for model in models}
     return {id: listing.summary(id, created=moment) for id, moment in created.items()}

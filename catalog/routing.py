@@ -66,14 +66,21 @@ def unavailable(asked: str) -> ApiError:
     return ApiError("model_unavailable", None if asked == AUTO else f"The model {asked} is unavailable at the moment. Try '{AUTO}'.")
 
 
-def callable_models(catalog: Catalog, *, allowed: frozenset[str] | None = None) -> list[ModelInfo]:
+def callable_models(catalog: Catalog, *, allowed: frozenset[str] | None = None, scopes: frozenset[str] | None = None) -> list[ModelInfo]:
     """The chat models that a key may use now, in the order of `auto`."""
-    return [model for model in usable_models(catalog, allowed=allowed) if model.capability == "chat"]
+    return [model for model in usable_models(catalog, allowed=allowed, scopes=scopes) if model.capability == "chat"]
 
 
-def usable_models(catalog: Catalog, *, allowed: frozenset[str] | None = None) -> list[ModelInfo]:
-    """The models of every capability that a key may use now: allowed, and where it is a chat model with a route. In the order of `auto`."""
-    return [model for model in catalog.models.values() if _permitted(model, allowed) and (model.routes or model.capability != "chat")]
+def usable_models(catalog: Catalog, *, allowed: frozenset[str] | None = None, scopes: frozenset[str] | None = None) -> list[ModelInfo]:
+    """The models of every capability that a key may use now: allowed, and where it is a chat model with a route. In the order of `auto`.
+
+    `scopes` are the key's capabilities, none for all.
+    """
+    return [
+        model
+        for model in catalog.models.values()
+        if _permitted(model, allowed) and (scopes is None or model.capability in scopes) and (model.routes or model.capability != "chat")
+    ]
 
 
 def _permitted(model: ModelInfo, allowed: frozenset[str] | None) -> bool:

@@ -38,6 +38,11 @@ its base URL and key.
 
 **Authentication.** Send an API key as `Authorization: Bearer sk-bt-...`. Cookies are never read; any origin may call.
 
+**Restricted keys.** A key can be kept to capabilities (its scopes: `chat`, `music`, `uploads`, and `read` for the wallet, receipts and \
+looking tasks up), to models, to networks and to a time. Any key lists models and the catalog, which show what it may use. Outside its \
+scopes or networks a key is `forbidden`, and `details.limit` is `scope` or `ip`; a model that is not on its list is `unsupported_model`; \
+expired or paused, it is `invalid_api_key`.
+
 **Errors.** Every answer that is not 2xx is `{"error": {"code", "message", "retryable", "request_id"}}`, sometimes with `param` and \
 `details`. Go by `code` and `retryable`; `ErrorCode` lists the codes. Retry what is retryable, after `Retry-After` where it is given.
 

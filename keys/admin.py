@@ -1,18 +1,33 @@
-"""API keys for staff: look, and revoke."""
+"""API keys for staff: look, pause, resume, and revoke."""
 
 from django.contrib import admin, messages
 from django.db.models import Q
+from django.http import Http404, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html_join
 from unfold.admin import ModelAdmin
-from unfold.decorators import display
+from unfold.decorators import action, display
 
 from accounts.look_only_admin import BoundedList, LookOnly
-from keys import issuing, tokens
+from accounts.reason_form import ReasonForm
+from keys import issuing, pausing, tokens
 from keys.models import ApiKey
+
+_LABELS = {
+    ApiKey.Status.ACTIVE.label: "success",
+    ApiKey.Status.EXPIRES_SOON.label: "warning",
+    ApiKey.Status.PAUSED.label: "warning",
+    ApiKey.Status.EXPIRED.label: "warning",
+    ApiKey.Status.REVOKED.label: "danger",
+}
 
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(LookOnly, BoundedList, ModelAdmin):
-    list_display = ["prefix", "account", "name", "state", "created_at", "last_used_at"]
+    """Keys are made, edited and rotated by their owners. Pausing, resuming and revoking take a reason, kept with the event."""
+
+    list_display = ["prefix", "account", "name", "state", "restricted", "created_at", "last_used_at"]
     list_select_related = ["account__user"]
     fields = [
         "prefix",
@@ -22,27 +37,41 @@ class ApiKeyAdmin(LookOnly, BoundedList, ModelAdmin):
         "created_by",
         "created_at",
         "expires_at",
+        "paused_at",
         "revoked_at",
+        "replaced_by",
         "last_used_at",
-        "allowed_models",
+        "may_do",
+        "models",
+        "networks",
+        "requests_per_minute",
     ]
     readonly_fields = fields
     ordering = ["-pk"]
     search_fields = ["prefix", "account"]  # how it is searched: get_search_results
     search_help_text = "A key or its beginning, or an account's email address"
-    actions = ["revoke"]
+    actions = None
+    actions_detail = ["pause", "resume", "revoke"]
 
-    @display(
-        description="Status",
-        label={ApiKey.Status.ACTIVE.label: "success", ApiKey.Status.EXPIRED.label: "warning", ApiKey.Status.REVOKED.label: "danger"},
-    )
+    @display(description="Status", label=_LABELS)
     def state(self, key):
         return key.status().label
 
-    @admin.action(description="Revoke the chosen keys", permissions=["revoke"])
-    def revoke(self, request, queryset):
-        revoked = sum(issuing.revoke(key, actor=request.user) for key in queryset.select_related("account"))
-        self.message_user(request, f"{revoked} of {len(queryset)} keys revoked.", messages.SUCCESS)
+    @display(description="Restrictions")
+    def restricted(self, key):
+        return " · ".join(key.restrictions.glance) or "none"
+
+    @display(description="May do")
+    def may_do(self, key):
+        return "everything" if key.scopes is None else _lines(key.restrictions.scope_lines)
+
+    @display(description="Models")
+    def models(self, key):
+        return "all" if key.allowed_models is None else _lines(key.allowed_models)
+
+    @display(description="May be used from")
+    def networks(self, key):
+        return "everywhere" if key.allowed_networks is None else _lines(key.restrictions.network_lines)
 
     def get_search_results(self, request, queryset, search_term):
         """By the beginning of a key, or by an exact address. A whole key is cut down to its prefix."""
@@ -51,5 +80,69 @@ class ApiKeyAdmin(LookOnly, BoundedList, ModelAdmin):
             return queryset, False
         return queryset.filter(Q(prefix__startswith=tokens.prefix(term)) | Q(account__user__email=term.lower())), False
 
-    def has_revoke_permission(self, request):
-        return request.user.has_perm("keys.revoke_apikey")
+    def has_pause_permission(self, request, object_id=None):
+        return self._may(request, object_id, lambda key: key.works())
+
+    def has_resume_permission(self, request, object_id=None):
+        return self._may(request, object_id, lambda key: key.paused_at is not None and not key.has_ended())
+
+    def has_revoke_permission(self, request, object_id=None):
+        return self._may(request, object_id, lambda key: key.revoked_at is None)
+
+    def _may(self, request, object_id, holds):
+        """Whoever may revoke may pause: the one is for good, the other is not."""
+        if not request.user.has_perm("keys.revoke_apikey"):
+            return False
+        key = object_id and self.get_object(request, object_id)
+        return key is not None and holds(key)
+
+    @action(description="Pause", url_path="pause", permissions=["pause"])
+    def pause(self, request, object_id):
+        return self._with_reason(
+            request,
+            object_id,
+            pausing.pause,
+            verb="Pause",
+            then="It is refused at once, until it is resumed, which its owner can do too. To shut it for good, revoke it.",
+            done="is paused.",
+        )
+
+    @action(description="Resume", url_path="resume", permissions=["resume"])
+    def resume(self, request, object_id):
+        return self._with_reason(request, object_id, pausing.resume, verb="Resume", then="It works again at once.", done="is resumed.")
+
+    @action(description="Revoke", url_path="revoke", permissions=["revoke"])
+    def revoke(self, request, object_id):
+        return self._with_reason(
+            request,
+            object_id,
+            issuing.revoke,
+            verb="Revoke",
+            then="It is refused at once, and for good. Calls in flight run to their end and are charged.",
+            done="is revoked.",
+        )
+
+    def _with_reason(self, request, object_id, change, *, verb, then, done):
+        if (key := self.get_object(request, object_id)) is None:
+            raise Http404
+        form = ReasonForm(request.POST or None)
+        page = reverse("admin:keys_apikey_change", args=[key.pk])
+        if request.method == "POST" and form.is_valid():
+            if change(key, actor=request.user, reason=form.cleaned_data["reason"]):
+                messages.success(request, f"{key} {done}")
+            return HttpResponseRedirect(page)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{verb} {key}",
+            "what": key,
+            "verb": verb,
+            "then": then,
+            "form": form,
+            "page": page,
+            "opts": self.opts,
+        }
+        return TemplateResponse(request, "admin/reason.html", context)
+
+
+def _lines(lines):
+    return format_html_join("", "{}<br>", ((line,) for line in lines)) or "nothing"

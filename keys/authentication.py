@@ -5,6 +5,8 @@
     no such key, revoked, expired, paused               401 invalid_api_key
     its account is suspended or closed, or its user     403 tenant_disabled
     switched off
+    used from elsewhere than its networks               403 forbidden, limit "ip"
+    used for what is not in its scopes                  403 forbidden, limit "scope"
 
 `ApiKeyAuthentication` serves async views through keys.cache and sync ones from the database. They differ only in how they load the
 row: one statement, one decision.
@@ -13,6 +15,7 @@ row: one statement, one decision.
 from __future__ import annotations
 
 import re
+from ipaddress import ip_network
 from typing import Any, Final, Protocol
 
 from django.db import connection
@@ -20,9 +23,10 @@ from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 
 from accounts.models import Account
+from contract.client_address import WithMeta, client_address
 from contract.errors import ApiError
 from contract.resolving import on_behalf_of
-from keys import cache, last_use, tokens
+from keys import cache, last_use, networks, scopes, tokens
 from keys.caller import Caller
 from wallets import pool
 
@@ -44,11 +48,8 @@ _LOAD: Final = """
 """
 
 
-class WithHeaders(Protocol):
+class Asking(WithMeta, scopes.WithPath, Protocol):
     """What authentication reads of a request, Django's or DRF's."""
-
-    @property
-    def META(self) -> dict[str, Any]: ...  # noqa: N802  Django's name
 
 
 class ApiKeyAuthentication(BaseAuthentication):
@@ -57,26 +58,26 @@ class ApiKeyAuthentication(BaseAuthentication):
     Both ways in raise ApiError unauthorized, invalid_api_key or tenant_disabled; database errors go through as they come.
     """
 
-    def authenticate(self, request: WithHeaders) -> tuple[Caller, Caller]:
+    def authenticate(self, request: Asking) -> tuple[Caller, Caller]:
         """For sync views: always asks the database."""
         token = _token(request)
         with connection.cursor() as cursor:
             cursor.execute(_LOAD, [tokens.digest(token)])
-            caller = _admit(_caller(cursor.fetchone()))
+            caller = _admit(_caller(cursor.fetchone()), request)
         return caller, caller
 
-    async def authenticate_async(self, request: WithHeaders) -> Caller:
+    async def authenticate_async(self, request: Asking) -> Caller:
         """For async views: a key seen in the last seconds costs no I/O."""
         token = _token(request)
-        caller = _admit(await cache.KEYS.get(tokens.digest(token), _load))
+        caller = _admit(await cache.KEYS.get(tokens.digest(token), _load), request)
         on_behalf_of.set(caller.account_id)
         return caller
 
-    def authenticate_header(self, request: WithHeaders) -> str:
+    def authenticate_header(self, request: Asking) -> str:
         return "Bearer"
 
 
-def _token(request: WithHeaders) -> str:
+def _token(request: Asking) -> str:
     match = _BEARER.fullmatch(request.META.get("HTTP_AUTHORIZATION", ""))
     if match is None:
         is_bare = tokens.well_formed(request.META.get("HTTP_AUTHORIZATION", "").strip())
@@ -96,7 +97,7 @@ def _caller(row: tuple[Any, ...] | None) -> Caller | None:
     if row is None:
         return None
     account_id, account_status, wallet_id, key_id, prefix, name, *restrictions = row
-    models, scopes, networks, of_key, of_account, expires_at, revoked_at, paused_at = restrictions
+    models, for_scopes, from_networks, of_key, of_account, expires_at, revoked_at, paused_at = restrictions
     return Caller(
         account_id,
         account_status,
@@ -105,8 +106,8 @@ def _caller(row: tuple[Any, ...] | None) -> Caller | None:
         prefix,
         name,
         models=None if models is None else frozenset(models),
-        scopes=None if scopes is None else frozenset(scopes),
-        networks=None if networks is None else tuple(networks),
+        scopes=None if for_scopes is None else frozenset(for_scopes),
+        networks=None if from_networks is None else tuple(map(ip_network, from_networks)),
         requests_per_minute=of_key,
         account_requests_per_minute=of_account,
         expires_at=expires_at,
@@ -115,7 +116,7 @@ def _caller(row: tuple[Any, ...] | None) -> Caller | None:
     )
 
 
-def _admit(caller: Caller | None) -> Caller:
+def _admit(caller: Caller | None, request: Asking) -> Caller:
     """The decision, made anew at each use, so that a key expires on time also in the cache."""
     if caller is None or caller.revoked_at is not None or caller.paused_at is not None:
         raise ApiError("invalid_api_key")
@@ -124,5 +125,11 @@ def _admit(caller: Caller | None) -> Caller:
         raise ApiError("invalid_api_key")
     if caller.account_status != _ACTIVE:
         raise ApiError("tenant_disabled")
+    # Also where the rest refuses it: its owner, who waits for a first call, is to see that one came
     last_use.touch(caller.key_id, at=now)
+    if caller.networks is not None and not networks.admit(caller.networks, address := client_address(request)):
+        seen = f"It was used from {address}" if address else "Where it was used from could not be told"
+        raise ApiError("forbidden", f"This key may not be used from there. {seen}, which is not on its list.", details={"limit": "ip"})
+    if caller.scopes is not None:
+        scopes.check(caller.scopes, request)
     return caller

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from keys.networks import Network
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
     """One key, its account and wallet, as the request's handlers need them: `request.auth`, and `request.user` in DRF.
 
-    `models` holds the public ids this key may call, `scopes` the capabilities it may use, `networks` where it may be used from (CIDR);
+    `models` holds the public ids this key may call, `scopes` the capabilities it may use, `networks` where it may be used from;
     None stands for every one. `requests_per_minute` is the key's own figure, `account_requests_per_minute` the account's; None stands
     for no limit of the key's own, and for what every account has.
     """
@@ -23,7 +25,7 @@ class Caller:
     key_name: str
     models: frozenset[str] | None = None
     scopes: frozenset[str] | None = None
-    networks: tuple[str, ...] | None = None
+    networks: tuple[Network, ...] | None = None
     requests_per_minute: int | None = None
     account_requests_per_minute: int | None = None
     expires_at: datetime | None = None

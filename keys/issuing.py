@@ -3,7 +3,7 @@
 Refused
 +-- AccountNotActive    suspended or closed
 +-- NotVerified         no verified email address
-+-- TooManyKeys         MOST_ACTIVE_KEYS are in use
++-- TooManyKeys         MOST_ACTIVE_KEYS are in use; one that another has replaced does not count
 +-- AlreadyIssued       this sending of the form has made its key before
 """
 
@@ -21,6 +21,7 @@ from accounts import events
 from accounts.models import Account, User
 from keys import forgetting, tokens
 from keys.models import ApiKey
+from keys.restrictions import NONE, Restrictions
 
 MOST_ACTIVE_KEYS: Final = 50
 """Per account. Enough for a key for every program and stage; a script gone wild is stopped before it fills the table."""
@@ -64,47 +65,74 @@ class Issued:
 
 
 def check(account: Account) -> None:
-    """Raises the Refused that stands in the way of a new key, if one does."""
+    """Raises the Refused that stands in the way of one more key, if one does."""
+    check_account(account)
+    if ApiKey.objects.of_account(account).in_use().count() >= MOST_ACTIVE_KEYS:
+        raise TooManyKeys
+
+
+def check_account(account: Account) -> None:
+    """Raises the Refused that stands in the way of any new key, also of one in another's place."""
     if account.status != Account.Status.ACTIVE:
         raise AccountNotActive(account)
     if not EmailAddress.objects.filter(user_id=account.user_id, verified=True).exists():
         raise NotVerified
-    if ApiKey.objects.of_account(account).active().count() >= MOST_ACTIVE_KEYS:
-        raise TooManyKeys
 
 
-def issue(account: Account, *, name: str, actor: User | None, submission: uuid.UUID | None = None) -> Issued:
+def issue(
+    account: Account, *, name: str, actor: User | None, restrictions: Restrictions = NONE, submission: uuid.UUID | None = None
+) -> Issued:
     """Make a key named `name` for the account. Raises Refused.
 
     `submission` names one sending of the form: the second call with the same one raises AlreadyIssued.
     """
     submission = submission or uuid.uuid4()
     with transaction.atomic():
-        # One at a time per account, so that the limit holds and a doubled sending finds the first one's key
-        account = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
-        if made := ApiKey.objects.of_account(account).filter(submission=submission).first():
-            raise AlreadyIssued(made)
+        account = locked(account, submission=submission)
         check(account)
-        token = tokens.new_token()
-        key = ApiKey.objects.create(
-            account=account,
-            name=name,
-            prefix=tokens.prefix(token),
-            digest=tokens.digest(token),
-            submission=submission,
-            created_by=actor,
-        )
-        events.record("key.created", account=account, actor=actor, key_id=key.pk, prefix=key.prefix, name=key.name)
+        issued = make(account, name=name, actor=actor, restrictions=restrictions, submission=submission)
+        key = issued.key
+        restricted = {"restrictions": restrictions.as_json()} if restrictions != NONE else {}
+        events.record("key.created", account=account, actor=actor, key_id=key.pk, prefix=key.prefix, name=key.name, **restricted)
+    return issued
+
+
+def locked(account: Account, *, submission: uuid.UUID) -> Account:
+    """The account, for this transaction alone: so that the limit holds and a doubled sending finds the first one's key.
+
+    Raises AlreadyIssued if `submission` has made its key.
+    """
+    account = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+    if made := ApiKey.objects.of_account(account).filter(submission=submission).first():
+        raise AlreadyIssued(made)
+    return account
+
+
+def make(account: Account, *, name: str, actor: User | None, restrictions: Restrictions, submission: uuid.UUID) -> Issued:
+    """The row of a new key and its token. Who may have it is checked before, and what happened is recorded after."""
+    token = tokens.new_token()
+    key = ApiKey.objects.create(
+        account=account,
+        name=name,
+        prefix=tokens.prefix(token),
+        digest=tokens.digest(token),
+        submission=submission,
+        created_by=actor,
+        **restrictions.columns(),
+    )
     return Issued(key, token)
 
 
-def revoke(key: ApiKey, *, actor: User | None) -> bool:
-    """Revoke the key: every process refuses it from the next request on. Returns whether it had not been revoked before."""
+def revoke(key: ApiKey, *, actor: User | None, **why: str) -> bool:
+    """Revoke the key: every process refuses it from the next request on. Returns whether it had not been revoked before.
+
+    `why` may be a `reason`, for the audit trail.
+    """
     with transaction.atomic():
         now = timezone.now()
         revoked = ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now) == 1
         if revoked:
             key.revoked_at = now
-            events.record("key.revoked", account=key.account, actor=actor, key_id=key.pk, prefix=key.prefix, name=key.name)
+            events.record("key.revoked", account=key.account, actor=actor, key_id=key.pk, prefix=key.prefix, name=key.name, **why)
             forgetting.publish_key(key.digest)
     return revoked

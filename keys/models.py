@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
-from typing import Self
+from datetime import datetime, timedelta
+from typing import Final, Self
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -14,6 +14,10 @@ from django.utils import timezone
 
 from accounts.models import Account
 from keys import tokens
+from keys.restrictions import Restrictions
+
+SOON: Final = timedelta(days=3)
+"""How long before its end the list says that a key expires soon."""
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
@@ -22,15 +26,25 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         return self.filter(account=account)
 
     def active(self) -> Self:
-        """Keys neither revoked nor expired. Their account may be suspended all the same."""
+        """Keys neither revoked nor expired, paused ones too. Their account may be suspended all the same."""
         return self.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), revoked_at=None)
+
+    def in_use(self) -> Self:
+        """Those that count towards the most an account may have: active, and no other key has taken their place."""
+        return self.active().filter(replaced_by=None)
 
 
 class ApiKey(models.Model):
-    """One key of an account. Made and revoked by `keys.issuing`, never deleted: usage records speak of it."""
+    """One key of an account. Made and revoked by `keys.issuing`, never deleted: usage records speak of it.
+
+    Changed by `keys.editing`, `keys.pausing` and `keys.rotating`.
+    """
 
     class Status(models.TextChoices):
         ACTIVE = "active"
+        EXPIRES_SOON = "expires_soon", "Expires soon"
+        PAUSED = "paused"
+        REPLACED = "replaced"
         EXPIRED = "expired"
         REVOKED = "revoked"
 
@@ -82,10 +96,34 @@ class ApiKey(models.Model):
     def __str__(self) -> str:
         return f"{self.prefix}… ({self.name})"
 
+    @property
+    def restrictions(self) -> Restrictions:
+        """What the key may do, and until when."""
+        return Restrictions(**{name: getattr(self, name) for name in Restrictions.__slots__})
+
     def status(self, *, at: datetime | None = None) -> Status:
-        """What the key is at a moment, now by default."""
+        """What the key is at a moment, now by default. A replaced one works until its overlap is over: `works` tells."""
+        at = at or timezone.now()
         if self.revoked_at is not None:
             return self.Status.REVOKED
-        if self.expires_at is not None and self.expires_at <= (at or timezone.now()):
+        if self.replaced_by_id is not None:
+            return self.Status.REPLACED
+        if self.has_ended(at=at):
             return self.Status.EXPIRED
+        if self.paused_at is not None:
+            return self.Status.PAUSED
+        if self.expires_at is not None and self.expires_at <= at + SOON:
+            return self.Status.EXPIRES_SOON
         return self.Status.ACTIVE
+
+    def has_ended(self, *, at: datetime | None = None) -> bool:
+        """Whether the key is refused for good: revoked, or expired."""
+        return self.revoked_at is not None or (self.expires_at is not None and self.expires_at <= (at or timezone.now()))
+
+    def works(self, *, at: datetime | None = None) -> bool:
+        """Whether calls with the key are let in, as far as the key itself goes."""
+        return self.paused_at is None and not self.has_ended(at=at)
+
+    def is_changeable(self, *, at: datetime | None = None) -> bool:
+        """Whether it can be edited and rotated: neither ended nor replaced."""
+        return self.replaced_by_id is None and not self.has_ended(at=at)

@@ -10,8 +10,8 @@ from unfold.decorators import action, display
 
 from accounts.look_only_admin import BoundedList
 from accounts.models import Account
+from accounts.reason_form import ReasonForm
 from beatra_site.backoffice import suspending
-from beatra_site.backoffice.forms import ReasonForm
 
 
 @admin.register(Account)

@@ -50,7 +50,7 @@ def watch(key: ApiKey, *, since: int) -> Watch:
     record = UsageRecord.objects.filter(key_id=key.pk).order_by("-created_at", "-id").first()
     if record is not None and record.status == UsageStatus.CHARGED:
         return Watch(key, since, 0, "charged", record)
-    if key.status() != ApiKey.Status.ACTIVE:
+    if not key.works():
         return Watch(key, since, 0, "over")
     if record is not None:
         return Watch(key, since, every_seconds, "running" if record.status == UsageStatus.OPEN else "failed", record)
@@ -71,7 +71,8 @@ def first_call(request: HttpRequest, key_id: int) -> HttpResponse:
         return HttpResponse(status=204)
     template = "dashboard/_first_call.html" if request.htmx else "dashboard/first_call.html"  # type: ignore[attr-defined]  # django-htmx's
     # The page of a new key shows it this once, so links there don't lead away from it
-    beside_new_key = urlsplit(request.headers.get("HX-Current-URL", "")).path == reverse("keys:create")
+    path = urlsplit(request.headers.get("HX-Current-URL", "")).path
+    beside_new_key = path == reverse("keys:create") or path.endswith("/rotate/")
     response = render(request, template, {"watch": seen, "key": key, "record": seen.record, "beside_new_key": beside_new_key})
     patch_vary_headers(response, ["HX-Request"])
     return response

@@ -222,8 +222,8 @@ def _keys(account: Account, *, chosen: str) -> list[ApiKey]:
     if chosen.isascii() and chosen.isdigit() and len(chosen) < 19 and not any(key.pk == int(chosen) for key in newest):
         newest += keys.filter(pk=int(chosen))
     used = UsageRecord.objects.keys_used(key.pk for key in newest)
-    offered = [key for key in newest if key.pk in used or str(key.pk) == chosen or key.status() == ApiKey.Status.ACTIVE]
-    return sorted(offered, key=lambda key: (key.status() != ApiKey.Status.ACTIVE, key.name.lower(), key.pk))
+    offered = [key for key in newest if key.pk in used or str(key.pk) == chosen or not key.has_ended()]
+    return sorted(offered, key=lambda key: (key.has_ended(), key.name.lower(), key.pk))
 
 
 def _key_words(key: ApiKey) -> str:

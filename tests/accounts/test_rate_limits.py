@@ -82,7 +82,7 @@ def test_without_proxies_a_client_can_not_pretend_to_be_many():
 
 
 def test_behind_a_proxy_each_client_counts_for_itself(settings):
-    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
+    settings.TRUSTED_PROXY_COUNT = 1
     one, two, own = (f"198.51.{uuid.uuid4().int % 250}.{number}" for number in (1, 2, 3))
     assert 429 not in tries(one, two)
     # what the client itself claims stands before what the proxy adds

@@ -50,7 +50,9 @@ def test_the_page_of_a_new_key_shows_the_command_with_it_and_waits():
     account = WalletFactory(balance="100").account
     client = signed_in(account.user)
     number = re.search(r'name="submission" value="([^"]+)"', client.get("/keys/new/").content.decode())[1]
-    page = client.post("/keys/new/", {"name": "backend", "submission": number})
+    page = client.post(
+        "/keys/new/", {"name": "backend", "submission": number, "expires": "never", "scope_choice": "all", "model_choice": "all"}
+    )
     token = re.search(r'id="token">([^<]+)<', page.content.decode())[1]
     assert f'export BEATRA_API_KEY="{token}"' in text(page)
     assert read(page).links.count(f"/first-call/{account.api_keys.get().pk}/") == 2

@@ -17,6 +17,7 @@ from keys.models import ApiKey
 from tests.browsing import signed_in
 from tests.contract.wire import Answer, ask, error_of, eventually, head
 from tests.customer import Customer
+from tests.factories import ApiKeyFactory
 
 CHAT = {"model": "MiniMax-M2.7", "messages": [{"role": "user", "content": "Say hi in five words."}]}
 
@@ -227,6 +228,20 @@ def test_a_key_with_a_list_of_models_uses_no_other(customer):
     for path in ("/chat/completions", "/chat/completions/quote"):
         assert code_of(owner.http.post(path, json=CHAT)) == "unsupported_model"
         assert owner.http.post(path, json={**CHAT, "model": "auto"}).json()["model"] == "qwen-max"
+
+
+@pytest.mark.parametrize(
+    ("restriction", "limit"), [({"allowed_networks": ["203.0.113.7/32"]}, "ip"), ({"scopes": []}, "scope")], ids=["ip", "scope"]
+)
+def test_a_key_that_is_not_for_this_is_told_so(customer, restriction: dict[str, Any], limit: str):
+    owner = customer()
+    paths = [(endpoint, endpoint.path_for(owner)) for endpoint in WITH_A_KEY]
+    key = ApiKeyFactory(account=owner.account, **restriction)
+    owner.http.headers["Authorization"] = f"Bearer {key.token}"
+    for endpoint, path in paths:
+        answer = endpoint.send(owner, path=path)
+        assert (answer.status_code, code_of(answer)) == (403, "forbidden")
+        assert error_of(answer)["details"] == {"limit": limit}
 
 
 # What is asked for

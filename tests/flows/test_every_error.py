@@ -59,6 +59,10 @@ def of_a_suspended_account(world: World) -> httpx.Response:
     return world.ask(ApiKeyFactory(account=AccountFactory(status="suspended")).token)
 
 
+def with_a_key_that_is_not_for_this(world: World) -> httpx.Response:
+    return world.ask(ApiKeyFactory(scopes=["read"]).token)
+
+
 def while_another_call_has_the_only_slot(world: World) -> httpx.Response:
     owner = world.customer(max_in_flight=1)
     with calling(owner, world.gate.text):
@@ -148,6 +152,7 @@ PROVOKED = {
     "unauthorized": Row(lambda world: world.ask(None), headers=BEARER),
     "invalid_api_key": Row(lambda world: world.ask(tokens.new_token()), headers=BEARER),
     "tenant_disabled": Row(of_a_suspended_account),
+    "forbidden": Row(with_a_key_that_is_not_for_this, details=frozenset({"limit"})),
     "insufficient_balance": Row(lambda world: world.chat(owner=world.customer(balance=0)), details=BALANCE_DETAILS),
     "billing_failed": Row(answered_by_a_process_that_was_given_up),
     "invalid_request": Row(lambda world: world.chat(temperature="hot"), param="/temperature", details=frozenset({"errors"})),
@@ -173,7 +178,6 @@ PROVOKED = {
 }
 
 OUT_OF_REACH = {
-    "forbidden": "keys have no scopes and no IP lists, accounts no quotas; a key's model list answers unsupported_model",
     "spend_limit_reached": "keys have no spend caps",
     "unsupported_capability": "chat is the only capability, and it can't be switched off",
     "task_already_terminal": "there are no tasks",

@@ -18,6 +18,8 @@ from tests.factories import AccountFactory, ApiKeyFactory, StaffFactory, UserFac
 pytestmark = pytest.mark.django_db
 
 LIST, CREATE = reverse("keys:list"), reverse("keys:create")
+# What the form of a new key sends where nobody has touched its restrictions
+UNRESTRICTED = {"expires": "never", "scope_choice": "all", "model_choice": "all"}
 A_FORM = "2c1e1e0a-5b9b-4c39-8f7b-3f1f5d0e8a11"
 
 
@@ -45,8 +47,10 @@ def submission(client: Client) -> str:
     return re.search(r'name="submission" value="([^"]+)"', page)[1]
 
 
-def create(client: Client, name: str = "worker", **data: str):
-    return client.post(CREATE, {"name": name, "submission": data.get("submission") or submission(client)})
+def create(client: Client, name: str = "worker", **data: str | list[str]):
+    return client.post(
+        CREATE, {**UNRESTRICTED, "name": name, **({} if "submission" in data else {"submission": submission(client)}), **data}
+    )
 
 
 def token_in(response) -> str:
@@ -79,7 +83,7 @@ def test_staff_without_an_account_are_led_elsewhere():
     staff = signed_in(StaffFactory())
     before = ApiKey.objects.count()
     assert staff.get(LIST).status_code == 302
-    assert staff.post(CREATE, {"name": "x", "submission": A_FORM}).status_code == 302
+    assert staff.post(CREATE, {**UNRESTRICTED, "name": "x", "submission": A_FORM}).status_code == 302
     assert ApiKey.objects.count() == before
 
 
@@ -100,7 +104,7 @@ def test_a_key_that_never_was_is_not_there(owner: Client, number: str):
 def test_the_site_refuses_a_form_of_another_site(account: Account):
     client = Client(enforce_csrf_checks=True)
     client.force_login(account.user)
-    assert client.post(CREATE, {"name": "x", "submission": A_FORM}).status_code == 403
+    assert client.post(CREATE, {**UNRESTRICTED, "name": "x", "submission": A_FORM}).status_code == 403
     assert not keys_of(account)
 
 
@@ -183,7 +187,7 @@ def test_a_name_is_kept_as_it_is_meant(owner: Client, account: Account, given: s
 
 @pytest.mark.parametrize("number", ["", "no uuid", "1"])
 def test_a_form_without_its_number_is_refused(owner: Client, account: Account, number: str):
-    assert owner.post(CREATE, {"name": "worker", "submission": number}).status_code == 422
+    assert owner.post(CREATE, {**UNRESTRICTED, "name": "worker", "submission": number}).status_code == 422
     assert not keys_of(account)
 
 
@@ -193,7 +197,7 @@ def test_an_unverified_address_may_not_create():
     page = client.get(CREATE).content.decode()
     assert "Confirm your email address" in page
     assert reverse("account_email") in page
-    assert client.post(CREATE, {"name": "x", "submission": A_FORM}).status_code == 409
+    assert client.post(CREATE, {**UNRESTRICTED, "name": "x", "submission": A_FORM}).status_code == 409
     assert not keys_of(account)
 
 
@@ -205,7 +209,7 @@ def test_a_disabled_account_sees_and_revokes_but_does_not_create(status: str):
     assert key.prefix in page
     assert status in page
     assert CREATE not in page
-    assert client.post(CREATE, {"name": "x", "submission": A_FORM}).status_code == 409
+    assert client.post(CREATE, {**UNRESTRICTED, "name": "x", "submission": A_FORM}).status_code == 409
     assert len(keys_of(account)) == 1
     client.post(revoke_url(key))
     key.refresh_from_db()
@@ -242,7 +246,7 @@ def test_the_list_tells_the_keys_apart(owner: Client, account: Account):
     ApiKeyFactory(account=account, name="gone", revoked_at=now)
     ApiKeyFactory(account=account, name="over", expires_at=now - timedelta(days=1))
     page = owner.get(LIST).content.decode()
-    rows = {re.search(r">([^<]+)</th>", row)[1]: row for row in page.split("<tr")[2:]}
+    rows = {re.search(r">([^<]+)</a></th>", row)[1]: row for row in page.split("<tr")[2:]}
     assert active.prefix in rows["in use"]
     assert "Active" in rows["in use"]
     assert "5\u00a0minutes ago" in rows["in use"]
@@ -266,7 +270,7 @@ def test_a_long_list_is_paged(owner: Client, account: Account, monkeypatch):
     seen, url = [], LIST
     while url:
         page = owner.get(url).content.decode()
-        seen += re.findall(r">(key \d)</th>", page)
+        seen += re.findall(r">(key \d)</a></th>", page)
         older = re.search(r'href="(\?cursor=[^"]+)"', page)
         url = older and LIST + older[1]
     assert seen == names[::-1]

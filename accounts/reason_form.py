@@ -1,3 +1,5 @@
+"""Why staff do something to an account or to what it owns."""
+
 from django import forms
 from unfold.widgets import UnfoldAdminTextareaWidget
 

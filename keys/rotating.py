@@ -1,0 +1,50 @@
+"""Rotating a key: a new one takes its place, and the old one works on for an overlap, so that its programs can change over.
+
+Refused, beside what keys.issuing refuses
++-- NotChangeable       the key is revoked, expired, or rotated already
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import Final
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import events
+from accounts.models import User
+from keys import editing, forgetting, issuing
+from keys.issuing import Issued
+from keys.models import ApiKey
+
+OVERLAPS: Final = {"0": timedelta(0), "1": timedelta(hours=1), "24": timedelta(hours=24), "168": timedelta(days=7)}
+"""How long the old key may work on, by hours."""
+
+
+def rotate(key: ApiKey, *, overlap: timedelta, actor: User | None, submission: uuid.UUID) -> Issued:
+    """Make a key with the name, restrictions and limits of `key`, which ends after `overlap`, and never later than it would have.
+
+    The new key takes the old one's place among those an account may have, so a full account can rotate. It is not paused if the old
+    one is. Raises Refused; `submission` names one sending of the form, the second one raises AlreadyIssued.
+    """
+    with transaction.atomic():
+        account = issuing.locked(key.account, submission=submission)
+        issuing.check_account(account)
+        key = editing.locked(key)
+        issued = issuing.make(account, name=key.name, actor=actor, restrictions=key.restrictions, submission=submission)
+        _carry_over(key, issued.key)
+        ends_at = timezone.now() + overlap
+        key.expires_at = ends_at if key.expires_at is None else min(key.expires_at, ends_at)
+        key.replaced_by = issued.key
+        key.save(update_fields=["expires_at", "replaced_by"])
+        named = {"key_id": key.pk, "prefix": key.prefix, "name": key.name}
+        new = {"new_key_id": issued.key.pk, "new_prefix": issued.key.prefix, "ends_at": key.expires_at.isoformat()}
+        events.record("key.rotated", account=account, actor=actor, **named, **new)
+        forgetting.publish_key(key.digest)
+    return issued
+
+
+def _carry_over(old: ApiKey, new: ApiKey) -> None:
+    """Give the new key what belongs to the old one beside the columns of its row, in the transaction of the rotation."""
