@@ -21,6 +21,9 @@ ANSWER_PIECE = 64 * 1024
 UNREAD_SECONDS = 60.0
 """How long a caller may take to read a piece of an answer before he is let go, and the memory with him: slower than 1 kB/s."""
 
+REQUESTS_PER_MINUTE = 600
+"""Of an account that staff gave no other figure."""
+
 _FORM_AROUND_AN_UPLOAD = MIB
 
 
