@@ -72,7 +72,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         return caller, caller
 
     async def authenticate_async(self, request: WithHeaders) -> Caller:
-        """For async views: a key seen in the last seconds costs no database call. Asked again about the same request, it counts no second."""
+        """For async views: a key seen in the last seconds costs no database call. A request asked about again is counted once."""
         token = _token(request)
         caller = _admit(await cache.KEYS.get(tokens.digest(token), _load))
         on_behalf_of.set(caller.account_id)
