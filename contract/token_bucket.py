@@ -178,7 +178,7 @@ class TokenBuckets:
             connection = _connection_to(self._url)
             try:
                 async with asyncio.timeout(_CONNECT_SECONDS):
-                    await connection.connect()
+                    await connection.connect()  # type: ignore[no-untyped-call]
                     digest = await _run(connection, "SCRIPT", "LOAD", _SCRIPT)
                 self.connected = True
                 self._joined.set()
@@ -218,7 +218,7 @@ class TokenBuckets:
 
 def _connection_to(url: str) -> AbstractConnection:
     """Bare, since redis-py's client around it costs more than a question; and one, so that what waits meanwhile goes out together."""
-    pool: redis.asyncio.ConnectionPool[Any] = redis.asyncio.ConnectionPool.from_url(
+    pool = redis.asyncio.ConnectionPool.from_url(
         url,
         retry=AsyncRetry(NoBackoff(), 0),
         # ours is around all of it
@@ -227,7 +227,8 @@ def _connection_to(url: str) -> AbstractConnection:
         client_name="beatra-buckets",
         decode_responses=True,
     )
-    return pool.make_connection()
+    connection: AbstractConnection = pool.make_connection()  # type: ignore[no-untyped-call]
+    return connection
 
 
 async def _run(connection: AbstractConnection, *words: Any) -> Any:
