@@ -44,6 +44,8 @@ class LeanHandler(ASGIHandler):
         if (refusal := await self._refusal(request)) is not None:
             await self._send(refusal, send, _aborting(scope))
             return
+        task = asyncio.current_task()
+        assert task is not None
         held = HeldBytes(on_behalf_of.get())
         watch = None
         try:
@@ -51,8 +53,6 @@ class LeanHandler(ASGIHandler):
             if body is None:
                 return
             request._body = body  # set beforehand, so that DATA_UPLOAD_MAX_MEMORY_SIZE has no say: the edge limits bodies
-            task = asyncio.current_task()
-            assert task is not None
             watch = _HangUp(task, receive)
             response = await self._answer(request)
             del request, body  # a caller who reads a stream slowly keeps the answer in memory, not the question
