@@ -17,6 +17,7 @@ django.request_class = SizedRequest
 from catalog import breaker, snapshot
 from chat import lifetime
 from chat.upstream import transports
+from contract import token_bucket
 from contract.asgi import Receive, Scope, Send
 from contract.edge import Edge
 from contract.heap import settle_heap
@@ -38,6 +39,7 @@ lifespan = Lifespan(
         strays.start,
         snapshot.load,
         last_use.start,
+        token_bucket.start,
         forgetting.start,
         breaker.start,
         transports.open,
@@ -50,6 +52,7 @@ lifespan = Lifespan(
         committer.stop,
         strays.stop,
         last_use.stop,
+        token_bucket.stop,
         forgetting.stop,
         breaker.stop,
         transports.close,

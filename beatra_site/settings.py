@@ -114,7 +114,7 @@ DATABASES = {
     }
 }
 
-# Redis or Valkey: Celery's broker, the cache, word of revoked keys, and the breakers of routes
+# Redis or Valkey: Celery's broker, the cache, word of revoked keys, the breakers of routes, and requests per minute
 
 REDIS_URL = env.str("REDIS_URL", "")
 CACHES = {
@@ -275,16 +275,16 @@ ABSORBED_ALERT_USD = Decimal(env.str("ABSORBED_ALERT_USD", "5"))
 
 # Chat: how long a provider may take, in seconds: to connect, until the first output of a stream, between two chunks, and in all
 
-CHAT_CONNECT_SECONDS = env.float("CHAT_CONNECT_SECONDS", 5)
-CHAT_FIRST_OUTPUT_SECONDS = env.float("CHAT_FIRST_OUTPUT_SECONDS", 120)
-CHAT_SILENCE_SECONDS = env.float("CHAT_SILENCE_SECONDS", 60)
-CHAT_TOTAL_SECONDS = env.float("CHAT_TOTAL_SECONDS", 600)
+CHAT_CONNECT_SECONDS = env.float("CHAT_CONNECT_SECONDS", limits.CONNECT_SECONDS)
+CHAT_FIRST_OUTPUT_SECONDS = env.float("CHAT_FIRST_OUTPUT_SECONDS", limits.FIRST_OUTPUT_SECONDS)
+CHAT_SILENCE_SECONDS = env.float("CHAT_SILENCE_SECONDS", limits.SILENCE_SECONDS)
+CHAT_TOTAL_SECONDS = env.float("CHAT_TOTAL_SECONDS", limits.CALL_SECONDS)
 # A stream is begun after this long without output, and then kept alive by a comment as often
-CHAT_KEEP_ALIVE_SECONDS = env.float("CHAT_KEEP_ALIVE_SECONDS", 15)
+CHAT_KEEP_ALIVE_SECONDS = env.float("CHAT_KEEP_ALIVE_SECONDS", limits.KEEP_ALIVE_SECONDS)
 # A stream that nobody reads is ended after this long; one with an Idempotency-Key goes on without its caller
-CHAT_UNREAD_SECONDS = env.float("CHAT_UNREAD_SECONDS", 60)
+CHAT_UNREAD_SECONDS = env.float("CHAT_UNREAD_SECONDS", limits.UNREAD_SECONDS)
 # Calls that go on in this process though their callers have left; the oldest of more is cut
-CHAT_MOST_DRAINED = env.int("CHAT_MOST_DRAINED", 256)
+CHAT_MOST_DRAINED = env.int("CHAT_MOST_DRAINED", limits.DRAINED_CALLS)
 # So many failures in a row within a minute, of more than one account, open a route's breaker (catalog/breaker.py)
 BREAKER_FAILURES = env.int("BREAKER_FAILURES", 5)
 # At shutdown, calls in flight get this long to end, then they are cut; uvicorn's --timeout-graceful-shutdown is 10 s more

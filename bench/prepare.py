@@ -35,7 +35,8 @@ def main(transport: str, base_url: str, accounts: str) -> None:
     editing.save_route(route, actor=None)
     model.enabled = True
     editing.save_model(model, actor=None)
-    print(json.dumps([Customer("", balance=1_000_000, max_in_flight=10_000).token for _ in range(int(accounts))]))
+    free = {"balance": 1_000_000, "max_in_flight": 10_000, "requests_per_minute": 1_000_000}
+    print(json.dumps([Customer("", **free).token for _ in range(int(accounts))]))
 
 
 if __name__ == "__main__":

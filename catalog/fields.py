@@ -14,7 +14,6 @@ from types import MappingProxyType
 from contract.json_pointer import pointer as json_pointer
 
 IMAGES = "image_url"
-MAX_IMAGES = 20
 OPTION_PREFIX = "model_options."
 
 EVERY_MODEL = (

@@ -7,9 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 from catalog import capabilities
-from catalog.fields import EVERY_MODEL, FIELDS, IMAGES, MAX_IMAGES
+from catalog.fields import EVERY_MODEL, FIELDS, IMAGES
 from catalog.price_list import Rates
 from catalog.snapshot import ModelInfo
+from contract.limits import IMAGES as MOST_IMAGES
 from wallets import money
 
 _CLASSES = ("input", "cached", "cache_write", "output", "reasoning")
@@ -73,7 +74,7 @@ def _limits(model: ModelInfo) -> dict[str, Any]:
     if "temperature" in model.supported_fields:
         limits["temperature"] = {"minimum": float(model.temperature_min), "maximum": float(model.temperature_max)}
     if _sees(model):
-        limits |= {"images": MAX_IMAGES, "tokens_per_image": model.tokens_per_image}
+        limits |= {"images": MOST_IMAGES, "tokens_per_image": model.tokens_per_image}
     return limits
 
 

@@ -22,6 +22,7 @@ from catalog.snapshot import ModelInfo, RouteInfo
 from chat import probabilities
 from chat.schema import ChatRequest
 from chat.stand_ins import stand_in
+from contract import limits
 from contract.errors import ApiError
 from contract.ids import new_id
 from keys.caller import Caller
@@ -158,7 +159,7 @@ def offers(request: ChatRequest, candidates: Sequence[tuple[ModelInfo, RouteInfo
     for model, route in fits or [max(candidates, key=lambda pair: pair[0].context_window)]:
         prompt_tokens = text_tokens + images * model.tokens_per_image
         limit = pricing.output_limit(model, asked=request.output_limit, prompt_tokens=prompt_tokens)
-        if probabilities.most(request, limit=limit) > probabilities.MOST:
+        if probabilities.most(request, limit=limit) > limits.LOG_PROBABILITIES:
             continue
         is_any = True
         credits = pricing.hold_credits(model, route, prompt_tokens=prompt_tokens, limit=limit, n=request.choices)
@@ -227,12 +228,16 @@ async def hold(call: Call) -> None:
         case "replay":
             raise AlreadyAnswered
         case "busy":
-            message = "The wallet is held by calls in flight; retry when one of them has ended."
+            raise _busy("held_credits", f"Calls in flight hold {as_text(verdict.held)} credits of the wallet")
         case "too_many":
-            message = "Too many calls in flight for this account; retry when one of them has ended."
+            raise _busy("calls_in_flight", f"{verdict.in_flight} calls of this account are in flight, as many as it may have at once")
         case "unknown_wallet":
             raise LookupError(f"no wallet {call.caller.wallet_id}")
-    raise ApiError("rate_limited", message, retry_after_seconds=2)
+
+
+def _busy(limit: str, what: str) -> ApiError:
+    message = f"{what}; retry when one of them has ended."
+    return ApiError("rate_limited", message, details={"limit": limit}, retry_after_seconds=limits.BUSY_RETRY_SECONDS)
 
 
 async def move(call: Call, offer: Offer) -> bool:

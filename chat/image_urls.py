@@ -11,8 +11,6 @@ from urllib.parse import urlsplit
 
 from contract import limits
 
-MAX_BYTES = 8 * limits.MIB
-MAX_URL_CHARACTERS = 8192
 KINDS = "a PNG, JPEG, GIF or WebP image"
 
 _DATA_URI = re.compile(r"data:image/(png|jpe?g|gif|webp);base64,", re.IGNORECASE)
@@ -42,8 +40,8 @@ def checked_url(url: str) -> str:
         return _checked_data(url)
     if url[:8].lower() != "https://":
         raise ValueError(f"must be an https address or a base64 data: URI of {KINDS}")
-    if len(url) > MAX_URL_CHARACTERS:
-        raise ValueError(f"must have at most {MAX_URL_CHARACTERS} characters")
+    if len(url) > limits.IMAGE_URL_CHARACTERS:
+        raise ValueError(f"must have at most {limits.IMAGE_URL_CHARACTERS} characters")
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -60,8 +58,8 @@ def _checked_data(uri: str) -> str:
     head = _DATA_URI.match(uri)
     if head is None:
         raise ValueError(f"must be a base64 data: URI of {KINDS}")
-    if len(uri) - head.end() > -(-MAX_BYTES // 3) * 4:
-        raise ValueError("is larger than 8 MiB")
+    if len(uri) - head.end() > -(-limits.IMAGE // 3) * 4:
+        raise ValueError(f"is larger than {limits.IMAGE // limits.MIB} MiB")
     encoded = uri[head.end() :]
     try:
         data = _beginning(encoded)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from catalog.snapshot import RouteInfo
-from chat.image_urls import KINDS, MAX_BYTES, image_type
+from chat.image_urls import KINDS, image_type
 from chat.upstream import dialects
 from contract import limits
 from contract.errors import ApiError, FieldError
@@ -18,7 +18,6 @@ from contract.json_pointer import pointer
 
 # What a call may hold of fetched images altogether: as many characters as a body may have
 MAX_BYTES_FETCHED = limits.CHAT_BODY
-FETCH_SECONDS = 10.0
 FETCHED_AT_ONCE = 4
 _PIECE = 3 * 65_536  # bytes; a whole number of base64's threes
 
@@ -91,7 +90,7 @@ def _addresses(messages: list[dict[str, Any]]) -> Iterator[tuple[str, tuple[str 
 async def _fetched(url: str, network: Network) -> str | FetchError:
     """The image at `url` as a data URI, or why there is none."""
     try:
-        data = await fetch(url, most_bytes=MAX_BYTES, seconds=FETCH_SECONDS, network=network)
+        data = await fetch(url, most_bytes=limits.IMAGE, seconds=limits.IMAGE_FETCH_SECONDS, network=network)
     except FetchError as error:
         return error
     if (kind := image_type(data)) is None:

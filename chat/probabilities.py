@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from chat.schema import ChatRequest
+from contract import limits
 from contract.errors import ApiError
 
-# An answer with so many is 7 to 15 MB, which are parsed, rebuilt, written, and with an Idempotency-Key kept for a retry. They are
-# 4 700 tokens with the twenty likeliest beside each, or all that a model can say with none.
-MOST = 100_000
 # In an answer, at the most on average: a word of another script than ours, byte by byte, takes twice or thrice what a Latin one does.
 BYTES_OF_ONE = 256
 
@@ -18,11 +16,11 @@ def most(request: ChatRequest, *, limit: int) -> int:
 
 
 def too_many(request: ChatRequest) -> ApiError:
-    """The refusal of a request whose answer would carry more than `MOST`."""
+    """The refusal of a request whose answer would carry more than `limits.LOG_PROBABILITIES`."""
     param = "/top_logprobs" if request.top_logprobs else "/n" if request.choices > 1 else "/logprobs"
     return ApiError(
         "invalid_request",
-        f"The answer may carry at most {MOST} log probabilities: n x output limit x (1 + top_logprobs). "
+        f"The answer may carry at most {limits.LOG_PROBABILITIES} log probabilities: n x output limit x (1 + top_logprobs). "
         "Ask for fewer top_logprobs, fewer choices, or a lower max_completion_tokens.",
         param=param,
     )

@@ -13,12 +13,13 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StrictInt, Tag, ValidationError
 
-from catalog.fields import MAX_IMAGES, pointer
+from catalog.fields import pointer
 from chat.answer_format import ResponseFormat
-from chat.body_size import MAX_METADATA, MAX_OPTIONS, MAX_STOPS, MAX_TOOLS, check_size
+from chat.body_size import check_size
 from chat.messages import AssistantMessage, ImagePart, Message, UserMessage
 from chat.strict_types import AS_INTEGER, INTEGRAL, WITHOUT_NULLS, Flag, Inner, Number, Text, not_offered
 from chat.tools import NamedTool, Tool, ToolChoice
+from contract import limits
 from contract.errors import ApiError, FieldError
 from contract.invalid import MOST_ERRORS, NOT_OFFERED, OWN_WORDS, invalid_fields, of_pydantic, sentence
 
@@ -50,8 +51,10 @@ def _string_or_strings(value: Any) -> str | None:
 
 
 Stop = Annotated[
-    Annotated[Text, Tag("string")] | Annotated[Annotated[list[Text], Field(max_length=MAX_STOPS)], Tag("strings")],
-    Discriminator(_string_or_strings, custom_error_type=OWN_WORDS, custom_error_message="must be a string or a list of up to 4 strings"),
+    Annotated[Text, Tag("string")] | Annotated[Annotated[list[Text], Field(max_length=limits.STOPS)], Tag("strings")],
+    Discriminator(
+        _string_or_strings, custom_error_type=OWN_WORDS, custom_error_message=f"must be a string or a list of up to {limits.STOPS} strings"
+    ),
 ]
 Penalty = Annotated[Number, Field(ge=-2, le=2)]
 TokenId = Annotated[str, Field(pattern=r"^[0-9]{1,10}$")]
@@ -107,7 +110,7 @@ class ChatRequest(BaseModel):
     """How many of the likeliest tokens stand beside each. Only with `logprobs`. An answer carries at most 100,000 log probabilities: with
     `logprobs`, `n` times the output limit times (1 + `top_logprobs`) must not be more. The output limit is the one you ask for, or the
     model's default."""
-    tools: Annotated[list[Tool], Field(max_length=MAX_TOOLS)] | None = None
+    tools: Annotated[list[Tool], Field(max_length=limits.TOOLS)] | None = None
     """The functions that the model may call."""
     tool_choice: ToolChoice | None = None
     """Whether the model calls a tool: as it thinks best (`auto`, by default), `none`, `required`, or one function by name."""
@@ -121,7 +124,7 @@ class ChatRequest(BaseModel):
     """How much the model says, where it can be told. `medium` by default."""
     modalities: Annotated[list[Modality], Field(min_length=1)] | None = None
     """What the answer is made of: text."""
-    metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=MAX_METADATA), WITHOUT_NULLS] | None = None
+    metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=limits.METADATA), WITHOUT_NULLS] | None = None
     """Up to 16 pairs of your own, kept on the usage record and never sent to a provider."""
     store: Flag | None = None
     """Answers are not stored: only false is taken."""
@@ -133,7 +136,7 @@ class ChatRequest(BaseModel):
     """Requests with the same key tend to meet the same cache, where the provider has one. Sent as a digest."""
     user: Text | None = None
     """The older name of `safety_identifier`, which wins where both are given."""
-    model_options: Annotated[dict[OptionName, Any], Field(max_length=MAX_OPTIONS), WITHOUT_NULLS] | None = None
+    model_options: Annotated[dict[OptionName, Any], Field(max_length=limits.MODEL_OPTIONS), WITHOUT_NULLS] | None = None
     """Options of the model's own, by the names, types and ranges that its catalog entry lists."""
 
     @property
@@ -242,8 +245,8 @@ def _check_together(request: ChatRequest) -> None:
         errors.append({"param": "/top_logprobs", "message": "needs logprobs: true"})
     if request.stream_options is not None and not request.stream:
         errors.append({"param": "/stream_options", "message": "needs stream: true"})
-    if request.images > MAX_IMAGES:
-        errors.append({"param": "/messages", "message": f"carries more than {MAX_IMAGES} images"})
+    if request.images > limits.IMAGES:
+        errors.append({"param": "/messages", "message": f"carries more than {limits.IMAGES} images"})
     if request.tools and isinstance(request.tool_choice, NamedTool):
         named = request.tool_choice.function.name
         if all(tool.function.name != named for tool in request.tools):

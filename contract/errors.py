@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NotRequired, TypedDict
 
+from contract import limits
+
 
 class FieldError(TypedDict):
     """One wrong field: `param` is an RFC 6901 JSON Pointer into the body or the name of a query parameter."""
@@ -40,6 +42,8 @@ class ErrorCode:
 
 
 _INVALID_KEY = "API key not found, signature mismatch, disabled, or revoked."
+
+_HEADERS = f"{limits.HEADERS // 1024} KiB"
 
 _ROWS = (
     ErrorCode(
@@ -147,14 +151,14 @@ _ROWS = (
         "The body is of a type that is not taken.",
         "The body or upload is of a type that is not taken.",
     ),
-    ErrorCode("headers_too_large", 431, False, "The headers are over 32 KiB.", "Over 32 KiB of headers."),
+    ErrorCode("headers_too_large", 431, False, f"The headers are over {_HEADERS}.", f"Over {_HEADERS} of headers."),
     ErrorCode(
         "rate_limited",
         429,
         True,
         "Too many requests.",
-        "Requests per minute, calls in flight, or credits held by calls in flight.",
-        retry_after_seconds=2,
+        "Requests per minute, calls in flight, or what calls in flight hold; `details.limit` says which.",
+        retry_after_seconds=limits.BUSY_RETRY_SECONDS,
     ),
     ErrorCode(
         "model_unavailable",

@@ -20,7 +20,9 @@ from contract import limits
 from contract.asgi import Message, Receive, Scope, Send
 from contract.errors import ApiError
 from contract.exceptions import as_api_error, error_response, log
+from contract.held_bytes import HeldBytes
 from contract.http_protocol import ABORT
+from contract.resolving import on_behalf_of
 
 
 class LeanHandler(ASGIHandler):
@@ -42,23 +44,29 @@ class LeanHandler(ASGIHandler):
         if (refusal := await self._refusal(request)) is not None:
             await self._send(refusal, send, _aborting(scope))
             return
-        body = await _read(receive)
-        if body is None:
-            return
-        request._body = body  # set beforehand, so that DATA_UPLOAD_MAX_MEMORY_SIZE has no say: the edge limits bodies
         task = asyncio.current_task()
         assert task is not None
-        watch = _HangUp(task, receive)
+        held = HeldBytes(on_behalf_of.get())
+        watch = None
         try:
+            body = await _read(receive, held)
+            if body is None:
+                return
+            request._body = body  # set beforehand, so that DATA_UPLOAD_MAX_MEMORY_SIZE has no say: the edge limits bodies
+            watch = _HangUp(task, receive)
             response = await self._answer(request)
             del request, body  # a caller who reads a stream slowly keeps the answer in memory, not the question
+            held.drop()
+            held.add(0 if response.streaming else len(response.content))  # type: ignore[attr-defined]  # an HttpResponse
             await self._send(response, send, _aborting(scope))
         except asyncio.CancelledError:
-            if not watch.heard:
+            if watch is None or not watch.heard:
                 raise
             task.uncancel()
         finally:
-            watch.stop()
+            held.drop()
+            if watch is not None:
+                watch.stop()
 
     async def _refusal(self, request: ASGIRequest) -> HttpResponseBase | None:
         """The answer to a request that its head already condemns, or that a stranger sends: nobody's body is read for that."""
@@ -155,8 +163,11 @@ class _HangUp:
         del self._task, self._answering
 
 
-async def _read(receive: Receive) -> bytes | None:
-    """The whole body, or None if the caller left while sending it. Raises ApiError invalid_request if it does not come in time."""
+async def _read(receive: Receive, held: HeldBytes) -> bytes | None:
+    """The whole body, or None if the caller left while sending it.
+
+    Raises ApiError invalid_request if it does not come in time, rate_limited if too much is held for him already.
+    """
     parts: list[bytes] = []
     try:
         async with asyncio.timeout(limits.BODY_SECONDS):
@@ -166,6 +177,7 @@ async def _read(receive: Receive) -> bytes | None:
                 if message["type"] == "http.disconnect":
                     return None
                 if body := message.get("body"):
+                    held.take_in(len(body))
                     parts.append(body)
                 if not message.get("more_body", False):
                     return parts[0] if len(parts) == 1 else b"".join(parts)

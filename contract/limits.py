@@ -1,19 +1,108 @@
-"""How much of a request is taken before it is refused, in bytes, and how long a caller is waited for, in seconds."""
+"""Every limit that a customer of the API can meet: its number, and why it is that.
+
+In bytes, seconds and counts, as the names say. Where a setting or staff can change one, this is what holds else. What one field of a
+body may be stands with the field, in the schema of its endpoint.
+"""
 
 MIB = 1024 * 1024
 
+# How often, and how much at the same time
+
+REQUESTS_PER_MINUTE = 600
+"""Of all keys of an account that has no other figure: ten a second all the time, more than most programs ever send, and a loop gone
+wild is stopped within a second or two. All of them may come at once."""
+
+CALLS_IN_FLIGHT = 64
+"""Of an account whose wallet has no other figure: at 600 a minute it lets a call take six seconds on average."""
+
+BUSY_RETRY_SECONDS = 2
+"""How long to wait when calls in flight are in the way: most end within seconds, which ones nobody knows."""
+
+ACCOUNT_BYTES = 256 * MIB
+"""What a process holds for one account: bodies that come or are being answered, and answers that wait to be read. Eight of the largest
+bodies, or four megabytes for each of 64 calls."""
+
+DRAINED_CALLS = 256
+"""That go on in one process though their callers have left: four accounts with all their calls. The oldest of more is cut."""
+
+PAGE = 20
+LONGEST_PAGE = 100
+"""Rows of a list: what a table on a page shows, and what one answer can hold without being slow to make."""
+
+# A request
+
 HEADERS = 32 * 1024
-"""All names and values together, each pair with the four bytes around it."""
+"""All names and values together, each pair with the four bytes around it. What browsers and proxies send is a quarter of it."""
 
 CHAT_BODY = 32 * MIB
+"""Three images of the largest size, in base64."""
+
 UPLOAD = 100 * MIB
+"""Ten minutes of uncompressed sound."""
+
 BODY = 10 * MIB
+"""Of any other request: a reference of 7 MiB in base64."""
 
 BODY_SILENCE_SECONDS = 30.0
 """How long no byte of a body may come. What came lies in memory until the rest is there, so it can't wait for ever."""
 
 BODY_SECONDS = 300.0
 """How long a body may take in all, or one byte now and then would keep it. The largest chat body at 1 Mbit/s."""
+
+JSON_DEPTH = 100
+"""Levels of nesting. Whatever walks or writes the tree later has limits of its own (orjson: 254), which no body may reach."""
+
+JSON_VALUES = 2_000_000
+"""Objects, lists and commas, those in texts too. Each value costs up to 100 bytes of memory: 30 MiB of `{},` would be 1.5 GB."""
+
+# A chat call
+
+MESSAGES = 10_000
+"""Also content parts and tool calls in all messages together. More of these no honest request has."""
+
+INNER = 1_000
+"""Items of any other list or object in the body."""
+
+TOOLS = 128
+STOPS = 4
+METADATA = 16
+"""As many as OpenAI takes."""
+
+MODEL_OPTIONS = 32
+"""More than any model has."""
+
+IMAGES = 20
+"""Each of them takes a fetch, and tokens that the hold must cover."""
+
+IMAGE = 8 * MIB
+"""A photograph of 20 megapixels, as a camera writes it."""
+
+IMAGE_FETCH_SECONDS = 10.0
+"""How long an image's own server may take: the caller waits meanwhile."""
+
+IMAGE_URL_CHARACTERS = 8192
+"""What web servers take of a URL."""
+
+LOG_PROBABILITIES = 100_000
+"""In an answer: 7 to 15 MB, which are parsed, rebuilt, written, and with an Idempotency-Key kept for a retry, and nothing is charged for
+them. They are 4,700 tokens with the twenty likeliest beside each, or all that a model can say with none."""
+
+CONNECT_SECONDS = 5.0
+"""To a provider's address: it is there in a fraction of a second, or another route is tried."""
+
+FIRST_OUTPUT_SECONDS = 120.0
+"""Until a provider says anything: a long prompt and much thought take a minute."""
+
+SILENCE_SECONDS = 60.0
+"""Between two chunks of a provider's."""
+
+CALL_SECONDS = 600.0
+"""A call in all, with every try, as OpenAI's SDKs wait by default."""
+
+KEEP_ALIVE_SECONDS = 15.0
+"""After so long without output a stream is begun, and then kept alive as often: proxies cut what is silent for 30 or 60."""
+
+# An answer
 
 ANSWER_PIECE = 64 * 1024
 """A longer answer is sent in pieces of this size: what is sent at once lies in the connection's buffer, whatever becomes of us."""

@@ -19,7 +19,7 @@ from drf_spectacular.plumbing import ResolvedComponent
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode
 
-from contract import json_schema, openapi_errors
+from contract import json_schema, limits, openapi_errors
 from contract.operation import ORIGIN, Operation
 
 Json = dict[str, Any]
@@ -32,7 +32,7 @@ TAGS = {
     "Health": "Whether the API answers.",
 }
 
-_DESCRIPTION = """\
+_DESCRIPTION = f"""\
 AI generation through one API, billed exactly from a credit wallet. `/v1` speaks OpenAI's language: any OpenAI SDK works by changing \
 its base URL and key.
 
@@ -43,8 +43,13 @@ looking tasks up), to models, to networks and to a time. Any key lists models an
 scopes or networks a key is `forbidden`, and `details.limit` is `scope` or `ip`; a model that is not on its list is `unsupported_model`; \
 expired or paused, it is `invalid_api_key`.
 
-**Errors.** Every answer that is not 2xx is `{"error": {"code", "message", "retryable", "request_id"}}`, sometimes with `param` and \
+**Errors.** Every answer that is not 2xx is `{{"error": {{"code", "message", "retryable", "request_id"}}}}`, sometimes with `param` and \
 `details`. Go by `code` and `retryable`; `ErrorCode` lists the codes. Retry what is retryable, after `Retry-After` where it is given.
+
+**Limits.** {limits.REQUESTS_PER_MINUTE} requests per minute and {limits.CALLS_IN_FLIGHT} calls in flight for an account, unless it was \
+given others; a key may have a lower figure of its own. Every request with a good key counts, whatever becomes of it. Beyond a limit the \
+answer is 429 `rate_limited`: `details.limit` says which, `Retry-After` when to come again. Bodies: chat \
+{limits.CHAT_BODY // limits.MIB} MiB, else {limits.BODY // limits.MIB} MiB; headers {limits.HEADERS // 1024} KiB.
 
 **Amounts** are decimal strings with four places (`"3.0000"`), never floats. Times are RFC 3339 in UTC. `null` for an optional field of a \
 request means that it is not given.

@@ -86,7 +86,13 @@ def schemas() -> dict[str, Json]:
                     "description": "Of `insufficient_balance` of a chat: the highest output limit that the wallet carries now.",
                 },
                 "topup_url": {"type": "string", "format": "uri", "description": "Of `insufficient_balance`: where credits are bought."},
-                "limit": {"type": "string", "description": "Of `forbidden`: which limit it is."},
+                "limit": {
+                    "type": "string",
+                    "description": (
+                        "Of `forbidden` and `rate_limited`: which limit it is. Of `rate_limited`: `account_requests_per_minute`, "
+                        "`key_requests_per_minute`, `calls_in_flight`, `held_credits` (by calls in flight) or `account_bytes`."
+                    ),
+                },
                 "limit_credits": {**_CREDITS, "description": "Of `spend_limit_reached`."},
                 "window": {"type": "string", "description": "Of `spend_limit_reached`."},
                 "resets_at": {"type": ["string", "null"], "format": "date-time", "description": "Of `spend_limit_reached`."},

@@ -15,12 +15,10 @@ from django.core import signing
 from django.db.models import Model, Q, QuerySet
 from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
 
+from contract import limits
 from contract.errors import ApiError
 
 Row = TypeVar("Row", bound=Model)
-
-DEFAULT_LIMIT = 20
-MAX_LIMIT = 100
 
 _READERS: dict[str, Callable[[Any], Any]] = {
     "datetime": datetime.datetime.fromisoformat,
@@ -39,7 +37,7 @@ class Page(Generic[Row]):
 
 
 def page(
-    queryset: QuerySet[Row], *, cursor: str | None = None, limit: int = DEFAULT_LIMIT, ordering: Sequence[str] = ("-created_at", "-id")
+    queryset: QuerySet[Row], *, cursor: str | None = None, limit: int = limits.PAGE, ordering: Sequence[str] = ("-created_at", "-id")
 ) -> Page[Row]:
     """The `limit` rows after `cursor` (from the start without one), in one query.
 
@@ -60,9 +58,9 @@ def page(
 def limit_given(value: str | None) -> int:
     """The `limit` query parameter: 1 to 100, 20 where none is given. Raises ApiError invalid_request, param `limit`."""
     if not value:
-        return DEFAULT_LIMIT
-    if not (value.isascii() and value.isdigit() and len(value) < 10 and 1 <= int(value) <= MAX_LIMIT):
-        raise ApiError("invalid_request", f"The limit must be a whole number from 1 to {MAX_LIMIT}.", param="limit")
+        return limits.PAGE
+    if not (value.isascii() and value.isdigit() and len(value) < 10 and 1 <= int(value) <= limits.LONGEST_PAGE):
+        raise ApiError("invalid_request", f"The limit must be a whole number from 1 to {limits.LONGEST_PAGE}.", param="limit")
     return int(value)
 
 

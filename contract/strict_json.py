@@ -1,7 +1,7 @@
 """JSON as the contract takes it: one object, UTF-8, and nothing that two readers could read differently.
 
 Refused: invalid UTF-8 and a byte order mark, NaN and Infinity, numbers beyond a double (1e400) or beyond 64 bits, NUL
-characters, lone surrogates, duplicate keys, more than `MAX_DEPTH` levels or about `MAX_VALUES` values, and anything but an object
+characters, lone surrogates, duplicate keys, more than `JSON_DEPTH` levels or about `JSON_VALUES` values, and anything but an object
 at the top.
 
 The fast path is the standard library's C scanner with hooks that only say yes or no; a refused body is read a second time to
@@ -18,12 +18,7 @@ import orjson
 
 from contract.errors import ApiError, FieldError
 from contract.json_pointer import pointer
-
-MAX_DEPTH = 100
-"""Levels of nesting. Whatever walks or writes the tree later has limits of its own (orjson: 254), which no body may reach."""
-
-MAX_VALUES = 2_000_000
-"""Objects, lists and commas, those in texts too. Each value costs up to 100 bytes of memory: 30 MiB of `{},` would be 1.5 GB."""
+from contract.limits import JSON_DEPTH, JSON_VALUES
 
 INLINE_BYTES = 256 * 1024
 """Bodies above this are parsed in a thread by `read`, so that the event loop goes on."""
@@ -53,8 +48,8 @@ def loads(body: bytes | bytearray | memoryview) -> dict[str, Any]:
         raise ApiError("invalid_request", f"The body is not valid UTF-8 at byte {error.start}.") from None
     if text.startswith("\ufeff"):
         raise ApiError("invalid_request", "The body starts with a byte order mark.")
-    if len(text) > MAX_VALUES and text.count("{") + text.count("[") + text.count(",") > MAX_VALUES:
-        raise ApiError("invalid_request", f"The body has too many values: more than {MAX_VALUES} of the characters '{{', '[' and ','.")
+    if len(text) > JSON_VALUES and text.count("{") + text.count("[") + text.count(",") > JSON_VALUES:
+        raise ApiError("invalid_request", f"The body has too many values: more than {JSON_VALUES} of the characters '{{', '[' and ','.")
     try:
         value = _fast.decode(text)
         if _is_odd(text, value):
@@ -62,7 +57,7 @@ def loads(body: bytes | bytearray | memoryview) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise ApiError("invalid_request", f"The body is not valid JSON: {_reason(error)}") from None
     except RecursionError:
-        raise ApiError("invalid_request", f"The body is nested deeper than {MAX_DEPTH} levels.") from None
+        raise ApiError("invalid_request", f"The body is nested deeper than {JSON_DEPTH} levels.") from None
     except _OddError:
         raise _located(text) from None
     if not isinstance(value, dict):
@@ -94,12 +89,12 @@ def _is_odd(text: str, value: Any) -> bool:
             orjson.dumps(value)
         except TypeError:  # it writes no surrogates, and is quicker than a walk
             return True
-    return text.count("{") + text.count("[") > MAX_DEPTH and _is_too_deep(value)
+    return text.count("{") + text.count("[") > JSON_DEPTH and _is_too_deep(value)
 
 
 def _is_too_deep(value: Any) -> bool:
     level = [value]
-    for _ in range(MAX_DEPTH):
+    for _ in range(JSON_DEPTH):
         level = [
             inner
             for container in level
@@ -200,8 +195,8 @@ def _problems(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tu
         if (message := _wrong_text(value)) is not None:
             yield path, message
     elif isinstance(value, dict | list):
-        if len(path) == MAX_DEPTH:
-            yield path, f"The body is nested deeper than {MAX_DEPTH} levels."
+        if len(path) == JSON_DEPTH:
+            yield path, f"The body is nested deeper than {JSON_DEPTH} levels."
             return
         if isinstance(value, list):
             for index, inner in enumerate(value):

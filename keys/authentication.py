@@ -7,6 +7,7 @@
     switched off
     used from elsewhere than its networks               403 forbidden, limit "ip"
     used for what is not in its scopes                  403 forbidden, limit "scope"
+    too many requests this minute                       429 rate_limited
 
 `ApiKeyAuthentication` serves async views through keys.cache and sync ones from the database. They differ only in how they load the
 row: one statement, one decision.
@@ -26,13 +27,16 @@ from accounts.models import Account
 from contract.client_address import WithMeta, client_address
 from contract.errors import ApiError
 from contract.resolving import on_behalf_of
-from keys import cache, last_use, networks, scopes, tokens
+from keys import cache, last_use, networks, rate_limits, scopes, tokens
 from keys.caller import Caller
 from wallets import pool
 
 # RFC 6750: the scheme is case-insensitive, the token is a b64token. Of several Authorization headers Django makes one with
 # commas in it, which no token holds, so they are refused as malformed.
 _BEARER: Final = re.compile(r"(?i:bearer) +([A-Za-z0-9._~+/-]+=*)")
+
+# In a request's META, where no header can put it
+_COUNTED: Final = "beatra.counted"
 
 _ACTIVE: Final = Account.Status.ACTIVE.value
 
@@ -55,7 +59,8 @@ class Asking(WithMeta, scopes.WithPath, Protocol):
 class ApiKeyAuthentication(BaseAuthentication):
     """DRF's authentication class of /v1: `request.user` and `request.auth` are the `Caller`.
 
-    Both ways in raise ApiError unauthorized, invalid_api_key or tenant_disabled; database errors go through as they come.
+    Both ways in raise ApiError unauthorized, invalid_api_key, tenant_disabled or rate_limited; database errors go through as they come.
+    Each request that gets in is counted once (keys/rate_limits.py): no view of /v1 can forget it.
     """
 
     def authenticate(self, request: Asking) -> tuple[Caller, Caller]:
@@ -64,13 +69,17 @@ class ApiKeyAuthentication(BaseAuthentication):
         with connection.cursor() as cursor:
             cursor.execute(_LOAD, [tokens.digest(token)])
             caller = _admit(_caller(cursor.fetchone()), request)
+        rate_limits.take_sync(caller)
         return caller, caller
 
     async def authenticate_async(self, request: Asking) -> Caller:
-        """For async views: a key seen in the last seconds costs no I/O."""
+        """For async views: a key seen in the last seconds costs no database call. A request asked about again is counted once."""
         token = _token(request)
         caller = _admit(await cache.KEYS.get(tokens.digest(token), _load), request)
         on_behalf_of.set(caller.account_id)
+        if _COUNTED not in request.META:
+            await rate_limits.take(caller)
+            request.META[_COUNTED] = True
         return caller
 
     def authenticate_header(self, request: Asking) -> str:

@@ -14,11 +14,13 @@ from wallets.models import LedgerEntry, UsageRecord, Wallet
 
 
 class Customer:
-    """Made with real commits (fixture `committed`), so that the site sees it."""
+    """Made with real commits (fixture `committed`), so that the site sees it. `requests_per_minute` is the account's figure."""
 
-    def __init__(self, v1: str, *, balance: Decimal | str = "1000", max_in_flight: int = 64) -> None:
+    def __init__(
+        self, v1: str, *, balance: Decimal | str = "1000", max_in_flight: int = 64, requests_per_minute: int | None = None
+    ) -> None:
         self.v1 = v1
-        self.account = AccountFactory()
+        self.account = AccountFactory(requests_per_minute=requests_per_minute)
         self._wallet = WalletFactory(account=self.account, balance=Decimal(balance))
         Wallet.objects.filter(pk=self._wallet.pk).update(max_in_flight=max_in_flight)
         self.key: ApiKey = ApiKeyFactory(account=self.account)

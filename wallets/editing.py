@@ -56,12 +56,18 @@ def _refund_reference(record: UsageRecord, submission: str) -> str:
 
 
 @transaction.atomic
-def limit_calls(wallet: Wallet, *, max_in_flight: int, actor: User) -> None:
-    """From now on at most `max_in_flight` calls of the wallet run at the same time. One column only: nothing else of it changes."""
+def limit_calls(wallet: Wallet, *, max_in_flight: int, actor: User, reason: str = "") -> bool:
+    """From now on at most `max_in_flight` calls of the wallet run at the same time. One column only: nothing else of it changes.
+
+    Returns whether it was another figure before.
+    """
     before = Wallet.objects.lock(wallet.pk)
-    if before.max_in_flight != max_in_flight:
-        Wallet.objects.filter(pk=wallet.pk).update(max_in_flight=max_in_flight)
-        events.record("wallet.limit_changed", account=before.account, actor=actor, before=before.max_in_flight, after=max_in_flight)
+    if before.max_in_flight == max_in_flight:
+        return False
+    Wallet.objects.filter(pk=wallet.pk).update(max_in_flight=max_in_flight)
+    data = {"before": before.max_in_flight, "after": max_in_flight, **({"reason": reason} if reason else {})}
+    events.record("wallet.limit_changed", account=before.account, actor=actor, **data)
+    return True
 
 
 @transaction.atomic

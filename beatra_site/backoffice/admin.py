@@ -2,6 +2,7 @@
 
 from django.contrib import admin, messages
 from django.http import Http404, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
@@ -11,21 +12,24 @@ from unfold.decorators import action, display
 from accounts.look_only_admin import BoundedList
 from accounts.models import Account
 from accounts.reason_form import ReasonForm
-from beatra_site.backoffice import suspending
+from beatra_site.backoffice import limiting, suspending
+from beatra_site.backoffice.limits_form import LimitsForm
+from contract import limits
+from wallets.models import Wallet
 
 
 @admin.register(Account)
 class AccountAdmin(BoundedList, ModelAdmin):
-    """Accounts are made by signing up and never deleted. Suspending and reopening take a reason, kept as an event."""
+    """Accounts are made by signing up and never deleted. Suspending, reopening and other limits take a reason, kept as an event."""
 
     list_display = ["email", "status_label", "created_at"]
     list_filter = ["status"]
     list_select_related = ["user"]
     ordering = ["-id"]
     search_fields = ["user__email__startswith"]
-    fields = readonly_fields = ["email", "status", "created_at", "history"]
+    fields = readonly_fields = ["email", "status", "most_requests", "most_calls", "created_at", "history"]
     actions = None
-    actions_detail = ["suspend", "reopen"]
+    actions_detail = ["limit", "suspend", "reopen"]
 
     def has_add_permission(self, request):
         return False
@@ -46,6 +50,14 @@ class AccountAdmin(BoundedList, ModelAdmin):
     def status_label(self, account):
         return account.status, account.get_status_display()
 
+    @display(description="requests per minute")
+    def most_requests(self, account):
+        return account.requests_per_minute or f"{limits.REQUESTS_PER_MINUTE}, as everybody has"
+
+    @display(description="calls in flight, at most")
+    def most_calls(self, account):
+        return Wallet.objects.filter(account=account).values_list("max_in_flight", flat=True).first()
+
     @display(description="events")
     def history(self, account):
         return format_html(
@@ -61,11 +73,29 @@ class AccountAdmin(BoundedList, ModelAdmin):
             raise Http404
         return account
 
+    def has_limit_permission(self, request, object_id=None):
+        return self.has_change_permission(request)
+
     def has_suspend_permission(self, request, object_id=None):
         return self.has_change_permission(request) and self._is(request, object_id, Account.Status.ACTIVE)
 
     def has_reopen_permission(self, request, object_id=None):
         return self.has_change_permission(request) and self._is(request, object_id, Account.Status.SUSPENDED)
+
+    @action(description="Limits", url_path="limit", permissions=["limit"])
+    def limit(self, request, object_id):
+        account = self._found(request, object_id)
+        wallet = get_object_or_404(Wallet, account=account)
+        given = {"requests_per_minute": account.requests_per_minute, "max_in_flight": wallet.max_in_flight}
+        return self._with_form(
+            request,
+            account,
+            LimitsForm(request.POST or None, initial=given),
+            lambda data: limiting.limit(wallet, actor=request.user, **data),
+            verb="Limit",
+            then="The figures count for new requests at once, in every process.",
+            done="has other limits.",
+        )
 
     @action(description="Suspend", url_path="suspend", permissions=["suspend"])
     def suspend(self, request, object_id):
@@ -87,9 +117,15 @@ class AccountAdmin(BoundedList, ModelAdmin):
     def _with_reason(self, request, object_id, change, *, verb, then, done):
         account = self._found(request, object_id)
         form = ReasonForm(request.POST or None)
+        return self._with_form(
+            request, account, form, lambda data: change(account, actor=request.user, **data), verb=verb, then=then, done=done
+        )
+
+    def _with_form(self, request, account, form, change, *, verb, then, done):
+        """The page of `form`; once it is valid, `change` with what was given, and back to the account."""
         page = reverse("admin:accounts_account_change", args=[account.pk])
         if request.method == "POST" and form.is_valid():
-            if change(account, actor=request.user, reason=form.cleaned_data["reason"]):
+            if change(form.cleaned_data):
                 messages.success(request, f"{account} {done}")
             return HttpResponseRedirect(page)
         context = {

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from chat import admission, probabilities
+from chat import admission
 from chat.schema import parse
+from contract import limits
 from contract.errors import ApiError
 from tests.catalog.catalog_objects import model
 from tests.chat.events import streamed
@@ -74,7 +75,7 @@ def offered(*models: Any, **fields: Any) -> list[tuple[str, int]]:
 
 
 def test_it_is_the_output_limit_that_counts_the_models_where_none_is_asked_for():
-    most, beyond = probabilities.MOST // 20, probabilities.MOST // 20 + 1
+    most, beyond = limits.LOG_PROBABILITIES // 20, limits.LOG_PROBABILITIES // 20 + 1
     fits = model("fits", default_output_tokens=most)
     too_long = model("too long", default_output_tokens=beyond)
     asked = {"logprobs": True, "top_logprobs": 19}

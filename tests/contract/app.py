@@ -24,17 +24,21 @@ from rest_framework import exceptions as drf
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from contract import request_id
+from contract import limits, request_id
 from contract.async_view import AsyncAPIView
 from contract.edge import Edge
 from contract.errors import ApiError
 from contract.json_answer import JsonAnswer
 from contract.lean_handler import LeanHandler
 from contract.lifespan import Lifespan
+from contract.resolving import on_behalf_of
 from tests.contract.wire import BIG, SECRET
 
 # What the views saw, told by /v1/chat/journal
 journal: list[str] = []
+
+
+limits.ACCOUNT_BYTES = 4 * limits.MIB
 
 
 class Authentication:
@@ -42,8 +46,9 @@ class Authentication:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if not token:
             raise ApiError("unauthorized")
-        if token != "good":
+        if token not in ("good", "another"):
             raise ApiError("invalid_api_key")
+        on_behalf_of.set(token)
         return "the caller"
 
 
@@ -61,6 +66,8 @@ class Private(AsyncAPIView):
     authentication_classes = (Authentication,)
 
     async def get(self, request):
+        if "big" in request.GET:
+            return HttpResponse(b"x" * BIG, content_type="application/json")
         return JsonAnswer({"auth": request.auth, "user": request.user, "name": request.GET.get("name")})
 
     async def post(self, request):

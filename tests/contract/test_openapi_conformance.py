@@ -50,7 +50,7 @@ def test_answers_are_as_documented(schema: Any, customer: Callable[..., Customer
 @by_mode
 @by_operation
 def test_many_answers_are_as_documented(schema: Any, customer: Callable[..., Customer], method: str, path: str, mode: GenerationMode):
-    explore(schema[path][method], customer(balance="100000"), mode, settings(max_examples=150))
+    explore(schema[path][method], customer(balance="100000", requests_per_minute=100_000), mode, settings(max_examples=150))
 
 
 def explore(operation: Any, owner: Customer, mode: GenerationMode, how: settings) -> None:

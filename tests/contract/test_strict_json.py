@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.errors import ApiError
-from contract.strict_json import INLINE_BYTES, MAX_DEPTH, MAX_VALUES, loads, read
+from contract.limits import JSON_DEPTH, JSON_VALUES
+from contract.strict_json import INLINE_BYTES, loads, read
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 VALUES = st.recursive(
@@ -65,7 +66,7 @@ REFUSED = {
     "a duplicate key": (b'{"model":"a","model":"b"}', "/model"),
     "a duplicate key by escape": (rb'{"a":1,"\u0061":2}', "/a"),
     "a duplicate key inside": (b'{"x":[{"a/b":1,"a/b":1}]}', "/x/0/a~1b"),
-    "a level too many": (nested(MAX_DEPTH + 1), "/a" + "/0" * (MAX_DEPTH - 1)),
+    "a level too many": (nested(JSON_DEPTH + 1), "/a" + "/0" * (JSON_DEPTH - 1)),
     "very many levels": (b"[" * 100_000, None),
     "very many closed levels": (nested(100_000), None),
     "a list": (b"[]", ""),
@@ -102,7 +103,7 @@ def test_it_takes(body, value):
 
 
 def test_it_takes_the_deepest_body_allowed():
-    assert "a" in loads(nested(MAX_DEPTH))
+    assert "a" in loads(nested(JSON_DEPTH))
 
 
 def test_an_integral_float_stays_a_float():
@@ -157,18 +158,18 @@ def test_a_field_given_twice_is_named(name, words):
 @pytest.mark.parametrize("value", [b"{}", b"[]", b"1"], ids=["objects", "lists", "numbers"])
 def test_it_refuses_too_many_values_unread(value: bytes):
     # not even the end of it is JSON: it was counted, not read
-    body = b'{"a":[' + (value + b",") * MAX_VALUES
+    body = b'{"a":[' + (value + b",") * JSON_VALUES
     with pytest.raises(ApiError) as caught:
         loads(body)
     assert (caught.value.code, "too many values" in caught.value.message) == ("invalid_request", True)
 
 
 def test_it_takes_as_many_values_as_it_says():
-    body = b'{"a":[' + b"1," * (MAX_VALUES - 2) + b"1]}"
-    assert len(loads(body)["a"]) == MAX_VALUES - 1
+    body = b'{"a":[' + b"1," * (JSON_VALUES - 2) + b"1]}"
+    assert len(loads(body)["a"]) == JSON_VALUES - 1
     with pytest.raises(ApiError):
         loads(body.replace(b"[1,", b"[1,1,"))
 
 
 def test_it_takes_a_large_text():
-    assert len(loads(b'{"a":"' + b"text " * MAX_VALUES + b'"}')["a"]) == 5 * MAX_VALUES
+    assert len(loads(b'{"a":"' + b"text " * JSON_VALUES + b'"}')["a"]) == 5 * JSON_VALUES

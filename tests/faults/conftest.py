@@ -54,7 +54,7 @@ def customers(stack: Stack) -> Callable[..., list[Customer]]:
     """Makes so many customers of the stack."""
 
     def make(number: int = 4, **fields: Any) -> list[Customer]:
-        return [Customer(stack.v1s[0], **{"balance": "100000", **fields}) for _ in range(number)]
+        return [Customer(stack.v1s[0], **{"balance": "100000", "requests_per_minute": 1_000_000, **fields}) for _ in range(number)]
 
     return make
 

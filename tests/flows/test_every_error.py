@@ -169,7 +169,7 @@ PROVOKED = {
     "payload_too_large": Row(lambda world: world.ask(world.customer().token, content=bytes(limits.CHAT_BODY + 1))),
     "unsupported_media_type": Row(lambda world: world.ask(world.customer().token, content="hi", headers={"Content-Type": "text/plain"})),
     "headers_too_large": Row(lambda world: world.ask(world.customer().token, headers={"X-Filler": "x" * limits.HEADERS})),
-    "rate_limited": Row(while_another_call_has_the_only_slot, headers=(("Retry-After", "2"),)),
+    "rate_limited": Row(while_another_call_has_the_only_slot, headers=(("Retry-After", "2"),), details=frozenset({"limit"})),
     "model_unavailable": Row(lambda world: world.chat("[[status=429 retry_after=7]]"), headers=(("Retry-After", "7"),)),
     "upstream_error": Row(lambda world: world.chat("[[status=500]]")),
     "upstream_timeout": Row(lambda world: world.chat("[[status=504]]")),

@@ -60,7 +60,7 @@ def test_a_wallet_for_exactly_100_admits_exactly_100(site, customer):
     name = new_id("gate")
     model = priced_model(site.v1, input_usd=str(INPUT_USD), output_usd=str(OUTPUT_USD), markup=str(MARKUP))
     text, hold = worst_case(f"gate={name}")
-    owner = customer(balance=hold * ADMITTED, max_in_flight=CALLS * 2)
+    owner = customer(balance=hold * ADMITTED, max_in_flight=CALLS * 2, requests_per_minute=CALLS * 2)
 
     async def flow() -> list[Answer]:
         refused = asyncio.Semaphore(0)
@@ -92,7 +92,7 @@ def test_a_wallet_for_exactly_100_admits_exactly_100(site, customer):
 def test_without_a_barrier_the_wallet_never_goes_below_zero(site, customer):
     model = priced_model(site.v1, input_usd=str(INPUT_USD), output_usd=str(OUTPUT_USD), markup=str(MARKUP))
     text, hold = worst_case("latency_ms=5")
-    owner = customer(balance=hold * ADMITTED, max_in_flight=CALLS * 2)
+    owner = customer(balance=hold * ADMITTED, max_in_flight=CALLS * 2, requests_per_minute=CALLS * 2)
     answers = asyncio.run(call_all(owner, text, model))
     counts = Counter(answer.status for answer in answers)
     assert set(counts) <= {200, 429, 402}

@@ -68,7 +68,7 @@ def events_of(stream: bytes) -> list[Any]:
 
 
 def test_300_streams_are_whole_and_charged_once_and_leave_no_memory_behind(site: Any, customer: Callable[..., Customer]):
-    owners = [customer(balance=100_000, max_in_flight=STREAMS) for _ in range(ACCOUNTS)]
+    owners = [customer(balance=100_000, max_in_flight=STREAMS, requests_per_minute=100_000) for _ in range(ACCOUNTS)]
     streams = asyncio.run(read_all(owners, site.sandbox))
 
     charged = {record.id: record for owner in owners for record in owner.records}

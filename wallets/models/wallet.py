@@ -15,6 +15,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from accounts.models import Account
+from contract import limits
 
 LOCK_TIMEOUT = "2s"
 
@@ -59,7 +60,7 @@ class Wallet(models.Model):
     in_flight = models.IntegerField(default=0, editable=False)
     entries = models.BigIntegerField(default=0, editable=False)
     max_in_flight = models.IntegerField(
-        "calls in flight, at most", default=64, help_text="Calls of this account that may run at the same time."
+        "calls in flight, at most", default=limits.CALLS_IN_FLIGHT, help_text="Calls of this account that may run at the same time."
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 

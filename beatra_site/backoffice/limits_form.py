@@ -1,0 +1,27 @@
+"""The form of an account's limits."""
+
+from django import forms
+from unfold.widgets import UnfoldAdminIntegerFieldWidget
+
+from accounts.reason_form import ReasonForm
+from contract import limits
+
+
+class LimitsForm(ReasonForm):
+    """How much an account may do, and why it is to be that."""
+
+    requests_per_minute = forms.IntegerField(
+        min_value=1,
+        max_value=1_000_000,
+        required=False,
+        widget=UnfoldAdminIntegerFieldWidget(),
+        help_text=f"Of all its keys together. Empty: {limits.REQUESTS_PER_MINUTE}, as everybody has.",
+    )
+    max_in_flight = forms.IntegerField(
+        label="Calls in flight",
+        min_value=0,
+        max_value=100_000,
+        widget=UnfoldAdminIntegerFieldWidget(),
+        help_text=f"That may run at the same time. Everybody else has {limits.CALLS_IN_FLIGHT}.",
+    )
+    field_order = ["requests_per_minute", "max_in_flight", "reason"]

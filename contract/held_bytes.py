@@ -1,0 +1,49 @@
+"""How many bytes this process holds for whom: bodies that come or are being answered, answers that wait to be read.
+
+Each has limits of its own, but nothing else bounds how many there are of one key's: whoever is known may send many bodies slowly, and
+read many answers slowly. So what is held is counted per account, and beyond `limits.ACCOUNT_BYTES` no more is taken in.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable
+from typing import Final
+
+from contract import limits
+from contract.errors import ApiError
+
+_held: Final[Counter[Hashable]] = Counter()
+
+
+class HeldBytes:
+    """What is held for one request of `whose`; of nobody known, nothing is counted. To be let go of by `drop` in any case."""
+
+    def __init__(self, whose: Hashable) -> None:
+        self._whose = whose
+        self._bytes = 0
+
+    def take_in(self, size: int) -> None:
+        """So many bytes more of a body have come. Raises ApiError rate_limited if that is too much of one account's."""
+        self.add(size)
+        if size and self._whose is not None and _held[self._whose] > limits.ACCOUNT_BYTES:
+            raise ApiError(
+                "rate_limited",
+                f"Requests and unread answers of this account hold {limits.ACCOUNT_BYTES // limits.MIB} MiB, as much as they may at once.",
+                details={"limit": "account_bytes"},
+                retry_after_seconds=limits.BUSY_RETRY_SECONDS,
+            )
+
+    def add(self, size: int) -> None:
+        """So many bytes more are held, and that can't be refused any more."""
+        if size and self._whose is not None:
+            self._bytes += size
+            _held[self._whose] += size
+
+    def drop(self) -> None:
+        """Nothing is held any more."""
+        if self._bytes:
+            _held[self._whose] -= self._bytes
+            self._bytes = 0
+            if not _held[self._whose]:
+                del _held[self._whose]
