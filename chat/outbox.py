@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 from contract.errors import ApiError
+from contract.held_bytes import HeldBytes
 
 FULL_BYTES = 1024 * 1024
 # What is taken at once lies in the connection's own buffer until it is read, whatever becomes of us
@@ -17,10 +18,11 @@ class Outbox:
     """Bytes on their way to a caller. One task puts, one takes.
 
     It ends when the call closes it, with an `error` or without; from `abandon` on, when the caller has left, whatever is put is dropped.
-    `give_up` is both, of a caller who does not read.
+    `give_up` is both, of a caller who does not read. What piles up counts as held for `whose`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, whose: Hashable = None) -> None:
+        self._held = HeldBytes(whose)
         self._parts: deque[bytes] = deque()
         self._size = 0
         self._changed = asyncio.Event()
@@ -42,6 +44,8 @@ class Outbox:
             self._parts.append(part)
             self._size += len(part)
             self._changed.set()
+            if self._size > PIECE_BYTES:
+                self._held.hold(self._size)
 
     async def room(self) -> None:
         """Wait until the caller has read on, or has left."""
@@ -70,6 +74,7 @@ class Outbox:
         self.is_abandoned = True
         self._parts.clear()
         self._size = 0
+        self._held.drop()
         self._silence()
         self._room.set()
         if self._on_abandon is not None:
@@ -121,6 +126,7 @@ class Outbox:
                 size += len(piece[-1])
             taken = b"".join(piece)
         self._size -= len(taken)
+        self._held.hold(self._size if self._size > PIECE_BYTES else 0)
         if not self._parts and not self.is_closed:
             self._changed.clear()
         self._room.set()

@@ -80,7 +80,7 @@ class Stream:
 
     def __init__(self, call: Call) -> None:
         self.call = call
-        self.outbox = Outbox()
+        self.outbox = Outbox(call.caller.account_id)
         self._task: asyncio.Task[Any] | None = None
         # Running while a provider is read
         self._limit: asyncio.Timeout | None = None

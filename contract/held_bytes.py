@@ -25,8 +25,8 @@ class HeldBytes:
 
     def take_in(self, size: int) -> None:
         """So many bytes more of a body have come. Raises ApiError rate_limited if that is too much of one account's."""
-        self.add(size)
-        if size and self._whose is not None and _held[self._whose] > limits.ACCOUNT_BYTES:
+        self.hold(self._bytes + size)
+        if size and _held[self._whose] > limits.ACCOUNT_BYTES:
             raise ApiError(
                 "rate_limited",
                 f"Requests and unread answers of this account hold {limits.ACCOUNT_BYTES // limits.MIB} MiB, as much as they may at once.",
@@ -34,16 +34,15 @@ class HeldBytes:
                 retry_after_seconds=limits.BUSY_RETRY_SECONDS,
             )
 
-    def add(self, size: int) -> None:
-        """So many bytes more are held, and that can't be refused any more."""
-        if size and self._whose is not None:
-            self._bytes += size
-            _held[self._whose] += size
+    def hold(self, size: int) -> None:
+        """So many bytes are held now, in place of what was. It can't be refused any more."""
+        if self._whose is None or size == self._bytes:
+            return
+        _held[self._whose] += size - self._bytes
+        self._bytes = size
+        if not _held[self._whose]:
+            del _held[self._whose]
 
     def drop(self) -> None:
         """Nothing is held any more."""
-        if self._bytes:
-            _held[self._whose] -= self._bytes
-            self._bytes = 0
-            if not _held[self._whose]:
-                del _held[self._whose]
+        self.hold(0)

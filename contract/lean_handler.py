@@ -56,8 +56,7 @@ class LeanHandler(ASGIHandler):
             watch = _HangUp(task, receive)
             response = await self._answer(request)
             del request, body  # a caller who reads a stream slowly keeps the answer in memory, not the question
-            held.drop()
-            held.add(0 if response.streaming else len(response.content))  # type: ignore[attr-defined]  # an HttpResponse
+            held.hold(0 if response.streaming else len(response.content))  # type: ignore[attr-defined]  # an HttpResponse
             await self._send(response, send, _aborting(scope))
         except asyncio.CancelledError:
             if watch is None or not watch.heard:

@@ -7,8 +7,8 @@ account has (contract/limits.py).
 from __future__ import annotations
 
 from contract import limits, token_bucket
+from contract.bucket import Bucket, Wait
 from contract.errors import ApiError
-from contract.token_bucket import Bucket, Wait
 from keys.caller import Caller
 
 _KEY = "beatra:requests:key"

@@ -22,6 +22,6 @@ class LimitsForm(ReasonForm):
         min_value=0,
         max_value=100_000,
         widget=UnfoldAdminIntegerFieldWidget(),
-        help_text=f"That may run at the same time. Everybody else has {limits.CALLS_IN_FLIGHT}.",
+        help_text=f"That may run at the same time: {limits.CALLS_IN_FLIGHT} unless it is changed here.",
     )
     field_order = ["requests_per_minute", "max_in_flight", "reason"]

@@ -13,8 +13,9 @@ import pytest
 import redis
 from django.conf import settings
 
+from contract.bucket import Bucket, Memory, Wait
 from contract.ids import new_id
-from contract.token_bucket import Bucket, Memory, TokenBuckets, Wait
+from contract.token_bucket import TokenBuckets
 from tests.relay import Relay
 
 Take = Callable[..., Awaitable[Wait | None]]
