@@ -229,14 +229,15 @@ def test_who_is_not_let_in_takes_none(customer, site):
 
 
 def test_openais_sdk_sees_a_rate_limit_and_waits_as_long_as_it_is_told(customer, site):
-    owner = customer(requests_per_minute=20)
+    owner = customer(requests_per_minute=8)
     fields: dict[str, Any] = {"model": "MiniMax-M2.7", "messages": [{"role": "user", "content": "Say hi in five words."}]}
     with openai.OpenAI(base_url=site.v1, api_key=owner.token, max_retries=0) as client:
+        client.chat.completions.create(**fields)  # what takes long for the first time is behind us before the bucket is empty
         exhaust(site.v1, owner.token)
         with pytest.raises(openai.RateLimitError) as caught:
             client.chat.completions.create(**fields)
         assert (caught.value.code, caught.value.response.status_code) == ("rate_limited", 429)
-        assert 1 <= int(caught.value.response.headers["retry-after"]) <= 3
+        assert 1 <= int(caught.value.response.headers["retry-after"]) <= 8
         answer = client.with_options(max_retries=1).chat.completions.create(**fields)
         assert answer.choices[0].message.content
 
