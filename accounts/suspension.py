@@ -1,6 +1,7 @@
 """Suspending an account and opening it again, as facts about the account alone.
 
-Staff do it by beatra_site/backoffice/suspending.py, a payment dispute does it by beatra_site/webhooks.py; each also tells whoever keeps the account's keys in memory.
+Staff do it by beatra_site/backoffice/suspending.py, a payment dispute by beatra_site/webhooks.py; each also tells whoever keeps the
+account's keys in memory.
 """
 
 from __future__ import annotations

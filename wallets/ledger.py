@@ -42,7 +42,8 @@ def credit(
 
     `reference` names the cause: given again for the same wallet, kind and amount, nothing happens and the entry that is there
     is returned; for anything else ReferenceTakenError is raised. A negative amount larger than what is available raises
-    NotEnoughCreditsError, unless it `may_overdraw`: what a payment provider took back is gone, whatever is left. `amount` has four places at most and is not 0; `actor` is who did it, none for the system itself.
+    NotEnoughCreditsError, unless it `may_overdraw` the wallet: what a payment provider took back is gone, whatever is left.
+    `amount` has four places at most and is not 0; `actor` is who did it, none for the system itself.
     """
     if amount == 0 or credits(amount) != amount:
         raise ValueError(f"no amount to enter: {amount} credits")

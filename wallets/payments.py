@@ -128,7 +128,7 @@ def open_checkout(provider: Configured, top_up: TopUp) -> Opened:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A checkout as the provider tells of it, in a webhook or when asked. `amount` in cents, `account` and `top_up` as we had named them."""
+    """A checkout as the provider tells of it, in a webhook or when asked: `amount` in cents, `account` and `top_up` as we named them."""
 
     id: str
     status: str  # open, complete, expired

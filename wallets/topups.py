@@ -274,7 +274,8 @@ def _end(top_up: TopUp, status: TopUp.Status, *, reason: str = "") -> bool:
 
 def _share(top_up: TopUp, amount_usd: Decimal) -> Decimal:
     """Of the top-up's credits, those that `amount_usd` of its USD bought; all of them for all of it."""
-    return credits(EXACT.divide(EXACT.multiply(top_up.credits, amount_usd), top_up.amount_usd))
+    share: Decimal = EXACT.divide(EXACT.multiply(top_up.credits, amount_usd), top_up.amount_usd)
+    return credits(share)
 
 
 def _left(top_up: TopUp) -> Decimal:

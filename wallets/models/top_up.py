@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -19,7 +20,7 @@ new_top_up_id = partial(new_id, "top")
 class AmountField(models.DecimalField):  # type: ignore[type-arg]  # generic in the stubs alone
     """An amount of money in USD as it is paid, two places: NUMERIC(12, 2)."""
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs |= {"max_digits": 12, "decimal_places": 2}
         super().__init__(*args, **kwargs)
 
