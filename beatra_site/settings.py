@@ -331,7 +331,14 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_TIMEZONE = "UTC"
-CELERY_IMPORTS = ("accounts.notices", "wallets.sweeper", "wallets.audit_runs", "wallets.alerts", "wallets.idempotency")
+CELERY_IMPORTS = (
+    "accounts.notices",
+    "wallets.sweeper",
+    "wallets.audit_runs",
+    "wallets.alerts",
+    "wallets.idempotency",
+    "wallets.reconciling",
+)
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     # Gives back the holds of processes that died, within 30 s of it (wallets/sweeper.py)
@@ -344,4 +351,6 @@ CELERY_BEAT_SCHEDULE = {
     "accounts.send_notices": {"task": "accounts.send_notices", "schedule": 10.0, "options": {"expires": 10}},
     # Erases the answers that were kept for a retry
     "wallets.expire_answers": {"task": "wallets.expire_answers", "schedule": 600.0, "options": {"expires": 600}},
+    # Asks the payment provider about checkouts that it has said nothing about
+    "wallets.reconcile_top_ups": {"task": "wallets.reconcile_top_ups", "schedule": 60.0, "options": {"expires": 60}},
 }

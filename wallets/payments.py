@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
 
@@ -20,7 +20,6 @@ from wallets.models import Provider, TopUp
 if TYPE_CHECKING:
     import stripe
 
-T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS: Final = 15
@@ -121,9 +120,10 @@ def open_checkout(provider: Configured, top_up: TopUp) -> Opened:
         ),
         provider,
     )
-    if not session.id or not session.url:
+    opened = Opened(text(session.get("id")), text(session.get("url")))
+    if not opened.id or not opened.url:
         raise ProviderError("no checkout in the answer")
-    return Opened(session.id, session.url)
+    return opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,18 +140,18 @@ class Session:
     account: str
 
 
-def read_session(found: Any) -> Session:
-    """The session in a Checkout Session of the SDK."""
+def read_session(found: Mapping[str, Any]) -> Session:
+    """The session in a Checkout Session's JSON."""
     named = found.get("metadata") or {}
     return Session(
-        id=_text(found.get("id")),
-        status=_text(found.get("status")),
-        payment_status=_text(found.get("payment_status")),
+        id=text(found.get("id")),
+        status=text(found.get("status")),
+        payment_status=text(found.get("payment_status")),
         amount=found.get("amount_total"),
-        currency=_text(found.get("currency")),
-        payment_id=_text(found.get("payment_intent")),
-        top_up=_text(found.get("client_reference_id")) or _text(named.get("top_up")),
-        account=_text(named.get("account")),
+        currency=text(found.get("currency")),
+        payment_id=text(found.get("payment_intent")),
+        top_up=text(found.get("client_reference_id")) or text(named.get("top_up")),
+        account=text(named.get("account")),
     )
 
 
@@ -166,10 +166,10 @@ def top_up_of(provider: Configured, payment_id: str) -> str:
     Raises ProviderError when the provider does not answer.
     """
     try:
-        found: Any = _ask(lambda client: client.v1.payment_intents.retrieve(payment_id), provider)
+        found = _ask(lambda client: client.v1.payment_intents.retrieve(payment_id), provider)
     except UnknownSessionError:
         return ""
-    return _text((found.get("metadata") or {}).get("top_up"))
+    return text((found.get("metadata") or {}).get("top_up"))
 
 
 def read_event(provider: Configured, body: bytes, *, signature: str) -> Any:
@@ -188,18 +188,18 @@ def read_event(provider: Configured, body: bytes, *, signature: str) -> Any:
     return event
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
     """A text or the id of an object that the provider put there in full; empty for none."""
     if isinstance(value, dict):
         value = value.get("id")
     return value if isinstance(value, str) else ""
 
 
-def _ask(question: Callable[[stripe.StripeClient], T], provider: Configured) -> T:
+def _ask(question: Callable[[stripe.StripeClient], stripe.StripeObject], provider: Configured) -> dict[str, Any]:
     import stripe
 
     try:
-        return question(_client(provider))
+        return question(_client(provider)).to_dict()
     except stripe.InvalidRequestError as error:
         if error.code == "resource_missing":
             raise UnknownSessionError(error.code) from None

@@ -1,10 +1,9 @@
-"""Top-ups: credits bought with money, from the form to the last refund.
+"""Top-ups: credits bought with money, from the form to the receipt.
 
 `start` commits a pending top-up, then makes the provider's checkout; the customer pays there. What the provider then says, by
 webhook (wallets/webhooks.py) or when it is asked (wallets/reconciling.py), comes here as one call each: `credit`, `submit`, `fail`,
-`expire`, `refund`, `dispute`, `close_dispute`. Each may be repeated and may come in any order: a top-up is credited once, and what is
-taken back for refunds and disputes is never more than it gave. Each of these is one transaction, the caller's where there is one,
-with the wallet locked first, and returns whether anything changed.
+`expire`; what it takes back is in wallets/take_backs.py. Each may be repeated and may come in any order: a top-up is credited once.
+Each of these is one transaction, the caller's where there is one, with the wallet locked first, and returns whether anything changed.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import events, suspension
+from accounts import events
 from accounts.models import Account, User
-from wallets import ledger, payments, rates
-from wallets.models import Dispute, EntryKind, TopUp, Wallet
-from wallets.money import EXACT, as_text, credits, product
+from wallets import ledger, payments, rates, take_backs, top_up_mails
+from wallets.models import EntryKind, TopUp, Wallet
+from wallets.money import as_text, credits, product
 
 logger = logging.getLogger(__name__)
 
@@ -145,7 +144,7 @@ def credit(top_up: TopUp, *, payment_id: str = "", session_id: str = "") -> bool
 
     What the provider gave back before it told us of the payment is taken at once. False when it was credited before.
     """
-    top_up = _locked(top_up)
+    top_up = take_backs.locked(top_up)
     if top_up.status == TopUp.Status.PAID:
         return False
     if top_up.status != TopUp.Status.PENDING:
@@ -155,17 +154,16 @@ def credit(top_up: TopUp, *, payment_id: str = "", session_id: str = "") -> bool
     top_up.session_id = top_up.session_id or session_id
     top_up.save(update_fields=["status", "paid_at", "payment_id", "session_id"])
     ledger.credit(top_up.wallet_id, kind=EntryKind.TOPUP, amount=top_up.credits, reference=f"topup:{top_up.pk}", actor=top_up.created_by)
-    events.record("topup.paid", account=_account(top_up), actor=top_up.created_by, top_up=top_up.pk, credits=as_text(top_up.credits))
-    for dispute in top_up.disputes.exclude(status=Dispute.Status.WON).order_by("id"):
-        _take_for_dispute(top_up, dispute)
-    _take_for_refunds(top_up)
+    events.record("topup.paid", account=top_up.wallet.account, actor=top_up.created_by, top_up=top_up.pk, credits=as_text(top_up.credits))
+    take_backs.take_due(top_up)
+    top_up_mails.paid(top_up)
     return True
 
 
 @transaction.atomic
 def submit(top_up: TopUp, *, payment_id: str = "", session_id: str = "") -> bool:
     """The customer is through with the checkout, but the money is still on its way. False when that was known."""
-    top_up = _locked(top_up)
+    top_up = take_backs.locked(top_up)
     if top_up.status != TopUp.Status.PENDING or top_up.submitted_at is not None:
         return False
     top_up.submitted_at = timezone.now()
@@ -181,7 +179,7 @@ def fail(top_up: TopUp, *, reason: str, unless_opened: bool = False) -> bool:
 
     With `unless_opened` one whose checkout was made stays as it is.
     """
-    top_up = _locked(top_up)
+    top_up = take_backs.locked(top_up)
     if unless_opened and top_up.session_id:
         return False
     return _end(top_up, TopUp.Status.FAILED, reason=reason)
@@ -190,78 +188,7 @@ def fail(top_up: TopUp, *, reason: str, unless_opened: bool = False) -> bool:
 @transaction.atomic
 def expire(top_up: TopUp) -> bool:
     """The provider's checkout of a pending top-up ended unpaid. False when it had ended or was paid."""
-    return _end(_locked(top_up), TopUp.Status.EXPIRED)
-
-
-@transaction.atomic
-def refund(top_up: TopUp, *, refunded_usd: Decimal) -> bool:
-    """The provider gave back `refunded_usd` USD so far, all its refunds of the payment together: their share of the credits goes.
-
-    All refunds together take what one of their sum would. The wallet may go below zero. Less than is known already (a word that came
-    late) changes nothing. Of a top-up that is not credited (yet) only the sum is remembered. Raises ValueError for more than was paid.
-    """
-    top_up = _locked(top_up)
-    if refunded_usd > top_up.amount_usd:
-        raise ValueError(f"{refunded_usd} USD of {top_up.amount_usd} given back")
-    if refunded_usd <= top_up.refunded_usd:
-        return False
-    top_up.refunded_usd = refunded_usd
-    top_up.save(update_fields=["refunded_usd"])
-    _take_for_refunds(top_up)
-    events.record("topup.refunded", account=_account(top_up), actor=None, top_up=top_up.pk, refunded_usd=f"{refunded_usd:.2f}")
-    return True
-
-
-@transaction.atomic
-def dispute(top_up: TopUp, *, dispute_id: str, amount_usd: Decimal) -> bool:
-    """The customer's bank took `amount_usd` USD of a payment back: their share of the credits goes, and the account is suspended.
-
-    The wallet may go below zero. False when this dispute was known, whatever became of it. The caller has to see to it that all
-    processes forget the account's keys (beatra_site/webhooks.py): they are above us.
-    """
-    top_up = _locked(top_up)
-    opened, is_new = Dispute.objects.get_or_create(top_up=top_up, dispute_id=dispute_id, defaults={"amount_usd": amount_usd})
-    if not is_new:
-        return False
-    _take_for_dispute(top_up, opened)
-    suspension.suspend(_account(top_up), actor=None, reason=f"payment dispute {dispute_id} about top-up {top_up.pk}")
-    return True
-
-
-@transaction.atomic
-def close_dispute(top_up: TopUp, *, dispute_id: str, amount_usd: Decimal, won: bool) -> bool:
-    """A dispute was decided: won, its credits come back, and what refunds still have to take goes; lost, nothing moves any more.
-
-    Staff reopen the account by hand. A dispute that is closed before we heard that it was opened takes nothing if it was won,
-    and everything if it was lost. False when it was closed before.
-    """
-    top_up = _locked(top_up)
-    if not won:
-        dispute(top_up, dispute_id=dispute_id, amount_usd=amount_usd)
-        top_up.refresh_from_db()
-    closed, _ = Dispute.objects.get_or_create(top_up=top_up, dispute_id=dispute_id, defaults={"amount_usd": amount_usd})
-    if closed.status != Dispute.Status.OPEN:
-        return False
-    closed.status, closed.closed_at = (Dispute.Status.WON if won else Dispute.Status.LOST), timezone.now()
-    closed.save(update_fields=["status", "closed_at"])
-    if won and closed.credits:
-        reference = f"dispute_won:{top_up.pk}:{dispute_id}"
-        ledger.credit(top_up.wallet_id, kind=EntryKind.DISPUTE_WON, amount=closed.credits, reference=reference)
-        top_up.disputed_credits -= closed.credits
-        top_up.save(update_fields=["disputed_credits"])
-        _take_for_refunds(top_up)
-    events.record("topup.dispute_closed", account=_account(top_up), actor=None, top_up=top_up.pk, dispute=dispute_id, status=closed.status)
-    return True
-
-
-def _locked(top_up: TopUp) -> TopUp:
-    """The top-up as it is now, its wallet locked first, until the transaction ends."""
-    Wallet.objects.lock(top_up.wallet_id)
-    return TopUp.objects.select_for_update(no_key=True, of=("self",)).get(pk=top_up.pk)
-
-
-def _account(top_up: TopUp) -> Account:
-    return Account.objects.get(wallet=top_up.wallet_id)
+    return _end(take_backs.locked(top_up), TopUp.Status.EXPIRED)
 
 
 def _end(top_up: TopUp, status: TopUp.Status, *, reason: str = "") -> bool:
@@ -269,41 +196,7 @@ def _end(top_up: TopUp, status: TopUp.Status, *, reason: str = "") -> bool:
         return False
     top_up.status, top_up.ended_at, top_up.failure = status, timezone.now(), reason[:200]
     top_up.save(update_fields=["status", "ended_at", "failure"])
+    if top_up.submitted_at is not None:
+        # Who never got through with the checkout knows that nothing was paid
+        top_up_mails.failed(top_up)
     return True
-
-
-def _share(top_up: TopUp, amount_usd: Decimal) -> Decimal:
-    """Of the top-up's credits, those that `amount_usd` of its USD bought; all of them for all of it."""
-    share: Decimal = EXACT.divide(EXACT.multiply(top_up.credits, amount_usd), top_up.amount_usd)
-    return credits(share)
-
-
-def _left(top_up: TopUp) -> Decimal:
-    """Credits of the top-up that neither a refund nor a dispute has taken; none before it is paid."""
-    if top_up.status != TopUp.Status.PAID:
-        return Decimal(0)
-    return top_up.credits - top_up.refunded_credits - top_up.disputed_credits
-
-
-def _take_for_refunds(top_up: TopUp) -> None:
-    """Take what refunds have to take and have not yet, as far as there is anything left."""
-    amount = min(_share(top_up, top_up.refunded_usd) - top_up.refunded_credits, _left(top_up))
-    if amount <= 0:
-        return
-    top_up.refunded_credits += amount
-    # By the sum so far, which only grows
-    reference = f"topup_refund:{top_up.pk}:{as_text(top_up.refunded_credits)}"
-    ledger.credit(top_up.wallet_id, kind=EntryKind.TOPUP_REFUND, amount=-amount, reference=reference, may_overdraw=True)
-    top_up.save(update_fields=["refunded_credits"])
-
-
-def _take_for_dispute(top_up: TopUp, dispute: Dispute) -> None:
-    amount = min(_share(top_up, dispute.amount_usd), _left(top_up))
-    if amount <= 0:
-        return
-    reference = f"dispute:{top_up.pk}:{dispute.dispute_id}"
-    ledger.credit(top_up.wallet_id, kind=EntryKind.DISPUTE, amount=-amount, reference=reference, may_overdraw=True)
-    dispute.credits = amount
-    dispute.save(update_fields=["credits"])
-    top_up.disputed_credits += amount
-    top_up.save(update_fields=["disputed_credits"])
