@@ -75,6 +75,12 @@ def presets() -> list[Decimal]:
     return sorted(settings.TOPUP_AMOUNTS_USD)
 
 
+def is_offered(amount_usd: Decimal) -> bool:
+    """Whether so many USD are whole cents from TOPUP_MIN_USD to TOPUP_MAX_USD."""
+    within = amount_usd.is_finite() and settings.TOPUP_MIN_USD <= amount_usd <= settings.TOPUP_MAX_USD
+    return within and amount_usd == round(amount_usd, 2)
+
+
 def credits_for(amount_usd: Decimal, *, rate: Decimal) -> Decimal:
     """The credits that `amount_usd` buys at `rate` credits per USD, four places. 25.00 USD at 1000 are 25000.0000."""
     return credits(product(amount_usd, credits_per_usd=rate))
@@ -90,7 +96,7 @@ def start(wallet: Wallet, *, amount_usd: Decimal, actor: User | None, submission
     provider = payments.configured()
     if provider is None:
         raise NotSetUpError
-    if not settings.TOPUP_MIN_USD <= amount_usd <= settings.TOPUP_MAX_USD or amount_usd != round(amount_usd, 2):
+    if not is_offered(amount_usd):
         raise AmountError
     top_up = _pending(wallet, provider=provider.name, amount_usd=amount_usd, actor=actor, submission=submission)
     if top_up.status != TopUp.Status.PENDING or top_up.session_id:
