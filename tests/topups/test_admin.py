@@ -58,7 +58,13 @@ def test_a_top_up_is_found(staff, top_up, term):
 
 def test_webhooks_are_listed_with_what_became_of_them(staff, top_up):
     page = text(staff.get(reverse("admin:wallets_webhookevent_changelist"), {"q": top_up.pk}))
-    for expected in ("4 webhook events", "it is about 1 cents, not 1000", "checkout.session.completed", "charge.dispute.created", top_up.pk):
+    for expected in (
+        "4 webhook events",
+        "it is about 1 cents, not 1000",
+        "checkout.session.completed",
+        "charge.dispute.created",
+        top_up.pk,
+    ):
         assert expected in page
 
 

@@ -11,11 +11,12 @@ from decimal import Decimal
 import httpx
 import pytest
 from django.conf import settings as django_settings
+from django.db import transaction
 
 from accounts.models import Account
-from tests.topups.told import Stripe, dispute, event, moves, new, pending, session
+from tests.topups.told import Stripe, charge, dispute, event, moves, new, pending, session
 from wallets import topups
-from wallets.models import Dispute, TopUp, WebhookEvent
+from wallets.models import Dispute, TopUp, Wallet, WebhookEvent
 
 pytestmark = pytest.mark.usefixtures("committed")
 
@@ -77,6 +78,33 @@ def test_twenty_deliveries_at_once_credit_once(stripe_site, stripe, customer):
     assert stripe.deliver_to(stripe_site.url, same).status_code == 200
     assert moves(owner.wallet) == [("topup", "10000.0000")]
     assert WebhookEvent.objects.filter(top_up=top_up, verdict="credited").count() == 1
+
+
+def delivered(stripe_site, stripe, told) -> None:
+    """As a provider does it: again until it was taken."""
+    until(lambda: stripe.deliver_to(stripe_site.url, json.dumps(told)).status_code == 200)
+
+
+def test_refunds_told_at_once_take_their_sum(stripe_site, stripe, customer):
+    owner = customer(balance="0")
+    top_up = pending(owner.wallet)
+    refunds = [event("charge.refunded", charge(top_up, refunded=f"{part}.00")) for part in range(1, 11)]
+    with ThreadPoolExecutor(11) as pool:
+        paid = event("checkout.session.completed", session(top_up))
+        list(pool.map(lambda told: delivered(stripe_site, stripe, told), [*refunds, paid]))
+    assert sum(Decimal(amount) for _, amount in moves(owner.wallet)) == 0
+    assert now(top_up).refunded_credits == 10000
+
+
+def test_a_locked_wallet_puts_a_webhook_off(stripe_site, stripe, customer):
+    owner = customer(balance="0")
+    top_up = pending(owner.wallet)
+    body = json.dumps(event("checkout.session.completed", session(top_up)))
+    with transaction.atomic():
+        Wallet.objects.lock(owner.wallet.pk)
+        assert stripe.deliver_to(stripe_site.url, body).status_code == 503
+    assert stripe.deliver_to(stripe_site.url, body).status_code == 200
+    assert moves(owner.wallet) == [("topup", "10000.0000")]
 
 
 def test_a_dispute_refuses_the_keys_at_once_on_every_process(stripe_site, site, stripe, customer):

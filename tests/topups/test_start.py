@@ -85,6 +85,19 @@ def test_a_form_sent_twice_is_one_top_up(sandbox, wallet):
     assert wallet.top_ups.count() == 1
 
 
+def test_a_form_sent_again_with_another_amount_is_refused(sandbox, wallet):
+    start(wallet, "10.00", submission="once")
+    with pytest.raises(topups.FormReusedError):
+        start(wallet, "20.00", submission="once")
+    assert wallet.top_ups.get().amount_usd == 10
+
+
+def test_a_form_goes_on_at_the_provider_it_began_at(wallet, settings, stripe):
+    begun = pending(wallet, provider="sandbox", amount_usd="25.00", session_id="", checkout_url="", submission="once")
+    assert start(wallet, submission="once").provider == "sandbox"
+    assert at_the_provider(TopUp.objects.get(pk=begun.pk)).top_up == begun.pk
+
+
 def test_a_form_sent_many_times_at_once_is_one_top_up_and_one_checkout(sandbox, wallet):
     def send(_) -> tuple[str, str]:
         try:
