@@ -40,6 +40,9 @@ CHAT_BODY = 32 * MIB
 UPLOAD = 100 * MIB
 """Ten minutes of uncompressed sound."""
 
+WEBHOOK_BODY = MIB
+"""Of a payment provider's event: theirs are some kilobytes."""
+
 BODY = 10 * MIB
 """Of any other request: a reference of 7 MiB in base64."""
 
@@ -119,4 +122,6 @@ def of_body(path: str) -> int:
         return CHAT_BODY
     if path == "/v1/uploads":
         return UPLOAD + _FORM_AROUND_AN_UPLOAD
+    if path.startswith("/webhooks/"):
+        return WEBHOOK_BODY
     return BODY

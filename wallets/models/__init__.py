@@ -3,6 +3,7 @@
 from .audit import AuditRun
 from .idempotency import IdempotencyKey
 from .process import Process
+from .top_up import Dispute, Provider, TopUp, WebhookEvent
 from .usage import PAID_CLAUSES, UsageClause, UsageRecord, UsageStatus
 from .wallet import CreditsPerUsdRate, EntryKind, LedgerEntry, Wallet
 
@@ -10,12 +11,16 @@ __all__ = [
     "PAID_CLAUSES",
     "AuditRun",
     "CreditsPerUsdRate",
+    "Dispute",
     "EntryKind",
     "IdempotencyKey",
     "LedgerEntry",
     "Process",
+    "Provider",
+    "TopUp",
     "UsageClause",
     "UsageRecord",
     "UsageStatus",
     "Wallet",
+    "WebhookEvent",
 ]
