@@ -136,6 +136,9 @@ class LedgerEntry(models.Model):
         indexes = [
             models.Index(fields=["usage_record"], name="entry_by_usage", condition=Q(usage_record__isnull=False)),
             models.Index(fields=["actor"], name="entry_by_actor", condition=Q(actor__isnull=False)),
+            # Charges, which are most entries and written with every call, are found by (wallet, seq) and cost no index more
+            models.Index(F("wallet"), F("kind"), F("seq").desc(), name="entry_by_rare_kind", condition=~Q(kind="charge")),
+            models.Index(F("wallet"), F("seq").desc(), name="entry_no_charge", condition=~Q(kind="charge")),
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,64 @@
+"""The wallet page: what there is, and the ledger behind it, entry by entry."""
+
+from django.http import Http404
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from accounts.access import account_required
+from contract import pagination
+from contract.errors import ApiError
+from wallets import money, rates
+from wallets.entry_words import WORDS
+from wallets.models import EntryKind, LedgerEntry
+from wallets.wallet_forms import ALL_BUT_CHARGES, KindFilter
+
+PAGE_LENGTH = 50
+
+
+@require_safe
+@vary_on_headers("HX-Request", "HX-History-Restore-Request")
+@account_required
+def wallet(request):
+    """htmx asks for the next entries alone; without it the link opens them as a page."""
+    if request.GET.get("cursor") and request.htmx and not request.htmx.history_restore_request:
+        return render(request, "wallets/_entries.html", _ledger(request))
+    return wallet_page(request)
+
+
+def wallet_page(request, *, status=200, **forms):
+    """The page with these `forms` in place of empty ones."""
+    account = request.account
+    rate = rates.in_force(account.wallet)
+    shown = {
+        "account": account,
+        "wallet": account.wallet,
+        "rate": rate,
+        "available_usd": None if rate is None else money.usd_reference(account.wallet.available, rate=rate),
+        **_ledger(request),
+        **forms,
+    }
+    return render(request, "wallets/wallet.html", shown, status=status)
+
+
+def _ledger(request):
+    kinds = KindFilter(request.GET)
+    cursor = request.GET.get("cursor", "")
+    try:
+        page = pagination.page(_entries(request.account.wallet, kind=kinds.chosen), cursor=cursor, limit=PAGE_LENGTH, ordering=["-seq"])
+    except ApiError as error:
+        raise Http404 from error
+    return {
+        "kinds": kinds,
+        "cursor": cursor,
+        "entries": [(entry, WORDS[entry.kind]) for entry in page.items],
+        "older": kinds.query(cursor=page.next_cursor) if page.next_cursor else "",
+    }
+
+
+def _entries(wallet, *, kind):
+    entries = LedgerEntry.objects.filter(wallet=wallet).select_related("usage_record")
+    entries = entries.only("seq", "kind", "amount", "balance_after", "created_at", "usage_record__model", "usage_record__model_asked")
+    if kind == ALL_BUT_CHARGES:
+        return entries.exclude(kind=EntryKind.CHARGE)
+    return entries.filter(kind=kind) if kind else entries
