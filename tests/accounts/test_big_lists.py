@@ -15,6 +15,7 @@ LISTS = [
     "accounts_user",
     "accounts_account",
     "accounts_event",
+    "accounts_notice",
     "keys_apikey",
     "wallets_wallet",
     "wallets_ledgerentry",
