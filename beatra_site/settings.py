@@ -180,6 +180,7 @@ ACCOUNT_RATE_LIMITS = {
     "confirm_email": "3/m/key,20/h/key",
     "request_login_code": "20/m/ip,3/m/key,20/h/key",
     "reset_password": "20/m/ip,3/m/key,20/h/key",
+    "redeem_voucher": "10/h/user,30/h/ip",  # ours, see wallets/wallet_actions.py
 }
 # allauth's rate limits are on; they count by the client's address behind our proxies
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
@@ -316,7 +317,14 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_TIMEZONE = "UTC"
-CELERY_IMPORTS = ("accounts.notices", "wallets.sweeper", "wallets.audit_runs", "wallets.alerts", "wallets.idempotency")
+CELERY_IMPORTS = (
+    "accounts.notices",
+    "wallets.sweeper",
+    "wallets.audit_runs",
+    "wallets.alerts",
+    "wallets.idempotency",
+    "wallets.low_balance",
+)
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     # Gives back the holds of processes that died, within 30 s of it (wallets/sweeper.py)
@@ -327,6 +335,8 @@ CELERY_BEAT_SCHEDULE = {
     "wallets.alerts": {"task": "wallets.alerts", "schedule": crontab(minute="*/5"), "options": {"expires": 240}},
     # Mails customers what happened to their money and keys
     "accounts.send_notices": {"task": "accounts.send_notices", "schedule": 10.0, "options": {"expires": 10}},
+    # Mails customers whose balance has fallen below what they chose
+    "wallets.low_balance": {"task": "wallets.low_balance", "schedule": 60.0, "options": {"expires": 60}},
     # Erases the answers that were kept for a retry
     "wallets.expire_answers": {"task": "wallets.expire_answers", "schedule": 600.0, "options": {"expires": 600}},
 }

@@ -11,7 +11,7 @@ from contract.errors import ApiError
 from wallets import money, rates
 from wallets.entry_words import WORDS
 from wallets.models import EntryKind, LedgerEntry
-from wallets.wallet_forms import ALL_BUT_CHARGES, KindFilter
+from wallets.wallet_forms import ALL_BUT_CHARGES, KindFilter, LowBalanceForm, VoucherForm
 
 PAGE_LENGTH = 50
 
@@ -35,6 +35,8 @@ def wallet_page(request, *, status=200, **forms):
         "wallet": account.wallet,
         "rate": rate,
         "available_usd": None if rate is None else money.usd_reference(account.wallet.available, rate=rate),
+        "voucher_form": VoucherForm(),
+        "low_balance_form": LowBalanceForm(wallet=account.wallet),
         **_ledger(request),
         **forms,
     }

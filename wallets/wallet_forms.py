@@ -1,14 +1,17 @@
-"""The forms of the wallet page."""
+"""The forms of the wallet page: which entries are listed, a voucher's code, and when to be mailed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
 
+from wallets import voucher_codes
 from wallets.entry_words import WORDS
+from wallets.models import Wallet
 
 ALL_BUT_CHARGES = "other"
 
@@ -33,9 +36,47 @@ class KindFilter(forms.Form):
 
     @property
     def words(self) -> str:
-        return dict(self.fields["kind"].choices)[self.chosen]  # type: ignore[attr-defined]  # a choice field's
+        return str(dict(self.fields["kind"].choices)[self.chosen])  # type: ignore[attr-defined]  # a choice field's
 
     def query(self, *, cursor: str = "") -> str:
         """The query of an address with this filter, at `cursor`; empty for all entries from the newest on."""
         kept = {name: value for name, value in (("kind", self.chosen), ("cursor", cursor)) if value}
         return f"?{urlencode(kept)}" if kept else ""
+
+
+class VoucherForm(forms.Form):
+    """A code, as somebody types it."""
+
+    code = forms.CharField(
+        max_length=voucher_codes.LONGEST,
+        label="Voucher code",
+        error_messages={"max_length": "That is longer than a voucher code."},
+        # No maxlength: a browser would cut what is pasted
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false", "placeholder": "XXXX-XXXX-XXXX-XXXX-XXXX"}
+        ),
+    )
+
+    def __init__(self, data: Mapping[str, Any] | None = None) -> None:
+        super().__init__(data, auto_id="voucher-%s")
+        self.fields["code"].widget.attrs.pop("maxlength", None)
+
+
+class LowBalanceForm(forms.Form):
+    """Below how many credits of balance a mail goes out. Empty: none does."""
+
+    credits = forms.DecimalField(
+        required=False,
+        min_value=Decimal("0.0001"),
+        max_value=Decimal(1_000_000_000),
+        max_digits=18,
+        decimal_places=4,
+        label="Email me when my balance is below, in credits",
+        help_text="Once for each time it falls below. Empty: no email.",
+        widget=forms.NumberInput(attrs={"step": "any", "inputmode": "decimal"}),
+    )
+
+    def __init__(self, data: Mapping[str, Any] | None = None, *, wallet: Wallet) -> None:
+        credits = wallet.low_balance_credits
+        initial = {} if credits is None else {"credits": f"{credits:f}".rstrip("0").rstrip(".")}
+        super().__init__(data, initial=initial, auto_id="low-balance-%s")

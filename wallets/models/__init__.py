@@ -4,6 +4,7 @@ from .audit import AuditRun
 from .idempotency import IdempotencyKey
 from .process import Process
 from .usage import PAID_CLAUSES, UsageClause, UsageRecord, UsageStatus
+from .voucher import Voucher, VoucherBatch
 from .wallet import CreditsPerUsdRate, EntryKind, LedgerEntry, Wallet
 
 __all__ = [
@@ -17,5 +18,7 @@ __all__ = [
     "UsageClause",
     "UsageRecord",
     "UsageStatus",
+    "Voucher",
+    "VoucherBatch",
     "Wallet",
 ]

@@ -61,6 +61,9 @@ class Wallet(models.Model):
     max_in_flight = models.IntegerField(
         "calls in flight, at most", default=64, help_text="Calls of this account that may run at the same time."
     )
+    # wallets/low_balance.py
+    low_balance_credits = CreditsField("mail below", null=True, blank=True, editable=False)
+    low_balance_told_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects: ClassVar[WalletManager] = WalletManager()
@@ -72,7 +75,10 @@ class Wallet(models.Model):
             models.CheckConstraint(condition=Q(entries__gte=0), name="wallet_entries_not_negative"),
             models.CheckConstraint(condition=Q(max_in_flight__gte=0), name="wallet_max_in_flight_not_negative"),
             models.CheckConstraint(condition=Q(in_flight__gt=0) | Q(held=0), name="wallet_holds_only_in_flight"),
+            models.CheckConstraint(condition=Q(low_balance_credits__gt=0), name="wallet_low_balance_above_zero"),
         ]
+        # Nothing of the balance is in it: every call changes that, and would have to write the index too
+        indexes = [models.Index(fields=["id"], name="wallet_low_balance_watched", condition=Q(low_balance_credits__isnull=False))]
 
     def __str__(self) -> str:
         return str(self.account)  # staff know a wallet by its account's email address
