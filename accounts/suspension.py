@@ -1,6 +1,7 @@
 """Suspending an account and opening it again, as facts about the account alone.
 
-Staff do it by beatra_site/backoffice/suspending.py, which also tells whoever keeps the account's keys in memory.
+Staff do it by beatra_site/backoffice/suspending.py, a payment dispute by beatra_site/webhooks.py; each also tells whoever keeps the
+account's keys in memory.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ from accounts import events
 from accounts.models import Account, User
 
 
-def suspend(account: Account, *, actor: User, reason: str) -> bool:
-    """From now on the account's keys are refused (`tenant_disabled`). Returns whether it was active before."""
+def suspend(account: Account, *, actor: User | None, reason: str) -> bool:
+    """From now on the account's keys are refused (`tenant_disabled`). Returns whether it was active before.
+
+    `actor` is none for the system itself, as after a payment dispute.
+    """
     return _move(account, Account.Status.ACTIVE, Account.Status.SUSPENDED, kind="account.suspended", actor=actor, reason=reason)
 
 
@@ -21,7 +25,7 @@ def reopen(account: Account, *, actor: User, reason: str) -> bool:
     return _move(account, Account.Status.SUSPENDED, Account.Status.ACTIVE, kind="account.reopened", actor=actor, reason=reason)
 
 
-def _move(account: Account, before: Account.Status, after: Account.Status, *, kind: str, actor: User, reason: str) -> bool:
+def _move(account: Account, before: Account.Status, after: Account.Status, *, kind: str, actor: User | None, reason: str) -> bool:
     with transaction.atomic():
         moved = Account.objects.filter(pk=account.pk, status=before).update(status=after) == 1
         if moved:

@@ -275,6 +275,21 @@ TOPUP_URL = env.str("TOPUP_URL", f"{SITE_URL}/")
 # An account whose failed tries cost us more than this in a day, in USD, is shown to staff and logged
 ABSORBED_ALERT_USD = Decimal(env.str("ABSORBED_ALERT_USD", "5"))
 
+# Top-ups (wallets/payments.py): with a Stripe key by Stripe, else in the sandbox, else not at all. Amounts in USD.
+TOPUP_AMOUNTS_USD = [Decimal(amount) for amount in env.list("TOPUP_AMOUNTS_USD", default=["10", "25", "50", "100"])]
+TOPUP_MIN_USD = Decimal(env.str("TOPUP_MIN_USD", "5"))
+TOPUP_MAX_USD = Decimal(env.str("TOPUP_MAX_USD", "1000"))
+# How long a checkout waits for its customer; Stripe takes 1800 to 86400
+TOPUP_CHECKOUT_SECONDS = env.int("TOPUP_CHECKOUT_SECONDS", 3600)
+# The provider is asked about a checkout that it has said nothing about for so long, and again as often
+TOPUP_ASK_SECONDS = env.int("TOPUP_ASK_SECONDS", 300)
+STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", "")
+STRIPE_WEBHOOK_SECRET = env.str("STRIPE_WEBHOOK_SECRET", "")
+STRIPE_API_BASE = env.str("STRIPE_API_BASE", "https://api.stripe.com")
+# Both made by `make run`: what the site shows the sandbox's checkout, and what that signs its webhooks with
+SANDBOX_CHECKOUT_KEY = env.str("SANDBOX_CHECKOUT_KEY", "")
+SANDBOX_WEBHOOK_SECRET = env.str("SANDBOX_WEBHOOK_SECRET", "")
+
 # Chat: how long a provider may take, in seconds: to connect, until the first output of a stream, between two chunks, and in all
 
 CHAT_CONNECT_SECONDS = env.float("CHAT_CONNECT_SECONDS", 5)
@@ -324,6 +339,7 @@ CELERY_IMPORTS = (
     "wallets.alerts",
     "wallets.idempotency",
     "wallets.low_balance",
+    "wallets.reconciling",
 )
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
@@ -339,4 +355,6 @@ CELERY_BEAT_SCHEDULE = {
     "wallets.low_balance": {"task": "wallets.low_balance", "schedule": 60.0, "options": {"expires": 60}},
     # Erases the answers that were kept for a retry
     "wallets.expire_answers": {"task": "wallets.expire_answers", "schedule": 600.0, "options": {"expires": 600}},
+    # Asks the payment provider about checkouts that it has said nothing about
+    "wallets.reconcile_top_ups": {"task": "wallets.reconcile_top_ups", "schedule": 60.0, "options": {"expires": 60}},
 }

@@ -6,6 +6,7 @@ from django.urls import include, path
 from beatra_site import demo_inbox
 from beatra_site.health import Health, Readiness
 from beatra_site.openapi import OpenApiDocument
+from beatra_site.webhooks import webhook
 
 handler404 = "beatra_site.not_found.not_found"
 
@@ -25,4 +26,5 @@ urlpatterns = [
     path("demo/inbox", demo_inbox.inbox, name="demo_inbox"),
     path("keys/", include("keys.urls")),
     path("wallet/", include("wallets.page_urls")),
+    path("webhooks/<str:provider>", webhook, name="webhook"),
 ]

@@ -7,6 +7,7 @@ HEADERS = 32 * 1024
 
 CHAT_BODY = 32 * MIB
 UPLOAD = 100 * MIB
+WEBHOOK_BODY = MIB
 BODY = 10 * MIB
 
 BODY_SILENCE_SECONDS = 30.0
@@ -30,4 +31,6 @@ def of_body(path: str) -> int:
         return CHAT_BODY
     if path == "/v1/uploads":
         return UPLOAD + _FORM_AROUND_AN_UPLOAD
+    if path.startswith("/webhooks/"):
+        return WEBHOOK_BODY
     return BODY

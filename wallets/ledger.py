@@ -36,19 +36,21 @@ def credit(
     actor: User | None = None,
     reason: str = "",
     usage_record: UsageRecord | None = None,
+    may_overdraw: bool = False,
 ) -> LedgerEntry:
     """Change a wallet's balance by `amount` signed credits: one entry, in the caller's transaction (it must be in one).
 
     `reference` names the cause: given again for the same wallet, kind and amount, nothing happens and the entry that is there
     is returned; for anything else ReferenceTakenError is raised. A negative amount larger than what is available raises
-    NotEnoughCreditsError. `amount` has four places at most and is not 0; `actor` is who did it, none for the system itself.
+    NotEnoughCreditsError, unless it `may_overdraw` the wallet: what a payment provider took back is gone, whatever is left.
+    `amount` has four places at most and is not 0; `actor` is who did it, none for the system itself.
     """
     if amount == 0 or credits(amount) != amount:
         raise ValueError(f"no amount to enter: {amount} credits")
     locked = Wallet.objects.lock(wallet if isinstance(wallet, int) else wallet.pk)
     if (entry := _earlier(locked, kind=kind, amount=amount, reference=reference)) is not None:
         return entry
-    if amount < 0 and amount + locked.available < 0:
+    if amount < 0 and not may_overdraw and amount + locked.available < 0:
         raise NotEnoughCreditsError(max(locked.available, Decimal(0)))
     locked.balance += amount
     locked.entries += 1

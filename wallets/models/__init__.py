@@ -3,6 +3,7 @@
 from .audit import AuditRun
 from .idempotency import IdempotencyKey
 from .process import Process
+from .top_up import Dispute, Provider, TopUp, WebhookEvent
 from .usage import PAID_CLAUSES, UsageClause, UsageRecord, UsageStatus
 from .voucher import Voucher, VoucherBatch
 from .wallet import CreditsPerUsdRate, EntryKind, LedgerEntry, Wallet
@@ -11,14 +12,18 @@ __all__ = [
     "PAID_CLAUSES",
     "AuditRun",
     "CreditsPerUsdRate",
+    "Dispute",
     "EntryKind",
     "IdempotencyKey",
     "LedgerEntry",
     "Process",
+    "Provider",
+    "TopUp",
     "UsageClause",
     "UsageRecord",
     "UsageStatus",
     "Voucher",
     "VoucherBatch",
     "Wallet",
+    "WebhookEvent",
 ]

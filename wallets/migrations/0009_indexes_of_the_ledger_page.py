@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("wallets", "0007_kinds_of_top_ups_and_vouchers"),
+        ("wallets", "0008_top_ups_disputes_webhooks"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

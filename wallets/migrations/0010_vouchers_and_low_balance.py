@@ -11,7 +11,7 @@ import wallets.models.wallet
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0003_notices"),
-        ("wallets", "0008_indexes_of_the_ledger_page"),
+        ("wallets", "0009_indexes_of_the_ledger_page"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -1,0 +1,54 @@
+"""The payment providers' webhooks: `/webhooks/stripe`, `/webhooks/sandbox`.
+
+Here, above the keys, because a dispute suspends its account, and every process has to forget the account's keys.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from django.db import OperationalError, transaction
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from keys import forgetting
+from wallets import payments, webhooks
+from wallets.models import WebhookEvent
+
+logger = logging.getLogger(__name__)
+
+_SUSPENDING = (WebhookEvent.Verdict.DISPUTED, WebhookEvent.Verdict.DISPUTE_LOST)
+
+
+@csrf_exempt
+@never_cache
+@require_POST
+def webhook(request: HttpRequest, provider: str) -> HttpResponse:
+    """200 for whatever the provider has signed and needs not tell us again, refused or not; 400 without a word for what it has not.
+
+    503 asks for another delivery later: the wallet is locked, or the provider must be asked something and is away.
+    """
+    configured = payments.by_name(provider)
+    if configured is None or not configured.webhook_secret:
+        return HttpResponse(status=404)
+    try:
+        event = payments.read_event(configured, request.body, signature=request.headers.get("Stripe-Signature", ""))
+        told = webhooks.read(configured, event)
+    except payments.ForgedError:
+        logger.warning("a webhook was forged", extra={"provider": provider})
+        return HttpResponse(status=400)
+    except ValueError:
+        return HttpResponse(status=400)
+    except payments.ProviderError:
+        return HttpResponse(status=503)
+    try:
+        with transaction.atomic():
+            row = webhooks.take(told)
+            if row.verdict in _SUSPENDING and told.top_up is not None:
+                forgetting.publish_account(told.top_up.wallet.account_id)
+    except OperationalError:
+        logger.warning("a webhook waits for its wallet", extra={"provider": provider})
+        return HttpResponse(status=503)
+    return JsonResponse({"received": True})

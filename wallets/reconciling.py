@@ -1,0 +1,66 @@
+"""Webhooks get lost: the provider is asked about every checkout that it has said nothing about for a while."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from celery import shared_task
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from wallets import payments, topups, webhooks
+from wallets.models import TopUp, WebhookEvent
+
+logger = logging.getLogger(__name__)
+
+# Questions of one round; the rest waits for the next
+MOST = 50
+
+
+@shared_task(name="wallets.reconcile_top_ups", ignore_result=True)
+def reconcile_top_ups() -> None:
+    """Run by beat every minute."""
+    reconcile()
+
+
+def reconcile() -> None:
+    """Ask about the pending top-ups that are due, those that were not asked about for longest first, and do what the answers say."""
+    before = timezone.now() - timedelta(seconds=settings.TOPUP_ASK_SECONDS)
+    due = TopUp.objects.filter(Q(asked_at=None) | Q(asked_at__lt=before), status=TopUp.Status.PENDING, created_at__lt=before)
+    for top_up in due.order_by(F("asked_at").asc(nulls_first=True), "created_at")[:MOST]:
+        ask(top_up)
+
+
+def ask(top_up: TopUp) -> WebhookEvent.Verdict | None:
+    """Ask the provider about one pending top-up, and credit, expire or fail it accordingly. Not to be called inside a transaction.
+
+    Only the provider's word ends a checkout, however old it is. None when there was no answer. A top-up that never got a checkout
+    fails: its process died, and nobody has an address to pay at.
+    """
+    TopUp.objects.filter(pk=top_up.pk).update(asked_at=timezone.now())
+    if not top_up.session_id:
+        topups.fail(top_up, reason="no checkout was made", unless_opened=True)
+        return WebhookEvent.Verdict.FAILED
+    provider = payments.by_name(top_up.provider)
+    if provider is None:
+        return None
+    try:
+        session = payments.look_up(provider, top_up.session_id)
+    except payments.UnknownSessionError:
+        topups.fail(top_up, reason="the provider knows no such checkout")
+        logger.error("a checkout is unknown to its provider", extra={"top_up": top_up.pk})
+        return WebhookEvent.Verdict.FAILED
+    except payments.ProviderError:
+        return None
+    try:
+        with transaction.atomic():
+            verdict, reason = webhooks.settle(top_up, session)
+    except webhooks.RefusedError as refused:
+        logger.error("a payment provider's word was refused", extra={"top_up": top_up.pk, "reason": str(refused)})
+        return WebhookEvent.Verdict.REFUSED
+    if verdict in (WebhookEvent.Verdict.CREDITED, WebhookEvent.Verdict.EXPIRED):
+        logger.warning("a webhook was lost", extra={"top_up": top_up.pk, "verdict": verdict})
+    return verdict

@@ -1,0 +1,55 @@
+"""The mails about a top-up, each told once, in the transaction that makes it true (accounts/notices.py)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from accounts import notices
+from wallets.models import Dispute, TopUp
+from wallets.money import group
+
+
+def paid(top_up: TopUp) -> None:
+    """The receipt."""
+    assert top_up.paid_at is not None
+    _tell(top_up, "topup_paid", reference=f"topup:{top_up.pk}", paid_at=f"{top_up.paid_at:%Y-%m-%d %H:%M} UTC")
+
+
+def failed(top_up: TopUp) -> None:
+    """A payment that was on its way did not arrive."""
+    _tell(top_up, "topup_failed", reference=f"topup_failed:{top_up.pk}")
+
+
+def refunded(top_up: TopUp) -> None:
+    """The provider has given money back: how much so far, and what it took of the credits."""
+    refunded_usd = f"{top_up.refunded_usd:,.2f}"
+    _tell(
+        top_up,
+        "topup_refunded",
+        reference=f"topup_refunded:{top_up.pk}:{refunded_usd}",
+        refunded_usd=refunded_usd,
+        refunded_credits=group(top_up.refunded_credits),
+    )
+
+
+def disputed(top_up: TopUp, dispute: Dispute) -> None:
+    """The payment was disputed: the credits are taken and the account is suspended."""
+    _tell(
+        top_up,
+        "topup_disputed",
+        reference=f"dispute:{top_up.pk}:{dispute.dispute_id}",
+        disputed_usd=f"{dispute.amount_usd:,.2f}",
+        disputed_credits=group(dispute.credits),
+    )
+
+
+def _tell(top_up: TopUp, kind: str, *, reference: str, **more: Any) -> None:
+    context = {
+        "id": top_up.pk,
+        "amount_usd": f"{top_up.amount_usd:,.2f}",
+        "credits": group(top_up.credits),
+        "credits_per_usd": group(top_up.credits_per_usd_rate),
+        "path": f"/wallet/top-ups/{top_up.pk}",
+        **more,
+    }
+    notices.tell(top_up.wallet.account, kind, reference=reference, context=context)
