@@ -271,7 +271,7 @@ SPECTACULAR_SETTINGS = {
 # Credits given once per verified mailbox at sign-up
 WELCOME_CREDITS = Decimal(env.str("WELCOME_CREDITS", "0"))
 # Where an answer of insufficient_balance sends its reader
-TOPUP_URL = env.str("TOPUP_URL", f"{SITE_URL}/")
+TOPUP_URL = env.str("TOPUP_URL", f"{SITE_URL}/wallet/add/")
 # An account whose failed tries cost us more than this in a day, in USD, is shown to staff and logged
 ABSORBED_ALERT_USD = Decimal(env.str("ABSORBED_ALERT_USD", "5"))
 

@@ -14,6 +14,7 @@ from wallets.models import EntryKind, LedgerEntry
 from wallets.wallet_forms import ALL_BUT_CHARGES, KindFilter, LowBalanceForm, VoucherForm
 
 PAGE_LENGTH = 50
+OF_TOP_UPS = (EntryKind.TOPUP, EntryKind.TOPUP_REFUND, EntryKind.DISPUTE, EntryKind.DISPUTE_WON)
 
 
 @require_safe
@@ -53,14 +54,21 @@ def _ledger(request):
     return {
         "kinds": kinds,
         "cursor": cursor,
-        "entries": [(entry, WORDS[entry.kind]) for entry in page.items],
+        "entries": [(entry, WORDS[entry.kind], _top_up_id(entry)) for entry in page.items],
         "older": kinds.query(cursor=page.next_cursor) if page.next_cursor else "",
     }
 
 
+def _top_up_id(entry):
+    """The top-up that an entry is about, which its reference names."""
+    return entry.reference.split(":")[1] if entry.kind in OF_TOP_UPS else ""
+
+
 def _entries(wallet, *, kind):
     entries = LedgerEntry.objects.filter(wallet=wallet).select_related("usage_record")
-    entries = entries.only("seq", "kind", "amount", "balance_after", "created_at", "usage_record__model", "usage_record__model_asked")
+    entries = entries.only(
+        "seq", "kind", "reference", "amount", "balance_after", "created_at", "usage_record__model", "usage_record__model_asked"
+    )
     if kind == ALL_BUT_CHARGES:
         return entries.exclude(kind=EntryKind.CHARGE)
     return entries.filter(kind=kind) if kind else entries

@@ -29,7 +29,7 @@ def charged(wallet, credits, **fields):
 
 def rows(response):
     """The entries listed, as (what, amount, balance after)."""
-    return [(words, entry.amount, entry.balance_after) for entry, words in response.context["entries"]]
+    return [(words, entry.amount, entry.balance_after) for entry, words, _ in response.context["entries"]]
 
 
 def many_entries(wallet, *, charges):
