@@ -142,7 +142,8 @@ class Session:
 
 def read_session(found: Mapping[str, Any]) -> Session:
     """The session in a Checkout Session's JSON."""
-    named = found.get("metadata") or {}
+    metadata = found.get("metadata")
+    named = metadata if isinstance(metadata, dict) else {}
     return Session(
         id=text(found.get("id")),
         status=text(found.get("status")),
@@ -183,7 +184,8 @@ def read_event(provider: Configured, body: bytes, *, signature: str) -> Any:
         # Without its cause: the SDK's error carries the body and the signature
         raise ForgedError from None
     event = json.loads(body)
-    if not isinstance(event, dict) or not isinstance((event.get("data") or {}).get("object"), dict):
+    data = event.get("data") if isinstance(event, dict) else None
+    if not isinstance(data, dict) or not isinstance(data.get("object"), dict):
         raise ValueError("no event")
     return event
 
