@@ -16,7 +16,16 @@ from tests.wallets.calls import charge, hold
 from wallets import holds
 
 pytestmark = pytest.mark.django_db
-OWN_PAGES = ("/usage/", "/wallet/", "/keys/", "/account/", "/accounts/email/", "/accounts/password/change/")
+OWN_PAGES = (
+    "/usage/",
+    "/wallet/",
+    "/wallet/add/",
+    "/wallet/top-ups/",
+    "/keys/",
+    "/account/",
+    "/accounts/email/",
+    "/accounts/password/change/",
+)
 OPEN_PAGES = (
     "/",
     "/accounts/login/",
