@@ -73,6 +73,11 @@ class LowBalanceForm(forms.Form):
         decimal_places=4,
         label="Email me when my balance is below, in credits",
         help_text="Once for each time it falls below. Empty: no email.",
+        error_messages={
+            "invalid": "Write a number of credits, such as 500.",
+            "min_value": "Write a number above zero, or leave it empty for no email.",
+            "max_decimal_places": "Credits have four decimal places at most.",
+        },
         widget=forms.NumberInput(attrs={"step": "any", "inputmode": "decimal"}),
     )
 

@@ -115,6 +115,8 @@ def test_a_code_is_found_by_its_first_group_and_leads_to_its_redemptions(staff):
     assert list(redemptions.context["cl"].result_list) == [entry]
     codes = staff.get(f"/admin/wallets/voucherbatch/{voucher.batch_id}/codes/", follow=True)
     assert list(codes.context["cl"].result_list) == [voucher]
+    (batch,) = staff.get(BATCHES).context["cl"].result_list
+    assert batch.used_in_all == 1
 
 
 def test_one_code_or_all_of_a_batch_are_disabled_with_a_reason(staff):
