@@ -7,6 +7,7 @@ from wallets import top_up_pages, views, wallet_actions
 app_name = "wallets"
 urlpatterns = [
     path("", views.wallet, name="wallet"),
+    path("ledger.csv", views.export, name="export"),
     path("voucher/", wallet_actions.redeem_voucher, name="redeem_voucher"),
     path("low-balance/", wallet_actions.low_balance, name="low_balance"),
     path("add/", top_up_pages.add, name="add"),

@@ -1,14 +1,16 @@
 """The wallet page: what there is, and the ledger behind it, entry by entry."""
 
-from django.http import Http404
+from django.http import Http404, StreamingHttpResponse
 from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from accounts.access import account_required
 from contract import pagination
 from contract.errors import ApiError
-from wallets import money, rates
+from wallets import ledger_export, money, rates
 from wallets.entry_words import WORDS
 from wallets.models import EntryKind, LedgerEntry
 from wallets.wallet_forms import ALL_BUT_CHARGES, KindFilter, LowBalanceForm, VoucherForm
@@ -25,6 +27,15 @@ def wallet(request):
     if request.GET.get("cursor") and request.htmx and not request.htmx.history_restore_request:
         return render(request, "wallets/_entries.html", _ledger(request))
     return wallet_page(request)
+
+
+@require_safe
+@never_cache
+@account_required
+def export(request):
+    """The whole ledger as a file."""
+    headers = {"Content-Disposition": f'attachment; filename="beatra-ledger-{timezone.now():%Y-%m-%d}.csv"'}
+    return StreamingHttpResponse(ledger_export.rows_of(request.account.wallet.pk), content_type="text/csv; charset=utf-8", headers=headers)
 
 
 def wallet_page(request, *, status=200, **forms):
