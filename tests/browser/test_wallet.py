@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+import httpx
 import pytest
 from playwright.sync_api import expect
 
@@ -79,3 +80,27 @@ def test_a_voucher_is_redeemed(visitor, voucher, options):
     expect(page.get_by_text("The voucher is redeemed: 500.0000 credits are in your wallet.")).to_be_visible()
     expect(page.locator("#ledger-rows tr").first).to_contain_text("+500.0000")
     assert ann.overflow() <= 0
+
+
+def test_an_empty_wallet_is_filled_by_way_of_the_error_and_the_call_paid(visitor, site):
+    newcomer = visitor(url=site.url)
+    newcomer.sign_up()
+    token = newcomer.create_key("backend")
+
+    def call():
+        body = {"model": "auto", "messages": [{"role": "user", "content": "Say hi in five words."}]}
+        headers = {"Authorization": f"Bearer {token}"}
+        return httpx.post(f"{newcomer.url}/v1/chat/completions", headers=headers, json=body, timeout=60)
+
+    refused = call()
+    assert (refused.status_code, refused.json()["error"]["code"]) == (402, "insufficient_balance")
+    page = newcomer.open(refused.json()["error"]["details"]["topup_url"])
+    page.get_by_role("radio", name="$10 10,000.0000 credits").check()
+    page.get_by_role("button", name="Continue to payment").click()
+    page.get_by_role("button", name=re.compile("Pay")).click()
+    expect(page.get_by_text("10,000.0000 credits were added, and your balance is 10,000.0000.")).to_be_visible()
+    answer = call()
+    assert answer.status_code == 200
+    newcomer.open("/wallet/")
+    expect(page.locator("#ledger-rows tr")).to_have_count(2)
+    expect(page.locator("#ledger-rows tr").first).to_contain_text(f"−{Decimal(answer.json()['usage']['credits']):.4f}")
