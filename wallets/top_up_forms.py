@@ -47,7 +47,7 @@ class TopUpForm(forms.Form):
             usd = given.get("other")
             if usd is None:
                 self.add_error("other", "Write the amount.")
-            elif not settings.TOPUP_MIN_USD <= usd <= settings.TOPUP_MAX_USD:
+            elif not topups.is_offered(usd):
                 self.add_error("other", str(topups.AmountError()))
         elif given.get("amount") != OTHER:
             self.errors.pop("other", None)  # not asked for

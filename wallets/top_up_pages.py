@@ -47,11 +47,12 @@ def add(request):
         top_up = topups.start(
             account.wallet, amount_usd=form.amount_usd, actor=request.user, submission=str(form.cleaned_data["submission"])
         )
-    except topups.ProviderAwayError as refusal:
-        # What has failed stays so: another try is another top-up
+    except (topups.ProviderAwayError, topups.FormReusedError) as refusal:
+        # Sent again, it is another top-up: the one of this form has failed, or was of another amount
         again = TopUpForm(rate=rate).initial["submission"]
         form = TopUpForm({**request.POST.dict(), "submission": again}, rate=rate)
-        return render(request, "wallets/add.html", {**shown, "form": form, "failure": refusal}, status=503)
+        status = 503 if isinstance(refusal, topups.ProviderAwayError) else 409
+        return render(request, "wallets/add.html", {**shown, "form": form, "failure": refusal}, status=status)
     except topups.TopUpError as refusal:
         return render(request, "wallets/add.html", {**shown, "form": form, "failure": refusal}, status=409)
     return redirect(top_up.checkout_url) if is_payable(top_up) else redirect("wallets:top_up", top_up.pk)

@@ -161,6 +161,16 @@ class TestTheForm:
         assert 'value="12.34"' in page.content.decode()
         assert wallet.top_ups.get().status == "failed"
 
+    def test_an_old_form_with_another_amount_asks_whether_both_are_meant(self, owner, wallet, sandbox):
+        fields = form(owner)
+        owner.post(ADD, fields)
+        page = owner.post(ADD, {**fields, "amount": "50.00"})
+        assert page.status_code == 409
+        assert "This form was sent before, with another amount." in text(page)
+        (submission,) = re.findall(r'name="submission" value="([^"]+)"', page.content.decode())
+        assert owner.post(ADD, {**fields, "amount": "50.00", "submission": submission}).status_code == 302
+        assert sorted(wallet.top_ups.values_list("amount_usd", flat=True)) == [25, 50]
+
     def test_too_many_open_checkouts_are_said(self, owner, wallet):
         for _ in range(topups.MOST_PENDING):
             a_top_up(wallet)
