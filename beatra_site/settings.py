@@ -182,6 +182,7 @@ ACCOUNT_RATE_LIMITS = {
     "confirm_email": "3/m/key,20/h/key",
     "request_login_code": "20/m/ip,3/m/key,20/h/key",
     "reset_password": "20/m/ip,3/m/key,20/h/key",
+    "redeem_voucher": "10/h/user,30/h/ip",  # ours, see wallets/wallet_actions.py
 }
 # allauth's rate limits are on; by which address they count is in beatra_site/signup.py
 
@@ -271,7 +272,7 @@ SPECTACULAR_SETTINGS = {
 # Credits given once per verified mailbox at sign-up
 WELCOME_CREDITS = Decimal(env.str("WELCOME_CREDITS", "0"))
 # Where an answer of insufficient_balance sends its reader
-TOPUP_URL = env.str("TOPUP_URL", f"{SITE_URL}/")
+TOPUP_URL = env.str("TOPUP_URL", f"{SITE_URL}/wallet/add/")
 # An account whose failed tries cost us more than this in a day, in USD, is shown to staff and logged
 ABSORBED_ALERT_USD = Decimal(env.str("ABSORBED_ALERT_USD", "5"))
 
@@ -338,6 +339,7 @@ CELERY_IMPORTS = (
     "wallets.audit_runs",
     "wallets.alerts",
     "wallets.idempotency",
+    "wallets.low_balance",
     "wallets.reconciling",
 )
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat-schedule")
@@ -350,6 +352,8 @@ CELERY_BEAT_SCHEDULE = {
     "wallets.alerts": {"task": "wallets.alerts", "schedule": crontab(minute="*/5"), "options": {"expires": 240}},
     # Mails customers what happened to their money and keys
     "accounts.send_notices": {"task": "accounts.send_notices", "schedule": 10.0, "options": {"expires": 10}},
+    # Mails customers whose balance has fallen below what they chose
+    "wallets.low_balance": {"task": "wallets.low_balance", "schedule": 60.0, "options": {"expires": 60}},
     # Erases the answers that were kept for a retry
     "wallets.expire_answers": {"task": "wallets.expire_answers", "schedule": 600.0, "options": {"expires": 600}},
     # Asks the payment provider about checkouts that it has said nothing about

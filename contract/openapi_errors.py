@@ -175,7 +175,7 @@ _EXAMPLES: dict[str, tuple[str | None, str | None, Json | None]] = {
             "required_credits": "12.5000",
             "available_credits": "3.0000",
             "affordable_output_tokens": 480,
-            "topup_url": "https://beatra.example/",
+            "topup_url": "https://beatra.example/wallet/add/",
         },
     ),
 }

@@ -109,6 +109,21 @@ CHECKS = {
       left join (select usage_record_id, sum(amount) as total from wallets_ledgerentry where kind = 'refund' group by usage_record_id) s
         on s.usage_record_id = u.id
      where u.refunded_credits <> coalesce(s.total, 0)""",
+    # Of the wallets that redeemed a voucher, the first stands for it
+    "a voucher's uses are its entries": """
+    select coalesce(s.wallet_id, 0), 'voucher:' || v.id, coalesce(s.total, 0)::text, v.used::text
+      from wallets_voucher v
+      left join (select split_part(reference, ':', 2) as id, count(*) as total, min(wallet_id) as wallet_id
+                   from wallets_ledgerentry where kind = 'voucher' group by 1) s
+        on s.id = v.id::text
+     where v.used <> coalesce(s.total, 0)""",
+    "a voucher's entry gives what it is worth": """
+    select e.wallet_id, e.reference, coalesce(v.credits::text, 'a voucher'), e.amount::text
+      from wallets_ledgerentry e
+      join wallets_wallet w on w.id = e.wallet_id
+      left join (select v.id, b.credits from wallets_voucher v join wallets_voucherbatch b on b.id = v.batch_id) v
+        on e.reference = 'voucher:' || v.id || ':' || w.account_id
+     where e.kind = 'voucher' and e.amount is distinct from v.credits""",
     "a paid top-up has its entry": """
     select t.wallet_id, t.id, case t.status when 'paid' then t.credits::text else 'none' end, coalesce(e.amount::text, 'none')
       from wallets_topup t

@@ -22,6 +22,8 @@ LISTS = [
     "wallets_usagerecord",
     "wallets_idempotencykey",
     "wallets_creditsperusdrate",
+    "wallets_voucher",
+    "wallets_voucherbatch",
     "catalog_price",
 ]
 

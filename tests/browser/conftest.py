@@ -89,11 +89,11 @@ def _browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def visitor(shop: Web, _browser: Browser) -> Iterator[Callable[..., Visitor]]:
-    """Makes visitors of the shop: `visitor(width=360, javascript=False)`. None of them may meet an error on any page."""
+    """Makes visitors of the shop, or of another `url`: `visitor(width=360, javascript=False)`. None may meet an error on any page."""
     visitors: list[Visitor] = []
 
     def make(**options: Any) -> Visitor:
-        visitors.append(Visitor(_browser, shop.url, **options))
+        visitors.append(Visitor(_browser, **{"url": shop.url, **options}))
         return visitors[-1]
 
     yield make

@@ -16,7 +16,16 @@ from tests.wallets.calls import charge, hold
 from wallets import holds
 
 pytestmark = pytest.mark.django_db
-OWN_PAGES = ("/usage/", "/keys/", "/account/", "/accounts/email/", "/accounts/password/change/")
+OWN_PAGES = (
+    "/usage/",
+    "/wallet/",
+    "/wallet/add/",
+    "/wallet/top-ups/",
+    "/keys/",
+    "/account/",
+    "/accounts/email/",
+    "/accounts/password/change/",
+)
 OPEN_PAGES = (
     "/",
     "/accounts/login/",
@@ -61,7 +70,7 @@ def crawl(client: Client, *starts: str) -> dict[str, object]:
 
 def test_no_link_of_a_customer_is_dead(owner):
     pages = crawl(owner, "/")
-    assert {"/usage/", "/keys/", "/account/", "/accounts/email/"} <= set(pages)
+    assert {"/usage/", "/wallet/", "/keys/", "/account/", "/accounts/email/"} <= set(pages)
     assert any(path.startswith("/usage/chatcmpl_") for path in pages)
     assert any(path.startswith("/static/") for path in pages)
     assert {path: page.status_code for path, page in pages.items() if page.status_code >= 400} == {}

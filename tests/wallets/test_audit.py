@@ -7,10 +7,10 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from tests.factories import WalletFactory
+from tests.factories import StaffFactory, WalletFactory
 from tests.topups.told import pending
 from tests.wallets.calls import charge, giving_back, hold
-from wallets import holds, take_backs, topups
+from wallets import holds, take_backs, topups, vouchers
 from wallets.audit import CHECKS, audit
 from wallets.audit_runs import audit_task
 from wallets.holds import Reservation
@@ -21,8 +21,10 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def wallet():
-    """A wallet with a bit of everything: 20 in, 3 charged, a release, a top-up, 4 held by a call in flight."""
-    wallet = WalletFactory(balance=20)
+    """A wallet with a bit of everything: 20 in, 5 of them by a voucher, 3 charged, a release, a top-up, 4 held by a call in flight."""
+    wallet = WalletFactory(balance=15)
+    made = vouchers.make(credits=Decimal(5), codes=1, uses=2, expires_at=None, note="a test's", actor=StaffFactory())
+    vouchers.redeem(wallet.account, code=made.codes[0], actor=wallet.account.user)
     top_up(wallet)
     calls = [
         hold(wallet, 5, usage_id=f"chatcmpl_{wallet.pk}_{name}", reservation=Reservation(name, "body")) for name in ("charged", "released")
@@ -58,6 +60,7 @@ def plant(text, wallet):
         cursor.execute("set local session_replication_role = origin")
 
 
+VOUCHER = "where kind = 'voucher' and wallet_id = {wallet}"
 CHARGE = "where reference = 'charge:{charged}'"
 RECORD = "where id = '{charged}'"
 PLANTED = {
@@ -91,7 +94,7 @@ PLANTED = {
         "a charge entry has its charged record",
     },
     "insert into wallets_ledgerentry (wallet_id, seq, kind, amount, balance_after, reference, usage_record_id, created_at)"
-    " values ({wallet}, 8, 'charge', 0, 20, 'charge:{released}', '{released}', now())": {
+    " values ({wallet}, 9, 'charge', 0, 20, 'charge:{released}', '{released}', now())": {
         "entries are counted",
         "a charge entry has its charged record",
     },
@@ -107,10 +110,19 @@ PLANTED = {
     "update wallets_idempotencykey set answer = 'x' where usage_id = '{open}'": {"an idempotency key has its call"},
     f"update wallets_usagerecord set refunded_credits = 1 {RECORD}": {"refunds are the sum of their entries"},
     "insert into wallets_ledgerentry (wallet_id, seq, kind, amount, balance_after, reference, usage_record_id, created_at)"
-    " values ({wallet}, 8, 'refund', 1, 21, 'refund:{charged}', '{charged}', now())": {
+    " values ({wallet}, 9, 'refund', 1, 21, 'refund:{charged}', '{charged}', now())": {
         "balance is the sum of the entries",
         "entries are counted",
         "refunds are the sum of their entries",
+    },
+    f"update wallets_voucher set used = 2 where id = (select split_part(reference, ':', 2)::bigint from wallets_ledgerentry {VOUCHER})": {
+        "a voucher's uses are its entries"
+    },
+    f"update wallets_ledgerentry set reference = reference || '1' {VOUCHER}": {"a voucher's entry gives what it is worth"},
+    f"update wallets_ledgerentry set amount = 5.0001 {VOUCHER}": {
+        "balance is the sum of the entries",
+        "balance_after follows",
+        "a voucher's entry gives what it is worth",
     },
     "update wallets_topup set credits = 10.5 where id = '{top_up}'": {"a paid top-up has its entry", "refunds took their share"},
     "update wallets_ledgerentry set reference = 'topup:none:{wallet}' where reference = 'topup:{top_up}'": {

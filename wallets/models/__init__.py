@@ -5,6 +5,7 @@ from .idempotency import IdempotencyKey
 from .process import Process
 from .top_up import Dispute, Provider, TopUp, WebhookEvent
 from .usage import PAID_CLAUSES, UsageClause, UsageRecord, UsageStatus
+from .voucher import Voucher, VoucherBatch
 from .wallet import CreditsPerUsdRate, EntryKind, LedgerEntry, Wallet
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "UsageClause",
     "UsageRecord",
     "UsageStatus",
+    "Voucher",
+    "VoucherBatch",
     "Wallet",
     "WebhookEvent",
 ]

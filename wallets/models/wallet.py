@@ -62,6 +62,9 @@ class Wallet(models.Model):
     max_in_flight = models.IntegerField(
         "calls in flight, at most", default=limits.CALLS_IN_FLIGHT, help_text="Calls of this account that may run at the same time."
     )
+    # wallets/low_balance.py
+    low_balance_credits = CreditsField("mail below", null=True, blank=True, editable=False)
+    low_balance_told_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects: ClassVar[WalletManager] = WalletManager()
@@ -73,7 +76,10 @@ class Wallet(models.Model):
             models.CheckConstraint(condition=Q(entries__gte=0), name="wallet_entries_not_negative"),
             models.CheckConstraint(condition=Q(max_in_flight__gte=0), name="wallet_max_in_flight_not_negative"),
             models.CheckConstraint(condition=Q(in_flight__gt=0) | Q(held=0), name="wallet_holds_only_in_flight"),
+            models.CheckConstraint(condition=Q(low_balance_credits__gt=0), name="wallet_low_balance_above_zero"),
         ]
+        # Nothing of the balance is in it: every call changes that, and would have to write the index too
+        indexes = [models.Index(fields=["id"], name="wallet_low_balance_watched", condition=Q(low_balance_credits__isnull=False))]
 
     def __str__(self) -> str:
         return str(self.account)  # staff know a wallet by its account's email address
@@ -137,6 +143,9 @@ class LedgerEntry(models.Model):
         indexes = [
             models.Index(fields=["usage_record"], name="entry_by_usage", condition=Q(usage_record__isnull=False)),
             models.Index(fields=["actor"], name="entry_by_actor", condition=Q(actor__isnull=False)),
+            # Charges, which are most entries and written with every call, are found by (wallet, seq) and cost no index more
+            models.Index(F("wallet"), F("kind"), F("seq").desc(), name="entry_by_rare_kind", condition=~Q(kind="charge")),
+            models.Index(F("wallet"), F("seq").desc(), name="entry_no_charge", condition=~Q(kind="charge")),
         ]
 
     def __str__(self) -> str:

@@ -11,6 +11,7 @@ from wallets import money
 register = template.Library()
 
 NOTHING = "–"
+MINUS = "\N{MINUS SIGN}"
 
 
 def _exact(value: Decimal | int | str) -> Decimal:
@@ -25,6 +26,14 @@ def credits(value: Decimal | int | str | None) -> str:
     if value is None or value == "":
         return NOTHING
     return money.group(_exact(value))
+
+
+@register.filter
+def signed(value: Decimal | int | str) -> str:
+    """A change in credits with its sign, a minus of the width of the plus: `+5.0000`; nothing stays `0.0000`."""
+    amount = money.credits(_exact(value))
+    sign = "+" if amount > 0 else MINUS if amount < 0 else ""
+    return f"{sign}{money.group(abs(amount))}"
 
 
 @register.filter

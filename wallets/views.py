@@ -1,0 +1,85 @@
+"""The wallet page: what there is, and the ledger behind it, entry by entry."""
+
+from django.http import Http404, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from accounts.access import account_required
+from contract import pagination
+from contract.errors import ApiError
+from wallets import ledger_export, money, rates
+from wallets.entry_words import WORDS
+from wallets.models import EntryKind, LedgerEntry
+from wallets.wallet_forms import ALL_BUT_CHARGES, KindFilter, LowBalanceForm, VoucherForm
+
+PAGE_LENGTH = 50
+OF_TOP_UPS = (EntryKind.TOPUP, EntryKind.TOPUP_REFUND, EntryKind.DISPUTE, EntryKind.DISPUTE_WON)
+
+
+@require_safe
+@vary_on_headers("HX-Request", "HX-History-Restore-Request")
+@account_required
+def wallet(request):
+    """htmx asks for the next entries alone; without it the link opens them as a page."""
+    if request.GET.get("cursor") and request.htmx and not request.htmx.history_restore_request:
+        return render(request, "wallets/_entries.html", _ledger(request))
+    return wallet_page(request)
+
+
+@require_safe
+@never_cache
+@account_required
+def export(request):
+    """The whole ledger as a file."""
+    headers = {"Content-Disposition": f'attachment; filename="beatra-ledger-{timezone.now():%Y-%m-%d}.csv"'}
+    return StreamingHttpResponse(ledger_export.rows_of(request.account.wallet.pk), content_type="text/csv; charset=utf-8", headers=headers)
+
+
+def wallet_page(request, *, status=200, **forms):
+    """The page with these `forms` in place of empty ones."""
+    account = request.account
+    rate = rates.in_force(account.wallet)
+    shown = {
+        "account": account,
+        "wallet": account.wallet,
+        "rate": rate,
+        "available_usd": None if rate is None else money.usd_reference(account.wallet.available, rate=rate),
+        "voucher_form": VoucherForm(),
+        "low_balance_form": LowBalanceForm(wallet=account.wallet),
+        **_ledger(request),
+        **forms,
+    }
+    return render(request, "wallets/wallet.html", shown, status=status)
+
+
+def _ledger(request):
+    kinds = KindFilter(request.GET)
+    cursor = request.GET.get("cursor", "")
+    try:
+        page = pagination.page(_entries(request.account.wallet, kind=kinds.chosen), cursor=cursor, limit=PAGE_LENGTH, ordering=["-seq"])
+    except ApiError as error:
+        raise Http404 from error
+    return {
+        "kinds": kinds,
+        "cursor": cursor,
+        "entries": [(entry, WORDS[entry.kind], _top_up_id(entry)) for entry in page.items],
+        "older": kinds.query(cursor=page.next_cursor) if page.next_cursor else "",
+    }
+
+
+def _top_up_id(entry):
+    """The top-up that an entry is about, which its reference names."""
+    return entry.reference.split(":")[1] if entry.kind in OF_TOP_UPS else ""
+
+
+def _entries(wallet, *, kind):
+    entries = LedgerEntry.objects.filter(wallet=wallet).select_related("usage_record")
+    entries = entries.only(
+        "seq", "kind", "reference", "amount", "balance_after", "created_at", "usage_record__model", "usage_record__model_asked"
+    )
+    if kind == ALL_BUT_CHARGES:
+        return entries.exclude(kind=EntryKind.CHARGE)
+    return entries.filter(kind=kind) if kind else entries
