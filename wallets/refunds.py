@@ -20,9 +20,9 @@ def refund(
     """Give back `credits` (above zero, four places) of a usage record's charge, or as many of them as are left to give.
 
     One ledger entry, the record's `refunded_credits` and its key's spend caps, in one transaction, the caller's where there is one.
-    Returns the entry, or None when nothing is left, as for a call that was not charged. `reference` names the cause: given again for the same record,
-    nothing moves and the entry that is there is returned; for anything else ledger.ReferenceTakenError is raised. Raises
-    UsageRecord.DoesNotExist for an unknown id, OperationalError when the wallet is locked for too long.
+    Returns the entry, or None when nothing is left, as for a call that was not charged. `reference` names the cause: given again for
+    the same record, nothing moves and the entry that is there is returned; for anything else ledger.ReferenceTakenError is raised.
+    Raises UsageRecord.DoesNotExist for an unknown id, OperationalError when the wallet is locked for too long.
     """
     if not is_amount(credits) or credits == 0:
         raise ValueError(f"no refund: {credits} credits")

@@ -33,8 +33,8 @@ class Cap:
 
 @dataclass
 class Model:
-    """`calls` are [status, hold, charge, API key, time of admission] by usage id, `caps` by API key and window, `keys` (usage id, body) by Idempotency-Key, `entered` [usage id, credits]
-    by reference of the ledger's other entries."""
+    """`calls` are [status, hold, charge, API key, time of admission] by usage id, `caps` by API key and window, `keys` (usage id, body)
+    by Idempotency-Key, `entered` [usage id, credits] by reference of the ledger's other entries."""
 
     balance: Decimal
     max_in_flight: int
