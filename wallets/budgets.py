@@ -118,6 +118,8 @@ def give_back(record: UsageRecord, *, credits: Decimal) -> None:
 
     A cap whose counters are of a later period than the call has nothing to get back.
     """
+    if record.key_id is None:
+        return
     budget = BudgetKey.objects.filter(key_id=record.key_id).values("budget_id")
     Cap.objects.filter(budget_id__in=budget, period__lte=record.created_at).update(spent=F("spent") - credits)
 

@@ -22,6 +22,7 @@ LISTS = [
     "wallets_usagerecord",
     "wallets_idempotencykey",
     "wallets_creditsperusdrate",
+    "wallets_cap",
     "catalog_price",
 ]
 
