@@ -341,6 +341,7 @@ CELERY_IMPORTS = (
     "wallets.idempotency",
     "wallets.low_balance",
     "wallets.reconciling",
+    "wallets.cap_notices",
 )
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
@@ -354,6 +355,8 @@ CELERY_BEAT_SCHEDULE = {
     "accounts.send_notices": {"task": "accounts.send_notices", "schedule": 10.0, "options": {"expires": 10}},
     # Mails customers whose balance has fallen below what they chose
     "wallets.low_balance": {"task": "wallets.low_balance", "schedule": 60.0, "options": {"expires": 60}},
+    # Mails that a key's spend cap is nearly, or wholly, used up
+    "wallets.tell_caps": {"task": "wallets.tell_caps", "schedule": 60.0, "options": {"expires": 60}},
     # Erases the answers that were kept for a retry
     "wallets.expire_answers": {"task": "wallets.expire_answers", "schedule": 600.0, "options": {"expires": 600}},
     # Asks the payment provider about checkouts that it has said nothing about

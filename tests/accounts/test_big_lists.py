@@ -24,6 +24,7 @@ LISTS = [
     "wallets_creditsperusdrate",
     "wallets_voucher",
     "wallets_voucherbatch",
+    "wallets_cap",
     "catalog_price",
 ]
 

@@ -10,7 +10,7 @@ from django.db import connection
 from tests.factories import StaffFactory, WalletFactory
 from tests.topups.told import pending
 from tests.wallets.calls import charge, giving_back, hold
-from wallets import holds, take_backs, topups, vouchers
+from wallets import budgets, holds, take_backs, topups, vouchers
 from wallets.audit import CHECKS, audit
 from wallets.audit_runs import audit_task
 from wallets.holds import Reservation
@@ -21,15 +21,19 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def wallet():
-    """A wallet with a bit of everything: 20 in, 5 of them by a voucher, 3 charged, a release, a top-up, 4 held by a call in flight."""
+    """A wallet with a bit of everything: 20 in, 5 of them by a voucher, 3 charged, a release, a top-up, 4 held by a call in flight; the
+    calls are of a key that has caps."""
     wallet = WalletFactory(balance=15)
     made = vouchers.make(credits=Decimal(5), codes=1, uses=2, expires_at=None, note="a test's", actor=StaffFactory())
     vouchers.redeem(wallet.account, code=made.codes[0], actor=wallet.account.user)
     top_up(wallet)
-    calls = [
-        hold(wallet, 5, usage_id=f"chatcmpl_{wallet.pk}_{name}", reservation=Reservation(name, "body")) for name in ("charged", "released")
-    ]
-    holds.place([*calls, hold(wallet, 4, usage_id=f"chatcmpl_{wallet.pk}_open", reservation=Reservation("open", "body"))])
+    charged, released, running = (
+        hold(wallet, credits, usage_id=f"chatcmpl_{wallet.pk}_{name}", reservation=Reservation(name, "body"), key_id=wallet.pk)
+        for name, credits in {"charged": 5, "released": 5, "open": 4}.items()
+    )
+    calls = [charged, released]
+    budgets.set_caps(wallet, key_id=wallet.pk, limits={"day": Decimal(30), "total": Decimal(100)}, actor=None)
+    holds.place([*calls, running])
     holds.settle([charge(calls[0], 3, answer=b"sealed")])
     holds.release([giving_back(calls[1])])
     return wallet
@@ -72,6 +76,7 @@ PLANTED = {
         "held is the sum of the open holds",
         "calls in flight are counted",
         "an idempotency key has its call",
+        "a cap's held is the sum of its open holds",
     },
     f"update wallets_ledgerentry set seq = 9 {CHARGE}": {"seq has no gap"},
     f"update wallets_ledgerentry set balance_after = balance_after + 1 {CHARGE}": {"balance_after follows"},
@@ -108,7 +113,10 @@ PLANTED = {
     "update wallets_idempotencykey set answer = null where usage_id = '{charged}'": {"an idempotency key has its call"},
     "update wallets_idempotencykey set usage_id = '{released}' where usage_id = '{charged}'": {"an idempotency key has its call"},
     "update wallets_idempotencykey set answer = 'x' where usage_id = '{open}'": {"an idempotency key has its call"},
-    f"update wallets_usagerecord set refunded_credits = 1 {RECORD}": {"refunds are the sum of their entries"},
+    f"update wallets_usagerecord set refunded_credits = 1 {RECORD}": {
+        "refunds are the sum of their entries",
+        "a cap's spent is what its calls cost",
+    },
     "insert into wallets_ledgerentry (wallet_id, seq, kind, amount, balance_after, reference, usage_record_id, created_at)"
     " values ({wallet}, 9, 'refund', 1, 21, 'refund:{charged}', '{charged}', now())": {
         "balance is the sum of the entries",
@@ -144,6 +152,18 @@ PLANTED = {
     "update wallets_ledgerentry set reference = 'dispute:other:{wallet}' where reference = 'dispute:{top_up}:du_open'": {
         "what disputes took is the sum of their entries",
         "a top-up entry has its top-up",
+    },
+    "update wallets_cap set spent = spent + 0.0001 where \"window\" = 'day' and wallet_id = {wallet}": {
+        "a cap's spent is what its calls cost"
+    },
+    "update wallets_cap set held = 0 where \"window\" = 'total' and wallet_id = {wallet}": {"a cap's held is the sum of its open holds"},
+    "update wallets_cap set period = clock_timestamp() where \"window\" = 'day' and wallet_id = {wallet}": {
+        "a cap's spent is what its calls cost",
+        "a cap's held is the sum of its open holds",
+    },
+    "delete from wallets_budgetkey where key_id = {wallet}": {
+        "a cap's spent is what its calls cost",
+        "a cap's held is the sum of its open holds",
     },
 }
 

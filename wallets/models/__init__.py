@@ -1,6 +1,7 @@
 """The tables of money."""
 
 from .audit import AuditRun
+from .budget import BudgetKey, Cap, CapWindow
 from .idempotency import IdempotencyKey
 from .process import Process
 from .top_up import Dispute, Provider, TopUp, WebhookEvent
@@ -11,6 +12,9 @@ from .wallet import CreditsPerUsdRate, EntryKind, LedgerEntry, Wallet
 __all__ = [
     "PAID_CLAUSES",
     "AuditRun",
+    "BudgetKey",
+    "Cap",
+    "CapWindow",
     "CreditsPerUsdRate",
     "Dispute",
     "EntryKind",

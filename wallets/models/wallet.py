@@ -65,6 +65,8 @@ class Wallet(models.Model):
     # wallets/low_balance.py
     low_balance_credits = CreditsField("mail below", null=True, blank=True, editable=False)
     low_balance_told_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # 0 where no key ever had a spend cap. A statement that began before a change finds it by this (wallets/batch.py)
+    caps_version = models.IntegerField(default=0, db_default=0, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects: ClassVar[WalletManager] = WalletManager()
