@@ -120,10 +120,10 @@ def test_the_limit_of_a_key_is_its_own(customer, two_v1s):
 
 
 def test_the_limit_of_an_account_counts_its_keys_together(customer, two_v1s):
-    owner = customer(requests_per_minute=12)
+    owner = customer(requests_per_minute=5)
     keys = [ApiKeyFactory(account=owner.account, requests_per_minute=most) for most in (None, 1000)]
-    assert_refused(exhaust(two_v1s[0], keys[0].token), whose="account", most=12)
-    assert_refused(ask(two_v1s[1], keys[1].token), whose="account", most=12)
+    assert_refused(exhaust(two_v1s[0], keys[0].token), whose="account", most=5)
+    assert_refused(ask(two_v1s[1], keys[1].token), whose="account", most=5)
 
 
 def test_a_refused_request_takes_no_token_of_either(customer, site):
@@ -229,15 +229,14 @@ def test_who_is_not_let_in_takes_none(customer, site):
 
 
 def test_openais_sdk_sees_a_rate_limit_and_waits_as_long_as_it_is_told(customer, site):
-    owner = customer(requests_per_minute=8)
+    owner = customer(requests_per_minute=5)
     fields: dict[str, Any] = {"model": "MiniMax-M2.7", "messages": [{"role": "user", "content": "Say hi in five words."}]}
     with openai.OpenAI(base_url=site.v1, api_key=owner.token, max_retries=0) as client:
-        client.chat.completions.create(**fields)  # what takes long for the first time is behind us before the bucket is empty
         exhaust(site.v1, owner.token)
         with pytest.raises(openai.RateLimitError) as caught:
             client.chat.completions.create(**fields)
         assert (caught.value.code, caught.value.response.status_code) == ("rate_limited", 429)
-        assert 1 <= int(caught.value.response.headers["retry-after"]) <= 8
+        assert 1 <= int(caught.value.response.headers["retry-after"]) <= 12
         answer = client.with_options(max_retries=1).chat.completions.create(**fields)
         assert answer.choices[0].message.content
 
