@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from accounts import events
 from accounts.models import Account, User
-from wallets import ledger, payments, rates, take_backs, top_up_mails
+from wallets import auto_outcomes, ledger, payments, rates, take_backs, top_up_mails
 from wallets.models import EntryKind, TopUp, Wallet
 from wallets.money import as_text, credits, product
 
@@ -155,6 +155,7 @@ def credit(top_up: TopUp, *, payment_id: str = "", session_id: str = "") -> bool
     top_up.save(update_fields=["status", "paid_at", "payment_id", "session_id"])
     ledger.credit(top_up.wallet_id, kind=EntryKind.TOPUP, amount=top_up.credits, reference=f"topup:{top_up.pk}", actor=top_up.created_by)
     events.record("topup.paid", account=top_up.wallet.account, actor=top_up.created_by, top_up=top_up.pk, credits=as_text(top_up.credits))
+    auto_outcomes.paid(top_up)
     take_backs.take_due(top_up)
     top_up_mails.paid(top_up)
     return True
@@ -196,7 +197,9 @@ def _end(top_up: TopUp, status: TopUp.Status, *, reason: str = "") -> bool:
         return False
     top_up.status, top_up.ended_at, top_up.failure = status, timezone.now(), reason[:200]
     top_up.save(update_fields=["status", "ended_at", "failure"])
-    if top_up.submitted_at is not None:
+    if top_up.kind == TopUp.Kind.AUTO:
+        auto_outcomes.failed(top_up)
+    elif top_up.submitted_at is not None:
         # Who never got through with the checkout knows that nothing was paid
         top_up_mails.failed(top_up)
     return True

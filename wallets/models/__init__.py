@@ -1,6 +1,7 @@
 """The tables of money."""
 
 from .audit import AuditRun
+from .auto_top_up import AutoTopUp
 from .idempotency import IdempotencyKey
 from .process import Process
 from .top_up import Dispute, Provider, TopUp, WebhookEvent
@@ -10,6 +11,7 @@ from .wallet import CreditsPerUsdRate, EntryKind, LedgerEntry, Wallet
 __all__ = [
     "PAID_CLAUSES",
     "AuditRun",
+    "AutoTopUp",
     "CreditsPerUsdRate",
     "Dispute",
     "EntryKind",
