@@ -66,3 +66,19 @@ def host_is_named(**kwargs: Any) -> list[CheckMessage]:
     if "*" in settings.ALLOWED_HOSTS:
         return [Warning("ALLOWED_HOSTS has a wildcard.", id="beatra.W003")]
     return []
+
+
+@register()
+def stripe_is_whole(**kwargs: Any) -> list[CheckMessage]:
+    """beatra.E006: without the webhook's secret, customers would pay and get nothing."""
+    if settings.STRIPE_SECRET_KEY and not settings.STRIPE_WEBHOOK_SECRET:
+        return [Error("STRIPE_SECRET_KEY is set but STRIPE_WEBHOOK_SECRET is not.", id="beatra.E006")]
+    return []
+
+
+@register(deploy=True)
+def credits_can_be_bought(**kwargs: Any) -> list[CheckMessage]:
+    """beatra.W004: nobody can top up."""
+    if not settings.STRIPE_SECRET_KEY and not settings.SANDBOX:
+        return [Warning("STRIPE_SECRET_KEY is not set: top-ups are refused.", hint="See README, Top-ups by Stripe.", id="beatra.W004")]
+    return []

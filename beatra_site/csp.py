@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from asgiref.sync import iscoroutinefunction
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
@@ -30,7 +32,15 @@ def _header(directives: dict[str, str]) -> str:
     return "; ".join(f"{name} {sources}" for name, sources in directives.items())
 
 
-CUSTOMER_POLICY = _header(_COMMON)
+def _checkouts() -> str:
+    """Where the form that buys credits is sent on to: a browser checks that too."""
+    stripe = ["https://checkout.stripe.com"] if settings.STRIPE_SECRET_KEY else []
+    place = urlsplit(settings.SANDBOX_PUBLIC_URL) if settings.SANDBOX else None
+    sandbox = [f"{place.scheme}://{place.netloc}"] if place is not None and place.netloc else []
+    return "".join(f" {origin}" for origin in stripe + sandbox)
+
+
+CUSTOMER_POLICY = _header({**_COMMON, "form-action": "'self'" + _checkouts()})
 ADMIN_POLICY = _header(_ADMIN)
 
 

@@ -38,6 +38,8 @@ TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", 0)
 # The sandbox providers: true in the demo and in tests only
 SANDBOX = env.bool("SANDBOX", False)
 SANDBOX_URL = env.str("SANDBOX_URL", "")
+# Where browsers find the sandbox's checkout, if that is elsewhere
+SANDBOX_PUBLIC_URL = env.str("SANDBOX_PUBLIC_URL", "") or SANDBOX_URL
 
 # Django
 

@@ -25,6 +25,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("demo/inbox", demo_inbox.inbox, name="demo_inbox"),
     path("keys/", include("keys.urls")),
-    path("wallet/auto", include("wallets.auto_urls")),
+    path("wallet/", include("wallets.auto_urls")),
     path("webhooks/<str:provider>", webhook, name="webhook"),
 ]

@@ -31,6 +31,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # Nothing on this machine is asked for through a proxy.
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
+_SECRETS = ("SECRET_KEY", "KEY_PEPPER", "SANDBOX_CHECKOUT_KEY", "SANDBOX_WEBHOOK_SECRET")
+
 # A test's database need not outlive the machine's power, only its own process.
 _TEST_POSTGRES = {"fsync": "off", "full_page_writes": "off"}
 
@@ -134,9 +136,10 @@ class Servers:
         environment = {"VAR": str(self.var), "DEBUG": "0", "EMAIL_URL": "", "SANDBOX": "1", **direct(os.environ)}
         # A developer's own keys must not let a test reach a real provider: neither from the shell nor from .env.
         environment |= {name: "" for name in [*os.environ, *_names_in(ROOT / ".env")] if name.endswith("_API_KEY")}
+        environment |= dict.fromkeys(("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"), "")
         # Tests make the routes that they share fail, one after another: tests of breakers start a process of their own
         environment["BREAKER_FAILURES"] = "1000000"
-        environment |= {name: os.environ.get(name) or f"tests-{name.lower()}" for name in ("SECRET_KEY", "KEY_PEPPER")}
+        environment |= {name: os.environ.get(name) or f"tests-{name.lower()}" for name in _SECRETS}
 
         valkey = None if os.environ.get("REDIS_URL") else Valkey(self.var / "valkey", log=self.var / "log" / "valkey.log")
         if valkey:

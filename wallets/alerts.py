@@ -6,6 +6,7 @@ absorbed      accounts whose failed tries have cost us more than settings.ABSORB
 audit         the last audit found differences, is overdue, or there never was one
 below zero    wallets whose true prompt was larger than estimated: they take no new work until topped up
 never ended   calls open for longer than any may last: the sweeper, which ends such, does not run or can't
+webhooks refused   what payment providers told us, of the last RECENT, that does not fit our top-ups: no money was moved for it
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from django.db.models import Count, QuerySet, Sum
 from django.utils import timezone
 
 from wallets import last_audit, sweeper
-from wallets.models import UsageRecord, UsageStatus, Wallet
+from wallets.models import UsageRecord, UsageStatus, Wallet, WebhookEvent
 
 RECENT = timedelta(days=1)
 # In one line of the log
@@ -97,6 +98,12 @@ def never_ended() -> QuerySet[UsageRecord]:
     return UsageRecord.objects.filter(status=UsageStatus.OPEN, created_at__lt=latest_to_end()).order_by("created_at", "id")
 
 
+def refused_webhooks() -> QuerySet[WebhookEvent]:
+    """The recent events of payment providers that did not fit the books, the newest first."""
+    recent = WebhookEvent.objects.filter(received_at__gt=timezone.now() - RECENT, verdict=WebhookEvent.Verdict.REFUSED)
+    return recent.order_by("-received_at", "-id")
+
+
 def latest_to_end() -> datetime:
     """An open call that began before this should have been ended. The sweeper gets a minute for it."""
     return timezone.now() - timedelta(seconds=sweeper.longest_seconds() + 60)
@@ -131,6 +138,8 @@ def up() -> Iterator[tuple[str, dict[str, str | int]]]:
         yield "below zero", {"count": count, "wallets": _ids(below_zero().values_list("id", flat=True)[:NAMED])}
     if count := never_ended().count():
         yield "never ended", {"count": count, "calls": _ids(never_ended().values_list("id", flat=True)[:NAMED])}
+    if count := refused_webhooks().count():
+        yield "webhooks refused", {"count": count, "events": _ids(refused_webhooks().values_list("event_id", flat=True)[:NAMED])}
 
 
 def _ids(ids: Iterable[object]) -> str:

@@ -40,6 +40,17 @@ def _wallet_against(column: str, total: str, rows: str) -> str:
      where w.{column} <> coalesce(s.total, 0)"""
 
 
+def _top_up_against(column: str, kinds: str) -> str:
+    """A top-up's `column` against what its entries of these kinds took."""
+    return f"""
+    select t.wallet_id, t.id, coalesce(s.total, 0)::text, t.{column}::text
+      from wallets_topup t
+      left join (select split_part(reference, ':', 2) as id, -sum(amount) as total
+                   from wallets_ledgerentry where kind in ({kinds}) group by 1) s
+        on s.id = t.id
+     where t.{column} <> coalesce(s.total, 0)"""
+
+
 OPEN = "wallets_usagerecord where status = 'open'"
 
 # What the clauses of contract.md 2 charge
@@ -98,6 +109,29 @@ CHECKS = {
       left join (select usage_record_id, sum(amount) as total from wallets_ledgerentry where kind = 'refund' group by usage_record_id) s
         on s.usage_record_id = u.id
      where u.refunded_credits <> coalesce(s.total, 0)""",
+    "a paid top-up has its entry": """
+    select t.wallet_id, t.id, case t.status when 'paid' then t.credits::text else 'none' end, coalesce(e.amount::text, 'none')
+      from wallets_topup t
+      left join wallets_ledgerentry e on e.reference = 'topup:' || t.id and e.kind = 'topup' and e.wallet_id = t.wallet_id
+     where e.amount is distinct from case t.status when 'paid' then t.credits end""",
+    "a top-up entry has its top-up": """
+    select e.wallet_id, e.reference, 'a top-up', 'none'
+      from wallets_ledgerentry e
+      left join wallets_topup t on t.id = split_part(e.reference, ':', 2) and t.wallet_id = e.wallet_id
+     where e.kind in ('topup', 'topup_refund', 'dispute', 'dispute_won') and t.id is null""",
+    "what refunds took is the sum of their entries": _top_up_against("refunded_credits", "'topup_refund'"),
+    "what disputes took is the sum of their entries": _top_up_against("disputed_credits", "'dispute', 'dispute_won'"),
+    "what disputes took is the sum of the disputes": """
+    select t.wallet_id, t.id, coalesce(s.total, 0)::text, t.disputed_credits::text
+      from wallets_topup t
+      left join (select top_up_id, sum(credits) as total from wallets_dispute where status <> 'won' group by top_up_id) s
+        on s.top_up_id = t.id
+     where t.disputed_credits <> coalesce(s.total, 0)""",
+    "refunds took their share": """
+    select t.wallet_id, t.id, greatest(s.share, 0)::text, t.refunded_credits::text
+      from wallets_topup t
+      cross join lateral (select least(round(t.credits * t.refunded_usd / t.amount_usd, 4), t.credits - t.disputed_credits) as share) s
+     where t.status = 'paid' and t.refunded_credits <> s.share""",
 }
 
 

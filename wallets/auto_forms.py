@@ -16,7 +16,7 @@ class AutoTopUpForm(forms.Form):
         max_digits=14,
         decimal_places=4,
         min_value=Decimal("0.0001"),
-        help_text="More than your largest call can cost, or it may be refused before this is reached. What calls in flight hold still counts as yours.",
+        help_text="More than your largest call can cost, or that may be refused first. What calls in flight hold still counts.",
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
     amount_usd = forms.DecimalField(
@@ -51,8 +51,8 @@ class AutoTopUpForm(forms.Form):
         return amount
 
     def clean(self):
-        cleaned = super().clean()
-        amount, ceiling = cleaned.get("amount_usd"), cleaned.get("monthly_ceiling_usd")
+        super().clean()
+        amount, ceiling = self.cleaned_data.get("amount_usd"), self.cleaned_data.get("monthly_ceiling_usd")
         if amount is not None and ceiling is not None and ceiling < amount:
             self.add_error("monthly_ceiling_usd", "The ceiling must have room for one top-up.")
-        return cleaned
+        return self.cleaned_data

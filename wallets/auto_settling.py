@@ -6,7 +6,7 @@ from typing import Final
 
 from wallets import topups
 from wallets.card_payments import Payment
-from wallets.comparing import RefusedError, compare_account, compare_money, compare_payment
+from wallets.comparing import RefusedError, compare_account, compare_money, compare_payment, verdict_of
 from wallets.models import TopUp, WebhookEvent
 
 Verdict = WebhookEvent.Verdict
@@ -24,11 +24,11 @@ def settle(top_up: TopUp, payment: Payment) -> tuple[WebhookEvent.Verdict, str]:
         TopUp.objects.filter(pk=top_up.pk, payment_id="").update(payment_id=payment.id)
     if payment.status == "succeeded":
         ended = f"after it had {top_up.status}" if top_up.status == TopUp.Status.FAILED else ""
-        return _verdict(topups.credit(top_up, payment_id=payment.id), Verdict.CREDITED, ended)
+        return verdict_of(topups.credit(top_up, payment_id=payment.id), Verdict.CREDITED, ended)
     if payment.status == "processing":
-        return _verdict(topups.submit(top_up, payment_id=payment.id), Verdict.SUBMITTED)
+        return verdict_of(topups.submit(top_up, payment_id=payment.id), Verdict.SUBMITTED)
     if payment.status in _ENDED:
-        return _verdict(topups.fail(top_up, reason=payment.failure or payment.status), Verdict.FAILED)
+        return verdict_of(topups.fail(top_up, reason=payment.failure or payment.status), Verdict.FAILED)
     raise RefusedError(f"its payment is {payment.status[:40] or 'nothing'}")
 
 
@@ -44,7 +44,3 @@ def _compare(top_up: TopUp, payment: Payment) -> None:
     if payment.status == "succeeded":
         compare_money(top_up, payment.received, payment.currency)
     compare_payment(top_up, payment.id)
-
-
-def _verdict(changed: bool, verdict: WebhookEvent.Verdict, reason: str = "") -> tuple[WebhookEvent.Verdict, str]:
-    return (verdict, reason) if changed else (Verdict.DUPLICATE, "it was known already")

@@ -195,4 +195,8 @@ def forget_all_but(provider: Configured, *, customer_id: str, payment_method_id:
     found = ask(lambda client: client.v1.customers.payment_methods.list(customer_id, params), provider)
     for method in found.get("data") or ():
         if (old := text(method)) and old != payment_method_id:
-            ask(lambda client, old=old: client.v1.payment_methods.detach(old), provider)
+            _forget(provider, old)
+
+
+def _forget(provider: Configured, payment_method_id: str) -> None:
+    ask(lambda client: client.v1.payment_methods.detach(payment_method_id), provider)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from wallets import payments
-from wallets.models import TopUp
+from wallets.models import TopUp, WebhookEvent
 
 
 class RefusedError(Exception):
@@ -40,3 +40,8 @@ def usd(cents: Any) -> Decimal:
     if not isinstance(cents, int) or isinstance(cents, bool) or cents < 0:
         raise RefusedError("it has no amount")
     return Decimal(cents) / 100
+
+
+def verdict_of(changed: bool, verdict: WebhookEvent.Verdict, reason: str = "") -> tuple[WebhookEvent.Verdict, str]:
+    """The verdict on what fitted, and why: what was told changed something, or was known."""
+    return (verdict, reason) if changed else (WebhookEvent.Verdict.DUPLICATE, "it was known already")

@@ -154,7 +154,8 @@ class Session:
 
 def read_session(found: Mapping[str, Any]) -> Session:
     """The session in a Checkout Session's JSON."""
-    named = found.get("metadata") or {}
+    metadata = found.get("metadata")
+    named = metadata if isinstance(metadata, dict) else {}
     return Session(
         id=text(found.get("id")),
         status=text(found.get("status")),
@@ -189,13 +190,16 @@ def read_event(provider: Configured, body: bytes, *, signature: str) -> Any:
     for what is no event."""
     import stripe
 
+    if not signature.isascii():  # the SDK can't compare it
+        raise ForgedError
     try:
         stripe.WebhookSignature.verify_header(body, signature, provider.webhook_secret, TOLERANCE_SECONDS)
     except (stripe.SignatureVerificationError, UnicodeDecodeError):
         # Without its cause: the SDK's error carries the body and the signature
         raise ForgedError from None
     event = json.loads(body)
-    if not isinstance(event, dict) or not isinstance((event.get("data") or {}).get("object"), dict):
+    data = event.get("data") if isinstance(event, dict) else None
+    if not isinstance(data, dict) or not isinstance(data.get("object"), dict):
         raise ValueError("no event")
     return event
 
@@ -214,9 +218,11 @@ def ask(question: Callable[[stripe.StripeClient], stripe.StripeObject], provider
     try:
         return question(_client(provider)).to_dict()
     except stripe.CardError as error:
-        intent = error.error.payment_intent if error.error is not None else None
-        reason = (error.error.decline_code if error.error is not None else None) or error.code or "declined"
-        raise DeclinedError(reason, payment_id=text(intent.get("id")) if intent else "") from None
+        body = error.json_body
+        told = body.get("error") if isinstance(body, dict) else None
+        told = told if isinstance(told, dict) else {}
+        reason = text(told.get("decline_code")) or error.code or "declined"
+        raise DeclinedError(reason, payment_id=text(told.get("payment_intent"))) from None
     except stripe.InvalidRequestError as error:
         if error.code == "resource_missing":
             raise UnknownSessionError(error.code) from None

@@ -61,7 +61,7 @@ def ask(top_up: TopUp) -> WebhookEvent.Verdict | None:
         return None
     try:
         with transaction.atomic():
-            verdict, reason = webhooks.settle(top_up, session)
+            verdict, _ = webhooks.settle(top_up, session)
     except RefusedError as refused:
         logger.error("a payment provider's word was refused", extra={"top_up": top_up.pk, "reason": str(refused)})
         return WebhookEvent.Verdict.REFUSED

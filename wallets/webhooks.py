@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import F
 
 from wallets import auto_settling, card_payments, cards, payments, take_backs, topups
-from wallets.comparing import RefusedError, compare_account, compare_money, compare_payment, usd
+from wallets.comparing import RefusedError, compare_account, compare_money, compare_payment, usd, verdict_of
 from wallets.models import TopUp, WebhookEvent
 
 logger = logging.getLogger(__name__)
@@ -146,14 +146,14 @@ def settle(top_up: TopUp, session: payments.Session, *, failed: bool = False) ->
     ended = top_up.status if top_up.status in (TopUp.Status.FAILED, TopUp.Status.EXPIRED) else ""
     known = {"payment_id": session.payment_id, "session_id": session.id}
     if failed:
-        return _verdict(topups.fail(top_up, reason="the payment did not arrive"), Verdict.FAILED)
+        return verdict_of(topups.fail(top_up, reason="the payment did not arrive"), Verdict.FAILED)
     if session.status == "expired":
-        return _verdict(topups.expire(top_up), Verdict.EXPIRED)
+        return verdict_of(topups.expire(top_up), Verdict.EXPIRED)
     if session.status != "complete":
         return Verdict.IGNORED, "still open"
     if session.payment_status == "paid":
-        return _verdict(topups.credit(top_up, **known), Verdict.CREDITED, f"after it had {ended}" if ended else "")
-    return _verdict(topups.submit(top_up, **known), Verdict.SUBMITTED)
+        return verdict_of(topups.credit(top_up, **known), Verdict.CREDITED, f"after it had {ended}" if ended else "")
+    return verdict_of(topups.submit(top_up, **known), Verdict.SUBMITTED)
 
 
 def _compare(top_up: TopUp, session: payments.Session) -> None:
@@ -176,7 +176,7 @@ def _refund(top_up: TopUp, charge: Mapping[str, Any]) -> tuple[WebhookEvent.Verd
     refunded = usd(charge.get("amount_refunded"))
     if refunded > top_up.amount_usd:
         raise RefusedError("more was given back than was paid")
-    return _verdict(take_backs.refund(top_up, refunded_usd=refunded), Verdict.REFUNDED)
+    return verdict_of(take_backs.refund(top_up, refunded_usd=refunded), Verdict.REFUNDED)
 
 
 def _dispute(top_up: TopUp, what: str, dispute: Mapping[str, Any]) -> tuple[WebhookEvent.Verdict, str]:
@@ -192,14 +192,10 @@ def _dispute(top_up: TopUp, what: str, dispute: Mapping[str, Any]) -> tuple[Webh
         raise RefusedError("it is about nothing")
     about = {"dispute_id": dispute_id, "amount_usd": amount_usd}
     if what == "closed" and status == "lost":
-        return _verdict(take_backs.close_dispute(top_up, **about, won=False), Verdict.DISPUTE_LOST)
+        return verdict_of(take_backs.close_dispute(top_up, **about, won=False), Verdict.DISPUTE_LOST)
     if what in ("closed", "funds_reinstated"):
-        return _verdict(take_backs.close_dispute(top_up, **about, won=True), Verdict.DISPUTE_WON)
+        return verdict_of(take_backs.close_dispute(top_up, **about, won=True), Verdict.DISPUTE_WON)
     if what == "created" and status.startswith("warning_"):
         # An inquiry takes no money; should it become a dispute, `funds_withdrawn` says so
         return Verdict.IGNORED, "an inquiry"
-    return _verdict(take_backs.dispute(top_up, **about), Verdict.DISPUTED)
-
-
-def as_verdict(changed: bool, verdict: WebhookEvent.Verdict, reason: str = "") -> tuple[WebhookEvent.Verdict, str]:
-    return (verdict, reason) if changed else (Verdict.DUPLICATE, "it was known already")
+    return verdict_of(take_backs.dispute(top_up, **about), Verdict.DISPUTED)

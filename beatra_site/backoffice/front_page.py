@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from wallets import alerts, last_audit, money
-from wallets.models import AuditRun, UsageRecord, Wallet
+from wallets.models import AuditRun, UsageRecord, Wallet, WebhookEvent
 
 # Of a matter with many rows; the rest is behind its link
 SHOWN = 10
@@ -43,13 +43,13 @@ class Matter:
 
 def add_to(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Unfold's DASHBOARD_CALLBACK: the context with `audit`, `matters` and `is_watched`, whether this member sees any of it."""
-    calls, wallets, audits = (_may_view(request, model) for model in (UsageRecord, Wallet, AuditRun))
-    matters = [*(_of_calls() if calls else ()), *(_of_wallets() if wallets else ())]
+    calls, wallets, webhooks, audits = (_may_view(request, model) for model in (UsageRecord, Wallet, WebhookEvent, AuditRun))
+    matters = [*(_of_calls() if calls else ()), *(_of_wallets() if wallets else ()), *(_of_webhooks() if webhooks else ())]
     return {
         **context,
         "audit": last_audit.read() if audits else None,
         "matters": matters,
-        "is_watched": calls or wallets,
+        "is_watched": calls or wallets or webhooks,
     }
 
 
@@ -122,6 +122,20 @@ def _of_wallets() -> Iterator[Matter]:
             },
             count=count,
             url=_list(Wallet, balance__lt=0),
+        )
+
+
+def _of_webhooks() -> Iterator[Matter]:
+    if count := alerts.refused_webhooks().count():
+        yield Matter(
+            title="Words of payment providers that don't fit our books",
+            means="In the last 24 hours. No credits were moved for them. Compare the top-up with the provider's own pages.",
+            table={
+                "headers": ["Event", "Top-up", "Why"],
+                "rows": [_row(one, _page(one), one.top_up_id or "none", one.reason) for one in alerts.refused_webhooks()[:SHOWN]],
+            },
+            count=count,
+            url=_list(WebhookEvent, verdict__exact=WebhookEvent.Verdict.REFUSED),
         )
 
 

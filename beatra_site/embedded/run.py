@@ -30,6 +30,8 @@ _MOST_WEB_PROCESSES = 100
 _LOG_BYTES = 10_000_000
 # A supervisor that was killed a moment ago may have left its port taken for as long
 _PORT_PATIENCE_SECONDS = 2
+# Made once per data folder
+_SECRETS = ("SECRET_KEY", "KEY_PEPPER", "SANDBOX_CHECKOUT_KEY", "SANDBOX_WEBHOOK_SECRET")
 # What is on this machine is not asked for through a proxy
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -131,7 +133,7 @@ class Run:
         if "REDIS_URL" not in self.given:
             valkey.wait(alive=valkey_alive)
         kept = environment.read(self.var / "servers.env")
-        for name in ("SECRET_KEY", "KEY_PEPPER"):
+        for name in _SECRETS:
             if name not in self.given:
                 self.embedded[name] = kept.get(name) or secrets.token_urlsafe(48)
         if "SITE_URL" not in self.given:

@@ -1,6 +1,7 @@
 """`python -m beatra_site.sandbox --host 127.0.0.1 --port N`: the stand-in providers, as a process of their own."""
 
 import argparse
+import os
 import resource
 
 import uvicorn
@@ -21,7 +22,15 @@ def main() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     uvicorn.run(
-        Sandbox(faults=options.faults, key=options.key, chunk_ms=options.chunk_ms),
+        Sandbox(
+            faults=options.faults,
+            key=options.key,
+            chunk_ms=options.chunk_ms,
+            # From the environment: everybody on this machine can read a command
+            checkout_key=os.environ.get("SANDBOX_CHECKOUT_KEY", ""),
+            webhook_secret=os.environ.get("SANDBOX_WEBHOOK_SECRET", ""),
+            public_url=os.environ.get("SANDBOX_PUBLIC_URL", "").rstrip("/"),
+        ),
         host=options.host,
         port=options.port,
         http=Protocol,

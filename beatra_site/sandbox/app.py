@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from beatra_site.sandbox.chat import ChatProvider
+from beatra_site.sandbox.checkout.provider import CheckoutProvider
 from beatra_site.sandbox.control import Control
 from beatra_site.sandbox.exchange import EndedError, Exchange, Receive, Scope, Send
 from catalog.tokens import warm
@@ -11,12 +12,22 @@ from catalog.tokens import warm
 class Sandbox:
     """The ASGI application of one sandbox process."""
 
-    def __init__(self, *, faults: bool = False, key: str | None = None, chunk_ms: float = 0) -> None:
+    def __init__(
+        self,
+        *,
+        faults: bool = False,
+        key: str | None = None,
+        chunk_ms: float = 0,
+        checkout_key: str = "",
+        webhook_secret: str = "",
+        public_url: str = "",
+    ) -> None:
         warm()
         control = Control() if faults else None
         self._apps: dict[str, Callable[[Exchange], Awaitable[None]]] = {
             "healthz": healthz,
             "chat": ChatProvider(control=control, key=key, chunk_ms=chunk_ms),
+            "checkout": CheckoutProvider(key=checkout_key, secret=webhook_secret, public_url=public_url),
         }
         if control:
             self._apps["control"] = control

@@ -190,9 +190,9 @@ def test_a_wallet_below_zero_takes_no_work_until_it_is_topped_up(customer: Calla
     assert owner.wallet.balance == Decimal("-71.5000")
     refused = next_call(owner, model)
     assert (refused.status_code, error_of(refused)["code"]) == (402, "insufficient_balance")
-    put(owner, Decimal("71.5000"), kind="topup")
+    put(owner, Decimal("71.5000"), kind="grant")
     assert next_call(owner, model).status_code == 402
-    put(owner, 10, kind="topup")
+    put(owner, 10, kind="grant")
     assert next_call(owner, model).json()["usage"]["credits"] == "3.0000"
     assert owner.wallet.balance == 7
     assert_nothing_held(owner)
