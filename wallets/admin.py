@@ -13,7 +13,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
 from accounts.look_only_admin import BoundedList, LookOnly
-from wallets import editing, ledger, refunds, topup_admin  # noqa: F401  # it registers its own
+from wallets import auto_admin, editing, ledger, refunds, topup_admin  # noqa: F401  # it registers its own
 from wallets.forms import MoveForm, RateForm, RefundForm, WalletSelect
 from wallets.models import AuditRun, CreditsPerUsdRate, IdempotencyKey, LedgerEntry, UsageRecord, Wallet
 from wallets.money import as_text
