@@ -30,10 +30,16 @@ def saved(wallet: Wallet, number: str = PAYS) -> AutoTopUp:
 
 
 def switched_on(
-    number: str = PAYS, *, balance: Decimal | str | int = 100, threshold: int = 1000, amount: str = "10.00", ceiling: str = "100.00", **of: Any
+    number: str = PAYS,
+    *,
+    balance: Decimal | str | int = 100,
+    threshold: int = 1000,
+    amount: str = "10.00",
+    ceiling: str = "100.00",
+    **of: Any,
 ) -> AutoTopUp:
     """Automatic top-ups of a new wallet with `balance` credits, switched on by its customer."""
-    wallet = WalletFactory(balance=balance, **of)
+    wallet = WalletFactory(balance=balance)
     saved(wallet, number)
     auto_top_ups.save(
         wallet,
