@@ -32,3 +32,14 @@ def test_production_is_warned_of_a_sandbox_plain_http_and_any_host(tmp_path: Pat
     findings = check(tmp_path, "--deploy", SANDBOX="1", ALLOWED_HOSTS="*", SECRET_KEY="x", KEY_PEPPER="x")
     for id in ("beatra.W001", "beatra.W002", "beatra.W003"):
         assert id in findings
+
+
+def test_stripe_without_its_webhooks_secret_is_an_error(tmp_path: Path):
+    assert "beatra.E006" in check(tmp_path, STRIPE_SECRET_KEY="sk")
+    assert "beatra.E006" not in check(tmp_path, STRIPE_SECRET_KEY="sk", STRIPE_WEBHOOK_SECRET="whsec")
+
+
+def test_production_is_warned_that_nobody_can_buy_credits(tmp_path: Path):
+    production = {"SECRET_KEY": "x", "KEY_PEPPER": "x"}
+    assert "beatra.W004" in check(tmp_path, "--deploy", **production)
+    assert "beatra.W004" not in check(tmp_path, "--deploy", **production, STRIPE_SECRET_KEY="sk", STRIPE_WEBHOOK_SECRET="whsec")

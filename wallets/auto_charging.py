@@ -127,8 +127,7 @@ def charge(top_up: TopUp) -> WebhookEvent.Verdict | None:
 def ask(top_up: TopUp) -> WebhookEvent.Verdict | None:
     """Find out what became of a pending automatic top-up, and settle it. Not to be called inside a transaction. None: still unknown.
 
-    As long as the customer still wants it the charge is simply repeated, under its key. Otherwise, or when the provider may have
-    forgotten that key, the provider is only asked whether there is a payment; if there is none, none is made.
+    If there is no payment, and it is still wanted, the charge is repeated under its key; otherwise it expires.
     """
     provider = payments.by_name(top_up.provider)
     if provider is None:
@@ -136,8 +135,6 @@ def ask(top_up: TopUp) -> WebhookEvent.Verdict | None:
     try:
         if top_up.payment_id:
             payment: card_payments.Payment | None = card_payments.look_up(provider, top_up.payment_id)
-        elif _is_wanted(top_up):
-            return charge(top_up)
         else:
             payment = card_payments.find(provider, top_up)
     except payments.UnknownSessionError:
@@ -145,16 +142,23 @@ def ask(top_up: TopUp) -> WebhookEvent.Verdict | None:
         return _failed(top_up, "the provider knows no such payment")
     except payments.ProviderError:
         return None
-    return _settle(top_up, payment) if payment is not None else _failed(top_up, "no payment was made")
+    if payment is not None:
+        return _settle(top_up, payment)
+    if _is_wanted(top_up):
+        return charge(top_up)
+    topups.expire(top_up)
+    return WebhookEvent.Verdict.EXPIRED
 
 
 def _is_wanted(top_up: TopUp) -> bool:
+    """Whether the wallet is still low and its customer still allows that card, and the provider still knows our key."""
     if timezone.now() >= top_up.expires_at:
         return False
     return AutoTopUp.objects.filter(
         wallet_id=top_up.wallet_id,
         is_on=True,
         payment_method_id=top_up.payment_method_id,
+        wallet__balance__lt=F("threshold_credits"),
         wallet__account__status=Account.Status.ACTIVE,
     ).exists()
 

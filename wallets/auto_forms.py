@@ -16,16 +16,16 @@ class AutoTopUpForm(forms.Form):
         max_digits=14,
         decimal_places=4,
         min_value=Decimal("0.0001"),
-        help_text="More than your largest call can cost, or that may be refused first. What calls in flight hold still counts.",
+        help_text="More than your largest call can cost, or that may be refused first. Credits held for calls in flight still count.",
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
     amount_usd = forms.DecimalField(
-        label="charge my card (USD)",
+        label="Charge my card (USD)",
         decimal_places=2,
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
     monthly_ceiling_usd = forms.DecimalField(
-        label="but in a month no more than (USD)",
+        label="But in a month no more than (USD)",
         decimal_places=2,
         max_value=auto_top_ups.MOST_CEILING_USD,
         help_text="Of automatic top-ups, per calendar month (UTC).",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-TIMEOUT_SECONDS: Final = 15
+TIMEOUT_SECONDS: Final = 10
 RETRIES: Final = 2
 TOLERANCE_SECONDS: Final = 300
 """How old a webhook's signature may be."""

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from wallets import auto_charging, cards, payments, topups, webhooks
 from wallets.comparing import RefusedError
-from wallets.models import TopUp, WebhookEvent
+from wallets.models import Provider, TopUp, WebhookEvent
 
 logger = logging.getLogger(__name__)
 
@@ -31,9 +31,12 @@ def reconcile_top_ups() -> None:
 def reconcile() -> None:
     """Ask about the pending top-ups that are due, those that were not asked about for longest first, and do what the answers say."""
     before = timezone.now() - timedelta(seconds=settings.TOPUP_ASK_SECONDS)
+    known = [name for name in Provider.values if payments.by_name(name) is not None]
     due = TopUp.objects.filter(Q(asked_at=None) | Q(asked_at__lt=before), status=TopUp.Status.PENDING, created_at__lt=before)
-    for top_up in due.order_by(F("asked_at").asc(nulls_first=True), "created_at")[:MOST]:
-        ask(top_up)
+    for top_up in due.filter(provider__in=known).order_by(F("asked_at").asc(nulls_first=True), "created_at")[:MOST]:
+        if ask(top_up) is None:
+            # It is away, and each question would wait for it
+            break
 
 
 def ask(top_up: TopUp) -> WebhookEvent.Verdict | None:

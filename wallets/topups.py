@@ -58,6 +58,13 @@ class TooManyPendingError(TopUpError):
         super().__init__("Too many checkouts are open. Pay one of them, or wait until they expire.")
 
 
+class FormReusedError(TopUpError):
+    """A form that was sent before came again with another amount."""
+
+    def __init__(self) -> None:
+        super().__init__("This form was sent before, with another amount. Nothing was done now; send it again if you want both.")
+
+
 class ProviderAwayError(TopUpError):
     """The provider made no checkout; the top-up has failed, and nothing was paid."""
 
@@ -75,6 +82,12 @@ def presets() -> list[Decimal]:
     return sorted(settings.TOPUP_AMOUNTS_USD)
 
 
+def is_offered(amount_usd: Decimal) -> bool:
+    """Whether so many USD are whole cents from TOPUP_MIN_USD to TOPUP_MAX_USD."""
+    within = amount_usd.is_finite() and settings.TOPUP_MIN_USD <= amount_usd <= settings.TOPUP_MAX_USD
+    return within and amount_usd == round(amount_usd, 2)
+
+
 def credits_for(amount_usd: Decimal, *, rate: Decimal) -> Decimal:
     """The credits that `amount_usd` buys at `rate` credits per USD, four places. 25.00 USD at 1000 are 25000.0000."""
     return credits(product(amount_usd, credits_per_usd=rate))
@@ -87,16 +100,21 @@ def start(wallet: Wallet, *, amount_usd: Decimal, actor: User | None, submission
     whose `status` may have become another one meanwhile. Not to be called inside a transaction: the pending row is committed before
     the provider hears of it. `created_by` is `actor`, none for the system. Raises one of TopUpError, whose text is for the customer.
     """
-    provider = payments.configured()
-    if provider is None:
+    configured = payments.configured()
+    if configured is None:
         raise NotSetUpError
-    if not settings.TOPUP_MIN_USD <= amount_usd <= settings.TOPUP_MAX_USD or amount_usd != round(amount_usd, 2):
+    if not is_offered(amount_usd):
         raise AmountError
-    top_up = _pending(wallet, provider=provider.name, amount_usd=amount_usd, actor=actor, submission=submission)
+    top_up = _pending(wallet, provider=configured.name, amount_usd=amount_usd, actor=actor, submission=submission)
+    if top_up.amount_usd != amount_usd:
+        raise FormReusedError
     if top_up.status != TopUp.Status.PENDING or top_up.session_id:
         if top_up.status == TopUp.Status.FAILED and not top_up.session_id:
             raise ProviderAwayError
         return top_up
+    provider = payments.by_name(top_up.provider)
+    if provider is None:
+        raise NotSetUpError
     try:
         session = payments.open_checkout(provider, top_up)
     except payments.ProviderError as error:
@@ -188,7 +206,10 @@ def fail(top_up: TopUp, *, reason: str, unless_opened: bool = False) -> bool:
 
 @transaction.atomic
 def expire(top_up: TopUp) -> bool:
-    """The provider's checkout of a pending top-up ended unpaid. False when it had ended or was paid."""
+    """The provider's checkout of a pending top-up ended unpaid, or an automatic one was not needed any more before its card was charged.
+
+    False when it had ended or was paid.
+    """
     return _end(take_backs.locked(top_up), TopUp.Status.EXPIRED)
 
 
@@ -198,7 +219,8 @@ def _end(top_up: TopUp, status: TopUp.Status, *, reason: str = "") -> bool:
     top_up.status, top_up.ended_at, top_up.failure = status, timezone.now(), reason[:200]
     top_up.save(update_fields=["status", "ended_at", "failure"])
     if top_up.kind == TopUp.Kind.AUTO:
-        auto_outcomes.failed(top_up)
+        if status == TopUp.Status.FAILED:
+            auto_outcomes.failed(top_up)
     elif top_up.submitted_at is not None:
         # Who never got through with the checkout knows that nothing was paid
         top_up_mails.failed(top_up)

@@ -47,7 +47,7 @@ def balance(auto: AutoTopUp) -> Decimal:
 
 
 def dip(auto: AutoTopUp, *, to: int = 100) -> None:
-    """Spend all but so many credits."""
+    """Spend, or be given, credits until there are so many."""
     amount = Decimal(to) - balance(auto)
     with transaction.atomic():
         ledger.credit(auto.wallet_id, kind="adjustment", amount=amount, reference=f"adjustment:{os.urandom(8).hex()}", reason="spent")
@@ -256,16 +256,19 @@ def test_a_worker_that_is_killed_before_it_charges_loses_nothing(line, settings)
     assert (statuses(auto), balance(auto), made_at_the_provider(auto)) == (["paid"], 10100, 1)
 
 
-@pytest.mark.parametrize("why", ["off", "too late"])
+@pytest.mark.parametrize("why", ["off", "too late", "filled"])
 def test_what_is_wanted_no_more_is_looked_for_and_not_charged(line, why):
     auto = switched_on()
     auto_charging.begin(auto.pk)
     if why == "off":
         auto_top_ups.switch_off(auto.wallet, reason=AutoTopUp.OffReason.CUSTOMER, actor=None)
+    elif why == "filled":
+        dip(auto, to=1000)
     else:
         TopUp.objects.filter(wallet=auto.wallet_id).update(expires_at=timezone.now())
-    assert reconciling.ask(of(auto)[0]) == "failed"
-    assert (line.count(*CHARGES), of(auto)[0].failure) == (0, "no payment was made")
+    assert reconciling.ask(of(auto)[0]) == "expired"
+    assert (statuses(auto), line.count(*CHARGES)) == (["expired"], 0)
+    assert (now_as(auto).failures, told(auto, "auto_topup_failed")) == (0, 0)
 
 
 def test_what_was_paid_before_it_was_wanted_no_more_is_credited(line):

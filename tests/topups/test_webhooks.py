@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import random
 import time
 from decimal import Decimal
 
@@ -11,7 +13,8 @@ import pytest
 from accounts.models import Account, Notice
 from tests.factories import WalletFactory
 from tests.topups.told import charge, dispute, event, moves, new, pending, session
-from wallets import alerts
+from wallets import alerts, ledger
+from wallets.audit import audit
 from wallets.models import TopUp, WebhookEvent
 
 pytestmark = pytest.mark.django_db
@@ -317,12 +320,33 @@ def test_a_bank_that_takes_more_than_was_paid_takes_from_us(stripe, top_up):
     assert moves(top_up.wallet)[1:] == [("dispute", "-10000.0000")]
 
 
+ORDERS = random.Random(7).sample(list(itertools.permutations(range(5))), 24)
+
+
+@pytest.mark.parametrize("won", [True, False])
+@pytest.mark.parametrize("order", ORDERS, ids=str)
+def test_in_any_order_all_that_was_taken_back_is_what_was_given(stripe, wallet, order, won):
+    top_up = pending(wallet, amount_usd="9.99", credits=Decimal("3333.3333"), payment_id="pi_any")
+    about = dispute(top_up, amount="6.66", payment_intent="pi_any")
+    told = [
+        ("checkout.session.completed", session(top_up, payment_intent="pi_any")),
+        ("charge.refunded", charge(top_up, refunded="3.33", payment_intent="pi_any")),
+        ("charge.refunded", charge(top_up, refunded="9.99", payment_intent="pi_any")),
+        ("charge.dispute.created", about),
+        ("charge.dispute.closed", {**about, "status": "won" if won else "lost"}),
+    ]
+    for number in order:
+        stripe.says(*told[number])
+        wallet.refresh_from_db()
+        assert wallet.balance >= 0
+    assert wallet.balance == 0
+    assert [difference for difference in audit() if difference.wallet_id == wallet.pk] == []
+
+
 def test_a_wallet_that_spent_what_is_taken_back_goes_below_zero(stripe):
     spent = WalletFactory(balance=1)
     top_up = pending(spent)
     stripe.pays(top_up)
-    from wallets import ledger
-
     ledger.credit(spent, kind="adjustment", amount=Decimal(-10000), reference=new("adjustment"), reason="spent")
     stripe.says("charge.refunded", charge(top_up, refunded="10.00"))
     spent.refresh_from_db()

@@ -8,8 +8,9 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from tests.factories import WalletFactory
+from tests.topups.told import pending
 from tests.wallets.calls import charge, giving_back, hold
-from wallets import holds
+from wallets import holds, take_backs, topups
 from wallets.audit import CHECKS, audit
 from wallets.audit_runs import audit_task
 from wallets.holds import Reservation
@@ -20,8 +21,9 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def wallet():
-    """A wallet with a bit of everything: 20 in, 3 charged, a release, 4 held by a call in flight."""
+    """A wallet with a bit of everything: 20 in, 3 charged, a release, a top-up, 4 held by a call in flight."""
     wallet = WalletFactory(balance=20)
+    top_up(wallet)
     calls = [
         hold(wallet, 5, usage_id=f"chatcmpl_{wallet.pk}_{name}", reservation=Reservation(name, "body")) for name in ("charged", "released")
     ]
@@ -29,6 +31,16 @@ def wallet():
     holds.settle([charge(calls[0], 3, answer=b"sealed")])
     holds.release([giving_back(calls[1])])
     return wallet
+
+
+def top_up(wallet):
+    """10 credits for 10 USD, of which 4 were given back, 3 are disputed, and 2 were until that was won."""
+    bought = pending(wallet, id=f"top_{wallet.pk}", amount_usd="10.00", credits=10, credits_per_usd_rate=1)
+    topups.credit(bought)
+    take_backs.refund(bought, refunded_usd=Decimal(4))
+    take_backs.dispute(bought, dispute_id="du_open", amount_usd=Decimal(3))
+    take_backs.dispute(bought, dispute_id="du_won", amount_usd=Decimal(2))
+    take_backs.close_dispute(bought, dispute_id="du_won", amount_usd=Decimal(2), won=True)
 
 
 def found(wallet):
@@ -40,7 +52,8 @@ def plant(text, wallet):
     with connection.cursor() as cursor:
         cursor.execute("set constraints all immediate")
         cursor.execute("set local session_replication_role = replica")
-        cursor.execute(text.format(wallet=wallet.pk, **{name: f"chatcmpl_{wallet.pk}_{name}" for name in ("charged", "released", "open")}))
+        calls = {name: f"chatcmpl_{wallet.pk}_{name}" for name in ("charged", "released", "open")}
+        cursor.execute(text.format(wallet=wallet.pk, top_up=f"top_{wallet.pk}", **calls))
         assert cursor.rowcount == 1
         cursor.execute("set local session_replication_role = origin")
 
@@ -57,7 +70,7 @@ PLANTED = {
         "calls in flight are counted",
         "an idempotency key has its call",
     },
-    f"update wallets_ledgerentry set seq = 7 {CHARGE}": {"seq has no gap"},
+    f"update wallets_ledgerentry set seq = 9 {CHARGE}": {"seq has no gap"},
     f"update wallets_ledgerentry set balance_after = balance_after + 1 {CHARGE}": {"balance_after follows"},
     f"update wallets_ledgerentry set amount = -3.0001 {CHARGE}": {
         "balance is the sum of the entries",
@@ -78,7 +91,7 @@ PLANTED = {
         "a charge entry has its charged record",
     },
     "insert into wallets_ledgerentry (wallet_id, seq, kind, amount, balance_after, reference, usage_record_id, created_at)"
-    " values ({wallet}, 3, 'charge', 0, 17, 'charge:{released}', '{released}', now())": {
+    " values ({wallet}, 8, 'charge', 0, 20, 'charge:{released}', '{released}', now())": {
         "entries are counted",
         "a charge entry has its charged record",
     },
@@ -94,10 +107,31 @@ PLANTED = {
     "update wallets_idempotencykey set answer = 'x' where usage_id = '{open}'": {"an idempotency key has its call"},
     f"update wallets_usagerecord set refunded_credits = 1 {RECORD}": {"refunds are the sum of their entries"},
     "insert into wallets_ledgerentry (wallet_id, seq, kind, amount, balance_after, reference, usage_record_id, created_at)"
-    " values ({wallet}, 3, 'refund', 1, 18, 'refund:{charged}', '{charged}', now())": {
+    " values ({wallet}, 8, 'refund', 1, 21, 'refund:{charged}', '{charged}', now())": {
         "balance is the sum of the entries",
         "entries are counted",
         "refunds are the sum of their entries",
+    },
+    "update wallets_topup set credits = 10.5 where id = '{top_up}'": {"a paid top-up has its entry", "refunds took their share"},
+    "update wallets_ledgerentry set reference = 'topup:none:{wallet}' where reference = 'topup:{top_up}'": {
+        "a paid top-up has its entry",
+        "a top-up entry has its top-up",
+    },
+    "update wallets_topup set refunded_credits = 3.9999 where id = '{top_up}'": {
+        "what refunds took is the sum of their entries",
+        "refunds took their share",
+    },
+    "update wallets_topup set refunded_usd = 5 where id = '{top_up}'": {"refunds took their share"},
+    "update wallets_topup set disputed_credits = 2 where id = '{top_up}'": {
+        "what disputes took is the sum of their entries",
+        "what disputes took is the sum of the disputes",
+    },
+    "update wallets_dispute set status = 'won', closed_at = now() where dispute_id = 'du_open' and top_up_id = '{top_up}'": {
+        "what disputes took is the sum of the disputes"
+    },
+    "update wallets_ledgerentry set reference = 'dispute:other:{wallet}' where reference = 'dispute:{top_up}:du_open'": {
+        "what disputes took is the sum of their entries",
+        "a top-up entry has its top-up",
     },
 }
 
@@ -117,15 +151,15 @@ def test_every_check_has_been_seen_to_find_something():
 
 
 def test_a_difference_says_where_and_how_much(wallet):
-    plant("update wallets_wallet set balance = 18 where id = {wallet}", wallet)
+    plant("update wallets_wallet set balance = 21 where id = {wallet}", wallet)
     (difference,) = [one for one in audit() if one.wallet_id == wallet.pk]
-    assert str(difference) == f"balance is the sum of the entries: wallet {wallet.pk}, wallet: expected 17.0000, found 18.0000"
+    assert str(difference) == f"balance is the sum of the entries: wallet {wallet.pk}, wallet: expected 20.0000, found 21.0000"
 
 
 def test_the_command_ends_badly_on_a_difference(wallet, capsys):
     call_command("audit_wallets")
     assert "no difference" in capsys.readouterr().out
-    plant("update wallets_wallet set balance = 18 where id = {wallet}", wallet)
+    plant("update wallets_wallet set balance = 21 where id = {wallet}", wallet)
     with pytest.raises(CommandError, match="1 difference"):
         call_command("audit_wallets")
     assert f"wallet {wallet.pk}" in capsys.readouterr().out
@@ -137,7 +171,7 @@ def test_every_run_leaves_word_and_the_newest_hundred_stay(wallet, caplog):
     run = AuditRun.objects.latest("id")
     assert (run.wallets, run.entries, run.differences) == (Wallet.objects.count(), LedgerEntry.objects.count(), 0)
     assert run.usage_records == UsageRecord.objects.count()
-    plant("update wallets_wallet set balance = 18 where id = {wallet}", wallet)
+    plant("update wallets_wallet set balance = 21 where id = {wallet}", wallet)
     audit_task()
     assert AuditRun.objects.latest("id").differences == 1
     assert AuditRun.objects.count() == 100

@@ -145,7 +145,9 @@ def _page_of(session: Session, *, number: str = PAYS, problem: str = "") -> str:
         if payment.dispute.status == "needs_response":
             controls = [("won", "Decide for the shop"), ("lost", "Decide for the customer")]
     else:
-        said = f"{price} were paid, ${payment.refunded / 100:,.2f} of them given back."
+        said = f"{price} was paid."
+        if payment.refunded:
+            said += f" ${payment.refunded / 100:,.2f} of it was given back."
         if payment.refunded < payment.amount:
             controls = [("refund_half", "Refund half"), ("refund", "Refund all"), ("dispute", "Dispute the payment")]
     buttons = "".join(

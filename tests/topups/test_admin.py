@@ -1,0 +1,104 @@
+"""What staff see of top-ups: lists to look at, what does not fit on the front page, and mails that read well."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.core import mail
+from django.urls import reverse
+
+from accounts import notices
+from tests.browsing import read, signed_in, text
+from tests.factories import StaffFactory
+from tests.topups.told import charge, dispute, moves, pending, session
+from wallets.models import TopUp
+
+pytestmark = pytest.mark.django_db
+
+VIEWS = ["wallets.view_topup", "wallets.view_webhookevent", "wallets.view_dispute"]
+
+
+@pytest.fixture
+def staff():
+    return signed_in(StaffFactory(permissions=VIEWS))
+
+
+@pytest.fixture
+def top_up(stripe, wallet):
+    """Paid, partly given back, disputed; one word about it did not fit."""
+    top_up = pending(wallet)
+    stripe.pays(top_up, amount_total=1)
+    stripe.pays(top_up)
+    stripe.says("charge.refunded", charge(top_up, refunded="4.00"))
+    stripe.says("charge.dispute.created", dispute(top_up))
+    return top_up
+
+
+def test_a_top_up_shows_its_disputes_and_what_was_told_and_can_not_be_changed(staff, top_up):
+    url = reverse("admin:wallets_topup_change", args=[top_up.pk])
+    page = staff.get(url)
+    shown = text(page)
+    assert page.status_code == 200
+    for expected in (top_up.session_id, f"du_{top_up.pk}", "it is about 1 cents, not 1000", "charge.refunded", "6000.0000"):
+        assert expected in shown
+    assert top_up.checkout_url not in page.content.decode()
+    assert staff.post(url, {"status": "pending"}).status_code == 403
+    assert staff.get(reverse("admin:wallets_topup_add")).status_code == 403
+    assert TopUp.objects.get(pk=top_up.pk).status == "paid"
+
+
+@pytest.mark.parametrize("term", ["{0.pk}", "{0.session_id}", "{0.payment_id}", "{0.wallet.account.user.email}"])
+def test_a_top_up_is_found(staff, top_up, term):
+    top_up.refresh_from_db()
+    page = staff.get(reverse("admin:wallets_topup_changelist"), {"q": term.format(top_up)})
+    assert top_up.pk in text(page)
+    assert top_up.pk not in text(staff.get(reverse("admin:wallets_topup_changelist"), {"q": "pi_none"}))
+
+
+def test_webhooks_are_listed_with_what_became_of_them(staff, top_up):
+    page = text(staff.get(reverse("admin:wallets_webhookevent_changelist"), {"q": top_up.pk}))
+    for expected in (
+        "4 webhook events",
+        "it is about 1 cents, not 1000",
+        "checkout.session.completed",
+        "charge.dispute.created",
+        top_up.pk,
+    ):
+        assert expected in page
+
+
+def test_what_does_not_fit_stands_on_the_front_page(staff, top_up):
+    refused = top_up.webhook_events.get(verdict="refused")
+    page = staff.get(reverse("admin:index"))
+    assert "Words of payment providers that don't fit our books" in text(page)
+    assert refused.event_id in text(page)
+    link = reverse("admin:wallets_webhookevent_change", args=[refused.pk])
+    assert link in read(page).links
+    assert staff.get(link).status_code == 200
+
+
+def test_who_may_not_see_webhooks_sees_none_on_the_front_page(top_up):
+    page = signed_in(StaffFactory(permissions=["wallets.view_wallet"])).get(reverse("admin:index"))
+    assert "payment providers" not in text(page)
+
+
+def test_the_mails_say_how_much_and_where(top_up, stripe, wallet):
+    failed = pending(wallet)
+    stripe.pays(failed, payment_status="unpaid")
+    stripe.says("checkout.session.async_payment_failed", session(failed, payment_status="unpaid"))
+    notices.send()
+    address = wallet.account.user.email
+    mails = {message.subject: message.body for message in mail.outbox if message.to == [address]}
+    assert list(mails) == [
+        "Receipt for $10.00: 10,000.0000 credits",
+        "$4.00 of your payment of $10.00 was given back",
+        "Your account is suspended: a payment was disputed",
+        "Your payment of $10.00 did not arrive",
+    ]
+    receipt = mails["Receipt for $10.00: 10,000.0000 credits"]
+    for expected in ("1,000.0000 credits per USD", top_up.pk, f"/wallet/top-ups/{top_up.pk}", "UTC", address):
+        assert expected in receipt
+    assert "4,000.0000 of its 10,000.0000 credits" in mails["$4.00 of your payment of $10.00 was given back"]
+    assert "{" not in json.dumps(mails)[1:-1]
+    assert len(moves(wallet)) == 3

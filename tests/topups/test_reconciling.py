@@ -1,0 +1,96 @@
+"""What a lost webhook would have said is learnt by asking."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import httpx
+import pytest
+from django.conf import settings as django_settings
+from django.utils import timezone
+
+from tests.factories import WalletFactory
+from tests.topups.told import moves, new, pending
+from wallets import topups
+from wallets.models import TopUp, Wallet
+from wallets.reconciling import ask, reconcile, reconcile_top_ups
+
+
+@pytest.fixture
+def wallet(committed, settings, sandbox) -> Wallet:
+    settings.SITE_URL = "http://127.0.0.1:9"  # where no webhook arrives
+    return WalletFactory()
+
+
+@pytest.fixture
+def top_up(wallet) -> TopUp:
+    return topups.start(wallet, amount_usd=Decimal(10), actor=None, submission=new("form"))
+
+
+def status(top_up) -> str:
+    return TopUp.objects.get(pk=top_up.pk).status
+
+
+def end(top_up) -> None:
+    key = {"Authorization": f"Bearer {django_settings.SANDBOX_CHECKOUT_KEY}"}
+    url = f"{django_settings.SANDBOX_URL}/checkout/v1/checkout/sessions/{top_up.session_id}/expire"
+    assert httpx.post(url, headers=key).status_code == 200
+
+
+def test_a_payment_is_credited(top_up, wallet, caplog):
+    httpx.post(top_up.checkout_url, data={"number": "4242424242424242"})
+    assert ask(top_up) == "credited"
+    assert moves(wallet) == [("topup", "10000.0000")]
+    assert "a webhook was lost" in caplog.text
+
+
+def test_a_transfer_on_its_way_is_waited_for(top_up):
+    httpx.post(top_up.checkout_url, data={"number": "000123456789"})
+    assert ask(top_up) == "submitted"
+    assert status(top_up) == "pending"
+
+
+def test_only_the_provider_ends_a_checkout(top_up):
+    TopUp.objects.filter(pk=top_up.pk).update(expires_at=timezone.now() - timedelta(days=3))
+    assert (ask(top_up), status(top_up)) == ("ignored", "pending")
+    end(top_up)
+    assert (ask(top_up), status(top_up)) == ("expired", "expired")
+
+
+def test_a_checkout_that_the_provider_does_not_know_fails(wallet):
+    unknown = pending(wallet, provider="sandbox")
+    ask(unknown)
+    assert status(unknown) == "failed"
+
+
+def test_a_provider_that_is_away_or_gone_changes_nothing(top_up, wallet, settings):
+    at_stripe = pending(wallet)
+    settings.SANDBOX_URL = "http://127.0.0.1:9"
+    assert (ask(top_up), ask(at_stripe)) == (None, None)
+    assert (status(top_up), status(at_stripe)) == ("pending", "pending")
+
+
+def test_an_answer_that_does_not_fit_moves_no_money(top_up, wallet, caplog):
+    httpx.post(top_up.checkout_url, data={"number": "4242424242424242"})
+    TopUp.objects.filter(pk=top_up.pk).update(amount_usd=11)
+    assert ask(TopUp.objects.get(pk=top_up.pk)) == "refused"
+    assert moves(wallet) == []
+    assert any(record.levelname == "ERROR" for record in caplog.records)
+    TopUp.objects.filter(pk=top_up.pk).update(amount_usd=10)
+
+
+def test_those_that_are_due_are_asked_about_and_not_again_at_once(top_up, settings):
+    httpx.post(top_up.checkout_url, data={"number": "4242424242424242"})
+    reconcile()
+    assert status(top_up) == "pending"  # too young
+    # Older than whatever other tests have left behind
+    TopUp.objects.filter(pk=top_up.pk).update(created_at=timezone.now() - timedelta(days=900))
+    reconcile()
+    assert status(top_up) == "paid"
+
+
+def test_beat_runs_it_by_name(settings):
+    names = [entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()]
+    assert reconcile_top_ups.name in names
+    assert "wallets.reconciling" in settings.CELERY_IMPORTS
