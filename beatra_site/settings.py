@@ -338,6 +338,7 @@ CELERY_IMPORTS = (
     "wallets.sweeper",
     "wallets.audit_runs",
     "wallets.alerts",
+    "wallets.auto_charging",
     "wallets.idempotency",
     "wallets.low_balance",
     "wallets.reconciling",
@@ -359,6 +360,8 @@ CELERY_BEAT_SCHEDULE = {
     "wallets.tell_caps": {"task": "wallets.tell_caps", "schedule": 60.0, "options": {"expires": 60}},
     # Erases the answers that were kept for a retry
     "wallets.expire_answers": {"task": "wallets.expire_answers", "schedule": 600.0, "options": {"expires": 600}},
+    # Tops up the wallets that are low and whose customers have allowed it
+    "wallets.auto_top_up": {"task": "wallets.auto_top_up", "schedule": 30.0, "options": {"expires": 30}},
     # Asks the payment provider about checkouts that it has said nothing about
     "wallets.reconcile_top_ups": {"task": "wallets.reconcile_top_ups", "schedule": 60.0, "options": {"expires": 60}},
 }

@@ -13,7 +13,15 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
 from accounts.look_only_admin import BoundedList, LookOnly
-from wallets import budget_admin, editing, ledger, refunds, topup_admin, voucher_admin  # noqa: F401  # those of admin register their own
+from wallets import (  # noqa: F401  # those of admin register their own
+    auto_admin,
+    budget_admin,
+    editing,
+    ledger,
+    refunds,
+    topup_admin,
+    voucher_admin,
+)
 from wallets.forms import MoveForm, RateForm, RefundForm, WalletSelect
 from wallets.models import AuditRun, CreditsPerUsdRate, IdempotencyKey, LedgerEntry, UsageRecord, Wallet
 from wallets.money import as_text

@@ -32,8 +32,20 @@ class ProviderError(Exception):
     """The provider was not reached or did not do what it was asked. The text names the kind of error alone, for staff."""
 
 
-class UnknownSessionError(ProviderError):
-    """The provider knows no such checkout."""
+class RefusedQuestionError(ProviderError):
+    """The provider understood what it was asked, and did nothing."""
+
+
+class UnknownSessionError(RefusedQuestionError):
+    """The provider knows no such checkout, or whatever else was asked about."""
+
+
+class DeclinedError(RefusedQuestionError):
+    """The customer's bank did not let a card be charged. `payment_id` names the payment that was tried, if the provider did."""
+
+    def __init__(self, reason: str, *, payment_id: str) -> None:
+        super().__init__(reason)
+        self.payment_id = payment_id
 
 
 class ForgedError(Exception):
@@ -92,7 +104,7 @@ def open_checkout(provider: Configured, top_up: TopUp) -> Opened:
     """
     back = return_url(top_up)
     named = {"top_up": top_up.pk, "account": str(top_up.wallet.account_id)}
-    session = _ask(
+    session = ask(
         lambda client: client.v1.checkout.sessions.create(
             {
                 "mode": "payment",
@@ -158,7 +170,7 @@ def read_session(found: Mapping[str, Any]) -> Session:
 
 def look_up(provider: Configured, session_id: str) -> Session:
     """Ask how a checkout stands. Raises UnknownSessionError when the provider has none such, ProviderError when it does not answer."""
-    return read_session(_ask(lambda client: client.v1.checkout.sessions.retrieve(session_id), provider))
+    return read_session(ask(lambda client: client.v1.checkout.sessions.retrieve(session_id), provider))
 
 
 def top_up_of(provider: Configured, payment_id: str) -> str:
@@ -167,7 +179,7 @@ def top_up_of(provider: Configured, payment_id: str) -> str:
     Raises ProviderError when the provider does not answer.
     """
     try:
-        found = _ask(lambda client: client.v1.payment_intents.retrieve(payment_id), provider)
+        found = ask(lambda client: client.v1.payment_intents.retrieve(payment_id), provider)
     except UnknownSessionError:
         return ""
     return text((found.get("metadata") or {}).get("top_up"))
@@ -199,16 +211,23 @@ def text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _ask(question: Callable[[stripe.StripeClient], stripe.StripeObject], provider: Configured) -> dict[str, Any]:
+def ask(question: Callable[[stripe.StripeClient], stripe.StripeObject], provider: Configured) -> dict[str, Any]:
+    """The provider's answer to a question of its SDK. Raises ProviderError; only RefusedQuestionError says that nothing was done."""
     import stripe
 
     try:
         return question(_client(provider)).to_dict()
+    except stripe.CardError as error:
+        body = error.json_body
+        told = body.get("error") if isinstance(body, dict) else None
+        told = told if isinstance(told, dict) else {}
+        reason = text(told.get("decline_code")) or error.code or "declined"
+        raise DeclinedError(reason, payment_id=text(told.get("payment_intent"))) from None
     except stripe.InvalidRequestError as error:
         if error.code == "resource_missing":
             raise UnknownSessionError(error.code) from None
         logger.error("the payment provider refused a question", extra={"error": error.code or type(error).__name__})
-        raise ProviderError(error.code or type(error).__name__) from None
+        raise RefusedQuestionError(error.code or type(error).__name__) from None
     except stripe.StripeError as error:
         # By its name only: its text quotes what was sent, a rejected key too
         logger.warning("the payment provider did not answer", extra={"error": type(error).__name__})

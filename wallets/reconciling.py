@@ -11,7 +11,8 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from wallets import payments, topups, webhooks
+from wallets import auto_charging, cards, payments, topups, webhooks
+from wallets.comparing import RefusedError
 from wallets.models import Provider, TopUp, WebhookEvent
 
 logger = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ MOST = 50
 def reconcile_top_ups() -> None:
     """Run by beat every minute."""
     reconcile()
+    cards.reconcile()
 
 
 def reconcile() -> None:
@@ -44,6 +46,8 @@ def ask(top_up: TopUp) -> WebhookEvent.Verdict | None:
     fails: its process died, and nobody has an address to pay at.
     """
     TopUp.objects.filter(pk=top_up.pk).update(asked_at=timezone.now())
+    if top_up.kind == TopUp.Kind.AUTO:
+        return auto_charging.ask(top_up)
     if not top_up.session_id:
         topups.fail(top_up, reason="no checkout was made", unless_opened=True)
         return WebhookEvent.Verdict.FAILED
@@ -61,7 +65,7 @@ def ask(top_up: TopUp) -> WebhookEvent.Verdict | None:
     try:
         with transaction.atomic():
             verdict, _ = webhooks.settle(top_up, session)
-    except webhooks.RefusedError as refused:
+    except RefusedError as refused:
         logger.error("a payment provider's word was refused", extra={"top_up": top_up.pk, "reason": str(refused)})
         return WebhookEvent.Verdict.REFUSED
     if verdict in (WebhookEvent.Verdict.CREDITED, WebhookEvent.Verdict.EXPIRED):

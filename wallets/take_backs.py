@@ -13,8 +13,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import events, suspension
-from wallets import ledger, top_up_mails
-from wallets.models import Dispute, EntryKind, TopUp, Wallet
+from wallets import auto_outcomes, ledger, top_up_mails
+from wallets.models import AutoTopUp, Dispute, EntryKind, TopUp, Wallet
 from wallets.money import EXACT, as_text, credits
 
 
@@ -40,6 +40,7 @@ def refund(top_up: TopUp, *, refunded_usd: Decimal) -> bool:
     top_up.refunded_usd = refunded_usd
     top_up.save(update_fields=["refunded_usd"])
     _take_for_refunds(top_up)
+    auto_outcomes.taken_back(top_up, reason=AutoTopUp.OffReason.REFUNDED)
     events.record("topup.refunded", account=top_up.wallet.account, actor=None, top_up=top_up.pk, refunded_usd=f"{refunded_usd:.2f}")
     top_up_mails.refunded(top_up)
     return True
@@ -57,6 +58,7 @@ def dispute(top_up: TopUp, *, dispute_id: str, amount_usd: Decimal) -> bool:
     if not is_new:
         return False
     _take_for_dispute(top_up, opened)
+    auto_outcomes.taken_back(top_up, reason=AutoTopUp.OffReason.DISPUTED)
     suspension.suspend(top_up.wallet.account, actor=None, reason=f"payment dispute {dispute_id} about top-up {top_up.pk}")
     top_up_mails.disputed(top_up, opened)
     return True

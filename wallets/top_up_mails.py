@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from accounts import notices
-from wallets.models import Dispute, TopUp
+from wallets.models import AutoTopUp, Dispute, TopUp
 from wallets.money import group
 
 
@@ -41,6 +41,35 @@ def disputed(top_up: TopUp, dispute: Dispute) -> None:
         disputed_usd=f"{dispute.amount_usd:,.2f}",
         disputed_credits=group(dispute.credits),
     )
+
+
+def auto_failed(top_up: TopUp, auto: AutoTopUp) -> None:
+    """An automatic payment failed: what to do, and when it is tried again."""
+    next_try = f"{auto.next_try_at:%Y-%m-%d %H:%M} UTC"
+    _tell(top_up, "auto_topup_failed", reference=f"auto_topup_failed:{top_up.pk}", card=auto.card, next_try=next_try)
+
+
+def auto_off(auto: AutoTopUp) -> None:
+    """Automatic top-ups were switched off, by somebody else than the customer."""
+    assert auto.switched_at is not None
+    _tell_of(auto, "auto_topup_off", reference=f"auto_topup_off:{auto.pk}:{auto.switched_at.timestamp()}", reason=auto.off_reason)
+
+
+def auto_ceiling(auto: AutoTopUp, *, month: str) -> None:
+    """The month's ceiling has no room for another automatic top-up; told once a month ("2026-11")."""
+    _tell_of(auto, "auto_topup_ceiling", reference=f"auto_topup_ceiling:{auto.pk}:{month}", next_month=f"{auto.next_try_at:%Y-%m-%d}")
+
+
+def _tell_of(auto: AutoTopUp, kind: str, *, reference: str, **more: Any) -> None:
+    context = {
+        "amount_usd": f"{auto.amount_usd:,.2f}",
+        "ceiling_usd": f"{auto.monthly_ceiling_usd:,.2f}",
+        "threshold": group(auto.threshold_credits),
+        "card": auto.card,
+        "path": "/wallet/auto",
+        **more,
+    }
+    notices.tell(auto.wallet.account_id, kind, reference=reference, context=context)
 
 
 def _tell(top_up: TopUp, kind: str, *, reference: str, **more: Any) -> None:

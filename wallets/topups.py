@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from accounts import events
 from accounts.models import Account, User
-from wallets import ledger, payments, rates, take_backs, top_up_mails
+from wallets import auto_outcomes, ledger, payments, rates, take_backs, top_up_mails
 from wallets.models import EntryKind, TopUp, Wallet
 from wallets.money import as_text, credits, product
 
@@ -173,6 +173,7 @@ def credit(top_up: TopUp, *, payment_id: str = "", session_id: str = "") -> bool
     top_up.save(update_fields=["status", "paid_at", "payment_id", "session_id"])
     ledger.credit(top_up.wallet_id, kind=EntryKind.TOPUP, amount=top_up.credits, reference=f"topup:{top_up.pk}", actor=top_up.created_by)
     events.record("topup.paid", account=top_up.wallet.account, actor=top_up.created_by, top_up=top_up.pk, credits=as_text(top_up.credits))
+    auto_outcomes.paid(top_up)
     take_backs.take_due(top_up)
     top_up_mails.paid(top_up)
     return True
@@ -205,7 +206,10 @@ def fail(top_up: TopUp, *, reason: str, unless_opened: bool = False) -> bool:
 
 @transaction.atomic
 def expire(top_up: TopUp) -> bool:
-    """The provider's checkout of a pending top-up ended unpaid. False when it had ended or was paid."""
+    """The provider's checkout of a pending top-up ended unpaid, or an automatic one was not needed any more before its card was charged.
+
+    False when it had ended or was paid.
+    """
     return _end(take_backs.locked(top_up), TopUp.Status.EXPIRED)
 
 
@@ -214,7 +218,10 @@ def _end(top_up: TopUp, status: TopUp.Status, *, reason: str = "") -> bool:
         return False
     top_up.status, top_up.ended_at, top_up.failure = status, timezone.now(), reason[:200]
     top_up.save(update_fields=["status", "ended_at", "failure"])
-    if top_up.submitted_at is not None:
+    if top_up.kind == TopUp.Kind.AUTO:
+        if status == TopUp.Status.FAILED:
+            auto_outcomes.failed(top_up)
+    elif top_up.submitted_at is not None:
         # Who never got through with the checkout knows that nothing was paid
         top_up_mails.failed(top_up)
     return True

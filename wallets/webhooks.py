@@ -10,13 +10,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Final
 
 from django.db import transaction
 from django.db.models import F
 
-from wallets import payments, take_backs, topups
+from wallets import auto_settling, card_payments, cards, payments, take_backs, topups
+from wallets.comparing import RefusedError, compare_account, compare_money, compare_payment, usd, verdict_of
 from wallets.models import TopUp, WebhookEvent
 
 logger = logging.getLogger(__name__)
@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 Verdict = WebhookEvent.Verdict
 
 _CHECKOUT: Final = "checkout.session."
+_PAYMENT: Final = "payment_intent."
 _DISPUTE: Final = "charge.dispute."
 # What README tells to select at Stripe
 HEARD: Final = frozenset(
@@ -32,6 +33,8 @@ HEARD: Final = frozenset(
         "checkout.session.async_payment_succeeded",
         "checkout.session.async_payment_failed",
         "checkout.session.expired",
+        "payment_intent.succeeded",
+        "payment_intent.payment_failed",
         "charge.refunded",
         "refund.failed",
         "charge.dispute.created",
@@ -42,19 +45,17 @@ HEARD: Final = frozenset(
 )
 
 
-class RefusedError(Exception):
-    """What was told does not fit our row. The text names what, for staff."""
-
-
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An event, and the top-up it is about if it is one of ours. `about` is the session, charge, refund or dispute in it."""
+    """An event, and the top-up or the entering of a card it is about, if it is one of ours. `about` is the session, payment, charge,
+    refund or dispute in it."""
 
     provider: str
     event_id: str
     type: str
     about: Mapping[str, Any]
     top_up: TopUp | None
+    setup: card_payments.Setup | None = None
 
 
 def read(provider: payments.Configured, event: Mapping[str, Any]) -> Told:
@@ -63,6 +64,10 @@ def read(provider: payments.Configured, event: Mapping[str, Any]) -> Told:
     event_id, type_, about = event.get("id"), event.get("type"), event["data"]["object"]
     if not isinstance(event_id, str) or not isinstance(type_, str) or not 0 < len(event_id) <= 255 or not 0 < len(type_) <= 100:
         raise ValueError("no event")
+    if type_ in HEARD and type_.startswith(_CHECKOUT) and about.get("mode") == "setup":
+        setup = card_payments.read_setup(about)
+        asked_for = card_payments.with_card(provider, setup) if cards.is_asked_for(setup) else setup
+        return Told(provider.name, event_id, type_, about, None, asked_for)
     top_up = _top_up(provider, type_, about) if type_ in HEARD else None
     return Told(provider.name, event_id, type_, about, top_up)
 
@@ -75,6 +80,9 @@ def _top_up(provider: payments.Configured, type_: str, about: Mapping[str, Any])
         )
     metadata = about.get("metadata")
     named = metadata.get("top_up") if isinstance(metadata, dict) else None
+    if type_.startswith(_PAYMENT):
+        # It names its top-up itself, or is of none
+        return TopUp.objects.filter(pk=named).first() if isinstance(named, str) and named else None
     payment_id = payments.text(about.get("payment_intent"))
     if not named and payment_id:
         if (known := TopUp.objects.filter(provider=provider.name, payment_id=payment_id).first()) is not None:
@@ -88,6 +96,8 @@ def take(told: Told) -> WebhookEvent:
     """Act on an event, unless it was acted on before, and remember it: one transaction, the caller's where there is one."""
     if told.top_up is not None:
         take_backs.locked(told.top_up)
+    elif told.setup is not None:
+        cards.lock(told.setup)
     row, is_new = WebhookEvent.objects.get_or_create(
         provider=told.provider,
         event_id=told.event_id,
@@ -110,12 +120,16 @@ def take(told: Told) -> WebhookEvent:
 def _act(told: Told) -> tuple[WebhookEvent.Verdict, str]:
     if told.type not in HEARD:
         return Verdict.IGNORED, "of no interest"
+    if told.setup is not None:
+        return cards.settle(told.provider, told.setup)
     if told.top_up is None:
         return Verdict.IGNORED, "none of our top-ups"
     if told.top_up.provider != told.provider:
         raise RefusedError(f"its provider is {told.top_up.provider}")
     if told.type.startswith(_CHECKOUT):
         return settle(told.top_up, payments.read_session(told.about), failed=told.type.endswith("async_payment_failed"))
+    if told.type.startswith(_PAYMENT):
+        return auto_settling.settle(told.top_up, card_payments.read_payment(told.about))
     if told.type.startswith(_DISPUTE):
         return _dispute(told.top_up, told.type.removeprefix(_DISPUTE), told.about)
     if told.type == "refund.failed":
@@ -132,80 +146,56 @@ def settle(top_up: TopUp, session: payments.Session, *, failed: bool = False) ->
     ended = top_up.status if top_up.status in (TopUp.Status.FAILED, TopUp.Status.EXPIRED) else ""
     known = {"payment_id": session.payment_id, "session_id": session.id}
     if failed:
-        return _verdict(topups.fail(top_up, reason="the payment did not arrive"), Verdict.FAILED)
+        return verdict_of(topups.fail(top_up, reason="the payment did not arrive"), Verdict.FAILED)
     if session.status == "expired":
-        return _verdict(topups.expire(top_up), Verdict.EXPIRED)
+        return verdict_of(topups.expire(top_up), Verdict.EXPIRED)
     if session.status != "complete":
         return Verdict.IGNORED, "still open"
     if session.payment_status == "paid":
-        return _verdict(topups.credit(top_up, **known), Verdict.CREDITED, f"after it had {ended}" if ended else "")
-    return _verdict(topups.submit(top_up, **known), Verdict.SUBMITTED)
+        return verdict_of(topups.credit(top_up, **known), Verdict.CREDITED, f"after it had {ended}" if ended else "")
+    return verdict_of(topups.submit(top_up, **known), Verdict.SUBMITTED)
 
 
 def _compare(top_up: TopUp, session: payments.Session) -> None:
-    account = str(top_up.wallet.account_id)
+    if top_up.kind != TopUp.Kind.CHECKOUT:
+        raise RefusedError("it is of a checkout, which an automatic top-up has none of")
     if top_up.session_id and session.id != top_up.session_id:
         raise RefusedError("it is of another checkout")
     if session.top_up != top_up.pk:
         raise RefusedError("it names another top-up")
-    if session.account != account:
-        raise RefusedError(f"it names account {session.account[:40] or 'none'}, not {account}")
-    _compare_money(top_up, session.amount, session.currency)
-    _compare_payment(top_up, session.payment_id)
+    compare_account(top_up.wallet.account_id, session.account)
+    compare_money(top_up, session.amount, session.currency)
+    compare_payment(top_up, session.payment_id)
     if TopUp.objects.exclude(pk=top_up.pk).filter(provider=top_up.provider, session_id=session.id).exists():
         raise RefusedError("its checkout is another top-up's")
 
 
-def _compare_money(top_up: TopUp, amount: Any, currency: str) -> None:
-    if currency != top_up.currency:
-        raise RefusedError(f"it is in {currency[:10] or 'no money'}, not {top_up.currency}")
-    if amount != payments.cents(top_up.amount_usd):
-        raise RefusedError(f"it is about {amount!r:.20} cents, not {payments.cents(top_up.amount_usd)}")
-
-
-def _compare_payment(top_up: TopUp, payment_id: str) -> None:
-    if payment_id and top_up.payment_id and payment_id != top_up.payment_id:
-        raise RefusedError("it is of another payment")
-    if payment_id and TopUp.objects.exclude(pk=top_up.pk).filter(provider=top_up.provider, payment_id=payment_id).exists():
-        raise RefusedError("its payment is another top-up's")
-
-
 def _refund(top_up: TopUp, charge: Mapping[str, Any]) -> tuple[WebhookEvent.Verdict, str]:
-    _compare_money(top_up, charge.get("amount"), payments.text(charge.get("currency")))
-    _compare_payment(top_up, payments.text(charge.get("payment_intent")))
-    refunded = _usd(charge.get("amount_refunded"))
+    compare_money(top_up, charge.get("amount"), payments.text(charge.get("currency")))
+    compare_payment(top_up, payments.text(charge.get("payment_intent")))
+    refunded = usd(charge.get("amount_refunded"))
     if refunded > top_up.amount_usd:
         raise RefusedError("more was given back than was paid")
-    return _verdict(take_backs.refund(top_up, refunded_usd=refunded), Verdict.REFUNDED)
+    return verdict_of(take_backs.refund(top_up, refunded_usd=refunded), Verdict.REFUNDED)
 
 
 def _dispute(top_up: TopUp, what: str, dispute: Mapping[str, Any]) -> tuple[WebhookEvent.Verdict, str]:
     if (currency := payments.text(dispute.get("currency"))) != top_up.currency:
         raise RefusedError(f"it is in {currency[:10] or 'no money'}, not {top_up.currency}")
-    _compare_payment(top_up, payments.text(dispute.get("payment_intent")))
+    compare_payment(top_up, payments.text(dispute.get("payment_intent")))
     dispute_id, status = payments.text(dispute.get("id")), payments.text(dispute.get("status"))
     if not 0 < len(dispute_id) <= 50:
         raise RefusedError("it has no id that we could keep")
     # A bank may take more than was paid; not from the customer
-    amount_usd = min(_usd(dispute.get("amount")), top_up.amount_usd)
+    amount_usd = min(usd(dispute.get("amount")), top_up.amount_usd)
     if amount_usd <= 0:
         raise RefusedError("it is about nothing")
     about = {"dispute_id": dispute_id, "amount_usd": amount_usd}
     if what == "closed" and status == "lost":
-        return _verdict(take_backs.close_dispute(top_up, **about, won=False), Verdict.DISPUTE_LOST)
+        return verdict_of(take_backs.close_dispute(top_up, **about, won=False), Verdict.DISPUTE_LOST)
     if what in ("closed", "funds_reinstated"):
-        return _verdict(take_backs.close_dispute(top_up, **about, won=True), Verdict.DISPUTE_WON)
+        return verdict_of(take_backs.close_dispute(top_up, **about, won=True), Verdict.DISPUTE_WON)
     if what == "created" and status.startswith("warning_"):
         # An inquiry takes no money; should it become a dispute, `funds_withdrawn` says so
         return Verdict.IGNORED, "an inquiry"
-    return _verdict(take_backs.dispute(top_up, **about), Verdict.DISPUTED)
-
-
-def _usd(cents: Any) -> Decimal:
-    if not isinstance(cents, int) or isinstance(cents, bool) or cents < 0:
-        raise RefusedError("it has no amount")
-    return Decimal(cents) / 100
-
-
-def _verdict(changed: bool, verdict: WebhookEvent.Verdict, reason: str = "") -> tuple[WebhookEvent.Verdict, str]:
-    return (verdict, reason) if changed else (Verdict.DUPLICATE, "it was known already")
+    return verdict_of(take_backs.dispute(top_up, **about), Verdict.DISPUTED)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.factories import WalletFactory
+from tests.topups.line import Line
 from tests.topups.told import Stripe
 from wallets.models import Wallet
 
@@ -21,3 +24,12 @@ def stripe(settings, sandbox: str) -> Stripe:
 @pytest.fixture
 def wallet(db) -> Wallet:
     return WalletFactory()
+
+
+@pytest.fixture
+def line(stripe, settings, sandbox: str) -> Iterator[Line]:
+    """The line to Stripe."""
+    line = Line(sandbox)
+    settings.STRIPE_API_BASE = f"{line.url}/checkout"
+    yield line
+    line.close()

@@ -1,6 +1,7 @@
 """The tables of money."""
 
 from .audit import AuditRun
+from .auto_top_up import AutoTopUp
 from .budget import BudgetKey, Cap, CapWindow
 from .idempotency import IdempotencyKey
 from .process import Process
@@ -12,6 +13,7 @@ from .wallet import CreditsPerUsdRate, EntryKind, LedgerEntry, Wallet
 __all__ = [
     "PAID_CLAUSES",
     "AuditRun",
+    "AutoTopUp",
     "BudgetKey",
     "Cap",
     "CapWindow",

@@ -35,7 +35,8 @@ class TopUp(models.Model):
 
     pending: the customer is at the provider's checkout, or (`submitted_at`) has paid in a way that takes the bank days.
     paid: the money was taken and the credits entered, once (`topup:<id>`). failed, expired: the checkout ended without a payment;
-    should the provider say later that there was one, it becomes paid after all. Refunds and disputes leave the status alone:
+    should the provider say later that there was one, it becomes paid after all. An automatic one (wallets/auto_top_ups.py) has no
+    checkout: `expires_at` is until when the provider may be asked for its payment again. Refunds and disputes leave the status alone:
     `refunded_usd` is what the provider gave back, `refunded_credits` and `disputed_credits` are what was taken from the wallet for it,
     together never more than `credits`. Written by wallets/topups.py only.
     """
@@ -69,6 +70,9 @@ class TopUp(models.Model):
     session_id = models.CharField(max_length=255, blank=True, default="", db_collation="C")
     payment_id = models.CharField(max_length=255, blank=True, default="", db_collation="C")
     checkout_url = models.TextField(blank=True, default="")
+    # Of an automatic one, the card it is paid with: whoever asks the provider again must name the same
+    customer_id = models.CharField(max_length=255, blank=True, default="", db_collation="C")
+    payment_method_id = models.CharField(max_length=255, blank=True, default="", db_collation="C")
     failure = models.CharField("why it failed", max_length=200, blank=True, default="")
 
     created_by = models.ForeignKey(
@@ -87,7 +91,12 @@ class TopUp(models.Model):
             models.UniqueConstraint(fields=["wallet", "submission"], name="top_up_once_a_form"),
             models.UniqueConstraint(fields=["provider", "session_id"], condition=~Q(session_id=""), name="top_up_session_unique"),
             models.UniqueConstraint(fields=["provider", "payment_id"], condition=~Q(payment_id=""), name="top_up_payment_unique"),
+            # Never two for one dip
+            models.UniqueConstraint(fields=["wallet"], condition=Q(kind="auto", status="pending"), name="top_up_one_auto_pending"),
             models.CheckConstraint(condition=~Q(id="") & ~Q(submission=""), name="top_up_named"),
+            models.CheckConstraint(
+                condition=~Q(kind="auto") | ~(Q(customer_id="") | Q(payment_method_id="")), name="top_up_auto_names_its_card"
+            ),
             models.CheckConstraint(condition=Q(provider__in=Provider.values), name="top_up_provider_known"),
             models.CheckConstraint(condition=Q(kind__in=["checkout", "auto"]), name="top_up_kind_known"),
             models.CheckConstraint(condition=Q(status__in=["pending", "paid", "failed", "expired"]), name="top_up_status_known"),
@@ -167,6 +176,7 @@ class WebhookEvent(models.Model):
         DISPUTED = "disputed"
         DISPUTE_WON = "dispute_won", "dispute won"
         DISPUTE_LOST = "dispute_lost", "dispute lost"
+        CARD_SAVED = "card_saved", "card saved"
         DUPLICATE = "duplicate"  # says what was known already
         REFUSED = "refused"  # does not fit our books: no money moved, staff must look
         IGNORED = "ignored"  # none of ours, or of no interest
@@ -196,6 +206,7 @@ class WebhookEvent(models.Model):
                         "disputed",
                         "dispute_won",
                         "dispute_lost",
+                        "card_saved",
                         "duplicate",
                         "refused",
                         "ignored",

@@ -4,6 +4,7 @@ POST /checkout/v1/checkout/sessions                 makes a checkout; an Idempot
 GET  /checkout/v1/checkout/sessions/<id>            how it stands
 POST /checkout/v1/checkout/sessions/<id>/expire     ends it, if it is open
 GET  /checkout/v1/payment_intents/<id>              a payment
+                                                    saved cards: cards_api.py
 POST /checkout/v1/refunds                           gives back `amount` cents of a `payment_intent`, or all that is left
 """
 
@@ -16,27 +17,18 @@ from typing import Any
 
 from beatra_site.sandbox.checkout import form
 from beatra_site.sandbox.checkout.book import Book, Session, new_id
+from beatra_site.sandbox.checkout.cards_api import CardsApi
 from beatra_site.sandbox.checkout.events import Events
+from beatra_site.sandbox.checkout.stripe_error import StripeError
 from beatra_site.sandbox.exchange import Exchange
-
-
-class StripeError(Exception):
-    """An error answer in Stripe's envelope."""
-
-    def __init__(
-        self, status: int, message: str, *, type: str = "invalid_request_error", code: str | None = None, param: str | None = None
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        error = {"type": type, "message": message, "code": code, "param": param}
-        self.body = {"error": {name: value for name, value in error.items() if value is not None}}
 
 
 class Api:
     """The answers to `/checkout/v1/`."""
 
-    def __init__(self, book: Book, events: Events, *, key: str, public_url: str) -> None:
+    def __init__(self, book: Book, events: Events, *, cards: CardsApi, key: str, public_url: str) -> None:
         self._book = book
+        self._cards = cards
         self._events = events
         self._key = key
         self._public_url = public_url
@@ -57,6 +49,8 @@ class Api:
             raise StripeError(401, "Invalid API Key provided")
 
     def _answer(self, exchange: Exchange, body: bytes) -> dict[str, Any]:
+        if (answer := self._cards.answer(exchange, body, origin=self._public_url or _origin(exchange))) is not None:
+            return answer
         match exchange.method, exchange.path.rstrip("/").split("/")[3:]:
             case "POST", ["checkout", "sessions"]:
                 return self._create(exchange, body).as_json()

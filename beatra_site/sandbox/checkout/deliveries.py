@@ -6,13 +6,13 @@ import asyncio
 import hashlib
 import hmac
 import time
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
 
-from beatra_site.sandbox.checkout.book import Session, new_id
+from beatra_site.sandbox.checkout.book import new_id
 
 _PAUSES_SECONDS: Final = (0.2, 0.5, 1, 2, 5, 10, 30, 60, 60, 60, 300, 300, 300, 1800)
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=20)
@@ -24,6 +24,13 @@ def signature(secret: str, body: bytes) -> str:
     return f"t={now},v1={hmac.new(secret.encode(), b'%d.' % now + body, hashlib.sha256).hexdigest()}"
 
 
+class Returns(Protocol):
+    """What knows the page of the shop that its customer comes back to."""
+
+    @property
+    def success_url(self) -> str: ...
+
+
 class Deliveries:
     """The events on their way. `secret` signs them; they go to the site that its customer returns to."""
 
@@ -31,7 +38,7 @@ class Deliveries:
         self._secret = secret
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def tell(self, session: Session, type: str, about: dict[str, Any]) -> None:
+    def tell(self, session: Returns, type: str, about: dict[str, Any]) -> None:
         """Send an event of `type` about a JSON object, in the background."""
         if not self._secret:
             return

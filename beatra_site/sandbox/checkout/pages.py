@@ -12,6 +12,7 @@ from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from beatra_site.sandbox.checkout.book import Book, Session
+from beatra_site.sandbox.checkout.deliveries import Returns
 from beatra_site.sandbox.checkout.events import LATER_SECONDS, Events
 from beatra_site.sandbox.exchange import Exchange
 
@@ -46,18 +47,18 @@ class Pages:
         session = self._book.session(steps[0]) if steps else None
         match exchange.method, steps[1:]:
             case _ if session is None:
-                await _show(
-                    exchange, 404, _page("This checkout is not known here", "<p>It may be from before the sandbox was restarted.</p>")
+                await show(
+                    exchange, 404, page("This checkout is not known here", "<p>It may be from before the sandbox was restarted.</p>")
                 )
             case "GET", []:
-                await _show(exchange, 200, _page_of(session), session)
+                await show(exchange, 200, _page_of(session), session)
             case "POST", []:
                 number = parse_qs(body.decode("utf-8", "replace")).get("number", [""])[0]
                 await self._pay(exchange, session, "".join(number.split()))
             case "POST", [control] if self._do(session, control):
-                await _go(exchange, f"/checkout/pay/{session.id}")
+                await go(exchange, f"/checkout/pay/{session.id}")
             case _:
-                await _show(exchange, 404, _page("No such page", ""))
+                await show(exchange, 404, page("No such page", ""))
 
     async def _pay(self, exchange: Exchange, session: Session, number: str) -> None:
         problem = DECLINED.get(number, "This is none of the sandbox's numbers. Never enter a real card here.")
@@ -66,9 +67,9 @@ class Pages:
         elif number in (ARRIVES, BOUNCES):
             self._events.pay_later(session, bounces=number == BOUNCES)
         elif session.status == "open":
-            await _show(exchange, 402, _page_of(session, number=number, problem=problem), session)
+            await show(exchange, 402, _page_of(session, number=number, problem=problem), session)
             return
-        await _go(exchange, session.success_url if session.status == "complete" else f"/checkout/pay/{session.id}")
+        await go(exchange, session.success_url if session.status == "complete" else f"/checkout/pay/{session.id}")
 
     def _do(self, session: Session, control: str) -> bool:
         match control:
@@ -87,11 +88,13 @@ class Pages:
         return True
 
 
-async def _go(exchange: Exchange, url: str) -> None:
+async def go(exchange: Exchange, url: str) -> None:
+    """Sends a browser there."""
     await exchange.answer(303, b"", content_type="text/plain", headers={"location": url, "cache-control": "no-store"})
 
 
-async def _show(exchange: Exchange, status: int, html: str, session: Session | None = None) -> None:
+async def show(exchange: Exchange, status: int, html: str, session: Returns | None = None) -> None:
+    """A page, on a checkout that sends its browser back to a shop."""
     # A browser checks where a form is sent on to as well: back to the shop
     shop = urlsplit(session.success_url) if session else None
     back = f" {shop.scheme}://{shop.netloc}" if shop else ""
@@ -100,7 +103,8 @@ async def _show(exchange: Exchange, status: int, html: str, session: Session | N
     await exchange.answer(status, html.encode(), content_type="text/html; charset=utf-8", headers=headers)
 
 
-def _page(title: str, content: str) -> str:
+def page(title: str, content: str) -> str:
+    """The HTML of a page around its content."""
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -125,10 +129,10 @@ def _page(title: str, content: str) -> str:
 def _page_of(session: Session, *, number: str = PAYS, problem: str = "") -> str:
     price = f"${session.amount / 100:,.2f}"
     if session.status == "open":
-        return _page(f"Pay {price}", _form(session, price, number=number, problem=problem))
+        return page(f"Pay {price}", _form(session, price, number=number, problem=problem))
     if session.status == "expired":
         content = '<p>This checkout has expired. Nothing was paid.</p><p><a href="%s">Back to the shop</a></p>'
-        return _page("Expired", content % escape(session.cancel_url or session.success_url))
+        return page("Expired", content % escape(session.cancel_url or session.success_url))
     payment = session.payment
     assert payment is not None
     said, controls = "", []
@@ -153,7 +157,7 @@ def _page_of(session: Session, *, number: str = PAYS, problem: str = "") -> str:
         f"<h2>Try what can happen to a payment</h2><p>A dispute suspends the account until staff reopen it.</p>{buttons}" if buttons else ""
     )
     back = f'<p><a class="main" href="{escape(session.success_url)}">Back to the shop</a></p>'
-    return _page(session.product, f"<p>{said}</p>{back}{tried}")
+    return page(session.product, f"<p>{said}</p>{back}{tried}")
 
 
 def _form(session: Session, price: str, *, number: str, problem: str) -> str:

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from beatra_site.sandbox.checkout.api import Api
 from beatra_site.sandbox.checkout.book import Book
+from beatra_site.sandbox.checkout.card_pages import CardPages
+from beatra_site.sandbox.checkout.cards import Cards
+from beatra_site.sandbox.checkout.cards_api import CardsApi
 from beatra_site.sandbox.checkout.deliveries import Deliveries
 from beatra_site.sandbox.checkout.events import Events
 from beatra_site.sandbox.checkout.pages import Pages
@@ -20,8 +23,11 @@ class CheckoutProvider:
 
     def __init__(self, *, key: str, secret: str, public_url: str) -> None:
         book = Book()
-        events = Events(book, Deliveries(secret=secret))
-        self._api = Api(book, events, key=key, public_url=public_url)
+        deliveries = Deliveries(secret=secret)
+        events = Events(book, deliveries)
+        cards = Cards()
+        self._api = Api(book, events, cards=CardsApi(cards, deliveries), key=key, public_url=public_url)
+        self._card_pages = CardPages(cards, deliveries)
         self._pages = Pages(book, events)
         self._css = Path(__file__).with_name("checkout.css").read_bytes()
 
@@ -32,6 +38,8 @@ class CheckoutProvider:
                 await self._api(exchange)
             case ["pay"]:
                 await self._pages(exchange)
+            case ["card"]:
+                await self._card_pages(exchange)
             case ["checkout.css"]:
                 await exchange.answer(200, self._css, content_type="text/css; charset=utf-8")
             case _:

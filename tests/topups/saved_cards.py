@@ -1,0 +1,77 @@
+"""Wallets with a saved card, entered at the sandbox's page, as far as pytest's own process is concerned."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import httpx
+
+from tests.factories import WalletFactory
+from wallets import auto_top_ups, cards
+from wallets.models import AutoTopUp, TopUp, Wallet
+
+PAYS = "4242424242424242"
+DECLINED = "4000000000000341"
+WANTS_ITS_OWNER = "4000002760003184"
+
+
+def enter(wallet: Wallet, number: str = PAYS) -> None:
+    """Enter a card at the provider's page. Nothing is told to us."""
+    response = httpx.post(cards.enter(wallet), data={"number": number}, timeout=60)
+    assert response.status_code == 303, response.text
+
+
+def saved(wallet: Wallet, number: str = PAYS) -> AutoTopUp:
+    """Enter a card and have the provider asked for it."""
+    enter(wallet, number)
+    assert cards.ask_of(wallet) == "card_saved"
+    return AutoTopUp.objects.get(wallet=wallet)
+
+
+def switched_on(
+    number: str = PAYS,
+    *,
+    balance: Decimal | str | int = 100,
+    threshold: int = 1000,
+    amount: str = "10.00",
+    ceiling: str = "100.00",
+    **of: Any,
+) -> AutoTopUp:
+    """Automatic top-ups of a new wallet with `balance` credits, switched on by its customer."""
+    wallet = WalletFactory(balance=balance)
+    saved(wallet, number)
+    auto_top_ups.save(
+        wallet,
+        threshold_credits=Decimal(threshold),
+        amount_usd=Decimal(amount),
+        monthly_ceiling_usd=Decimal(ceiling),
+        switch_on=True,
+        actor=wallet.account.user,
+    )
+    return AutoTopUp.objects.get(wallet=wallet)
+
+
+def of(auto: AutoTopUp) -> list[TopUp]:
+    """The automatic top-ups of a wallet, oldest first."""
+    return list(TopUp.objects.filter(wallet=auto.wallet_id, kind="auto").order_by("created_at", "id"))
+
+
+def statuses(auto: AutoTopUp) -> list[str]:
+    return [top_up.status for top_up in of(auto)]
+
+
+def payment(top_up: TopUp, **fields: Any) -> dict[str, Any]:
+    """A PaymentIntent that succeeded, as Stripe tells of it."""
+    cents = int(top_up.amount_usd * 100)
+    return {
+        "id": top_up.payment_id or f"pi_{top_up.pk}",
+        "object": "payment_intent",
+        "amount": cents,
+        "amount_received": cents,
+        "currency": "usd",
+        "customer": top_up.customer_id,
+        "metadata": {"top_up": top_up.pk, "account": str(top_up.wallet.account_id)},
+        "status": "succeeded",
+        **fields,
+    }

@@ -1,0 +1,208 @@
+"""A card is saved at the provider, replaced and removed; what the provider says about it must fit."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+
+import httpx
+import pytest
+from django.utils import timezone
+
+from accounts.models import Event
+from tests.factories import AccountFactory, WalletFactory
+from tests.topups import saved_cards
+from tests.topups.saved_cards import DECLINED, enter, saved
+from tests.topups.told import event
+from wallets import auto_charging, card_payments, cards, payments, topups
+from wallets.models import AutoTopUp, WebhookEvent
+
+pytestmark = pytest.mark.usefixtures("committed")
+
+
+@pytest.fixture
+def wallet():
+    return WalletFactory()
+
+
+@pytest.fixture
+def provider(line) -> payments.Configured:
+    found = payments.by_name("stripe")
+    assert found is not None
+    return found
+
+
+def session_of(auto: AutoTopUp, provider: payments.Configured) -> dict:
+    """The Checkout Session of the card that is being entered, as the provider tells of it."""
+    return payments.ask(lambda client: client.v1.checkout.sessions.retrieve(auto.setup_session_id), provider)
+
+
+def at_the_provider(auto: AutoTopUp, provider: payments.Configured) -> list[str]:
+    found = payments.ask(lambda client: client.v1.customers.payment_methods.list(auto.customer_id), provider)
+    return [method["id"] for method in found["data"]]
+
+
+def of(wallet) -> AutoTopUp:
+    return AutoTopUp.objects.get(wallet=wallet)
+
+
+def test_the_webhook_saves_the_card(stripe, wallet, provider):
+    enter(wallet)
+    told = session_of(of(wallet), provider)
+    assert stripe.says("checkout.session.completed", told) == "card_saved"
+    auto = of(wallet)
+    assert (auto.card, auto.setup_id, auto.is_on) == ("Visa ending in 4242, expires 12/2034", "", False)
+    assert at_the_provider(auto, provider) == [auto.payment_method_id]
+    saved_event = Event.objects.get(account=wallet.account_id, kind="auto_top_up.card_saved")
+    assert (saved_event.actor, saved_event.data) == (wallet.account.user, {"card": auto.card})
+    assert stripe.says("checkout.session.completed", told) == "ignored"
+
+
+WRONG = {
+    "account": {"metadata": {"account": "0"}},
+    "customer": {"customer": "cus_another"},
+    "checkout": {"id": "cs_another"},
+    "no card": {"setup_intent": None},
+}
+
+
+@pytest.mark.parametrize("fields", WRONG.values(), ids=WRONG)
+def test_what_does_not_fit_saves_no_card(stripe, wallet, provider, fields):
+    enter(wallet)
+    assert stripe.says("checkout.session.completed", {**session_of(of(wallet), provider), **fields}) == "refused"
+    assert not of(wallet).has_card
+
+
+def test_another_customers_card_is_not_saved(stripe, wallet, provider):
+    other = WalletFactory()
+    enter(wallet)
+    enter(other)
+    intent = session_of(of(other), provider)["setup_intent"]
+    assert stripe.says("checkout.session.completed", {**session_of(of(wallet), provider), "setup_intent": intent}) == "refused"
+    assert not of(wallet).has_card
+
+
+def test_a_card_that_we_did_not_ask_for_is_ignored_without_a_question(stripe, line):
+    about = {"id": "cs_shop", "mode": "setup", "status": "complete", "setup_intent": "seti_shop", "client_reference_id": "order 7"}
+    asked = len(line.asked)
+    assert stripe.says("checkout.session.completed", about) == "ignored"
+    assert len(line.asked) == asked
+
+
+def test_a_provider_that_is_away_is_asked_to_tell_it_again(stripe, wallet, provider, line):
+    enter(wallet)
+    told = json.dumps(event("checkout.session.completed", session_of(of(wallet), provider)))
+    line.is_cut = True
+    assert stripe.deliver(told).status_code == 503
+    line.is_cut = False
+    assert stripe.deliver(told).status_code == 200
+    assert of(wallet).has_card
+
+
+def test_an_expired_page_ends_the_entering(stripe, wallet, provider):
+    cards.enter(wallet)
+    told = session_of(of(wallet), provider)
+    assert stripe.says("checkout.session.expired", {**told, "status": "expired"}) == "expired"
+    assert of(wallet).setup_id == ""
+
+
+def test_a_lost_webhook_is_made_good(wallet, line):
+    enter(wallet)
+    AutoTopUp.objects.filter(wallet=wallet).update(setup_asked_at=timezone.now() - timezone.timedelta(minutes=10))
+    cards.reconcile()
+    assert of(wallet).has_card
+
+
+def test_the_page_stays_the_same_as_long_as_it_is_open(line):
+    wallet = WalletFactory()
+    assert cards.enter(wallet) == cards.enter(wallet)
+    assert line.count("POST", "/checkout/sessions") == 1
+
+
+def test_a_card_that_is_replaced_is_forgotten_at_the_provider(provider):
+    wallet = WalletFactory()
+    first = saved(wallet)
+    second = saved(wallet, DECLINED)
+    assert (second.customer_id, second.card[:19]) == (first.customer_id, "Visa ending in 0341")
+    assert len(at_the_provider(second, provider)) == 2
+    cards.reconcile()
+    assert at_the_provider(second, provider) == [second.payment_method_id]
+    assert not of(wallet).has_old_cards
+
+
+def test_a_card_that_is_removed_is_forgotten_and_switches_off(provider):
+    auto = saved_cards.switched_on()
+    assert cards.remove(auto.wallet, actor=auto.wallet.account.user)
+    after = of(auto.wallet)
+    assert (after.is_on, after.off_reason, after.card, after.card_last4, after.has_old_cards) == (False, "card_removed", "", "", False)
+    assert at_the_provider(auto, provider) == []
+    kinds = Event.objects.filter(account=auto.wallet.account_id).order_by("id").values_list("kind", flat=True)
+    assert list(kinds)[-2:] == ["auto_top_up.off", "auto_top_up.card_removed"]
+    assert not cards.remove(auto.wallet, actor=auto.wallet.account.user)
+
+
+def test_a_card_that_could_not_be_forgotten_is_forgotten_later(provider, line):
+    auto = saved_cards.switched_on()
+    line.is_cut = True
+    cards.remove(auto.wallet, actor=auto.wallet.account.user)
+    assert (of(auto.wallet).has_card, of(auto.wallet).has_old_cards) == (False, True)
+    line.is_cut = False
+    cards.reconcile()
+    assert (at_the_provider(auto, provider), of(auto.wallet).has_old_cards) == ([], False)
+
+
+def test_a_card_that_is_being_entered_is_not_forgotten_with_the_old_one(provider):
+    auto = saved_cards.switched_on()
+    enter(auto.wallet)
+    cards.remove(auto.wallet, actor=auto.wallet.account.user)
+    assert cards.ask_of(auto.wallet) == "card_saved"
+    cards.reconcile()
+    assert at_the_provider(auto, provider) == [of(auto.wallet).payment_method_id]
+
+
+def test_a_provider_that_is_away_is_said(line):
+    line.is_cut = True
+    with pytest.raises(topups.ProviderAwayError):
+        cards.enter(WalletFactory())
+
+
+def test_a_suspended_account_saves_no_card(line):
+    with pytest.raises(topups.AccountRefusedError, match="suspended"):
+        cards.enter(WalletFactory(account=AccountFactory(status="suspended")))
+
+
+def test_a_card_of_another_provider_is_of_no_use(provider, settings):
+    auto = saved_cards.switched_on()
+    settings.STRIPE_SECRET_KEY = ""
+    cards.enter(auto.wallet)
+    after = of(auto.wallet)
+    assert (after.provider, after.has_card, after.is_on) == ("sandbox", False, False)
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    """Wait for what another process does."""
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_in_the_sandbox_its_own_webhooks_save_and_pay_once(site, settings):
+    """The journey of the demo: the site hears of the card and of the payment from the sandbox itself."""
+    settings.SITE_URL = site.url
+    wallet = WalletFactory(balance=100)
+    response = httpx.post(cards.enter(wallet), data={"number": "4242 4242 4242 4242"}, timeout=60)
+    assert response.headers["location"] == f"{site.url}/wallet/auto?saved=1"
+    eventually(lambda: of(wallet).has_card)
+    AutoTopUp.objects.filter(wallet=wallet).update(is_on=True)
+    top_up = auto_charging.top_up_if_low(of(wallet).pk)
+    eventually(lambda: WebhookEvent.objects.filter(top_up=top_up, type="payment_intent.succeeded").exists())
+    top_up.refresh_from_db()
+    assert (top_up.status, top_up.provider) == ("paid", "sandbox")
+    assert wallet.ledger.filter(kind="topup").count() == 1
+
+
+def test_of_a_card_only_what_its_owner_knows_it_by_is_kept(provider):
+    kept = set(card_payments.SavedCard.__dataclass_fields__)
+    assert kept == {"customer_id", "payment_method_id", "brand", "last4", "expires"}

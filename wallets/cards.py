@@ -1,0 +1,214 @@
+"""The saved card of an automatic top-up: entered at the provider, replaced, removed. No number of it ever comes here.
+
+`enter` commits our name for it (`setup_id`), then makes the provider's page; what the provider then says, by webhook or when it is
+asked (`ask`), comes to `settle`, which compares it as strictly as a payment. A card that was replaced or removed is forgotten at the
+provider too (`forget_old`), by beat if that could not be done at once.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import OperationalError, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts import events
+from accounts.models import Account, User
+from contract.ids import new_id
+from wallets import auto_outcomes, auto_top_ups, card_payments, payments, topups
+from wallets.comparing import RefusedError, compare_account
+from wallets.models import AutoTopUp, Wallet, WebhookEvent
+
+logger = logging.getLogger(__name__)
+
+Verdict = WebhookEvent.Verdict
+
+# Questions of one round; the rest waits for the next
+MOST = 50
+_CARD = ["payment_method_id", "card_brand", "card_last4", "card_expires", "has_old_cards"]
+_SETUP = ["setup_id", "setup_session_id", "setup_url", "setup_expires_at", "setup_asked_at"]
+
+
+def enter(wallet: Wallet) -> str:
+    """The address where the customer enters a card; the same one as long as it is open. Not to be called inside a transaction.
+
+    Raises topups.TopUpError, whose text is for the customer.
+    """
+    provider = payments.configured()
+    if provider is None:
+        raise topups.NotSetUpError
+    ask_of(wallet)
+    auto = _begun(wallet, provider=provider.name)
+    if auto.setup_url:
+        return auto.setup_url
+    try:
+        if not auto.customer_id:
+            customer_id = card_payments.make_customer(provider, auto)
+            AutoTopUp.objects.filter(pk=auto.pk, provider=provider.name, customer_id="").update(customer_id=customer_id)
+            auto.refresh_from_db(fields=["customer_id"])
+        opened = card_payments.open_setup(provider, auto, customer_id=auto.customer_id)
+    except payments.ProviderError as error:
+        raise topups.ProviderAwayError from error
+    AutoTopUp.objects.filter(pk=auto.pk, setup_id=auto.setup_id).update(setup_session_id=opened.id, setup_url=opened.url)
+    return opened.url
+
+
+@transaction.atomic(durable=True)
+def _begun(wallet: Wallet, *, provider: str) -> AutoTopUp:
+    auto = auto_top_ups.locked(wallet)
+    account = Account.objects.get(pk=auto.wallet.account_id)
+    if account.status != Account.Status.ACTIVE:
+        raise topups.AccountRefusedError(f"This account is {account.status}: no card can be saved.")
+    if auto.provider != provider:
+        # What another provider knows is of no use here
+        auto_outcomes.switch_off(auto, reason=AutoTopUp.OffReason.CARD_REMOVED)
+        auto.provider, auto.customer_id = provider, ""
+        auto.payment_method_id = auto.card_brand = auto.card_last4 = auto.card_expires = ""
+        auto.has_old_cards = False
+        _clear_setup(auto)
+    now = timezone.now()
+    if not auto.setup_id or auto.setup_expires_at is None or auto.setup_expires_at <= now:
+        _clear_setup(auto)
+        auto.setup_id = new_id("card")
+        auto.setup_expires_at = now + timedelta(seconds=settings.TOPUP_CHECKOUT_SECONDS)
+        auto.setup_asked_at = now
+    auto.save(update_fields=["provider", "customer_id", *_CARD, *_SETUP])
+    return auto
+
+
+def lock(setup: card_payments.Setup) -> None:
+    """Lock the wallet whose card was entered, if it is one of ours, until the caller's transaction ends."""
+    wallet_id = AutoTopUp.objects.filter(setup_id=setup.setup_id).exclude(setup_id="").values_list("wallet_id", flat=True).first()
+    if wallet_id is not None:
+        Wallet.objects.lock(wallet_id)
+
+
+def is_asked_for(setup: card_payments.Setup) -> bool:
+    """Whether we made that page and wait for its card."""
+    return AutoTopUp.objects.filter(setup_id=setup.setup_id).exclude(setup_id="").exists()
+
+
+@transaction.atomic
+def settle(provider: str, setup: card_payments.Setup) -> tuple[WebhookEvent.Verdict, str]:
+    """Save the card that was entered, in the caller's transaction if there is one. Raises RefusedError when it does not fit our row."""
+    lock(setup)
+    auto = AutoTopUp.objects.select_related("wallet__account__user").filter(setup_id=setup.setup_id).exclude(setup_id="").first()
+    if auto is None:
+        return Verdict.IGNORED, "no card that we wait for"
+    _compare(auto, provider, setup)
+    if setup.status == "expired":
+        _clear_setup(auto)
+        auto.save(update_fields=_SETUP)
+        return Verdict.EXPIRED, "no card was entered"
+    if setup.status != "complete":
+        return Verdict.IGNORED, "still open"
+    card = setup.card
+    if card is None or not 0 < len(card.payment_method_id) <= 255:
+        raise RefusedError("it is complete, but there is no card")
+    if card.customer_id != auto.customer_id:
+        raise RefusedError("its card is another customer's")
+    auto.has_old_cards = auto.has_old_cards or auto.payment_method_id not in ("", card.payment_method_id)
+    auto.payment_method_id, auto.card_brand, auto.card_last4, auto.card_expires = (
+        card.payment_method_id,
+        card.brand,
+        card.last4,
+        card.expires,
+    )
+    auto.failures, auto.next_try_at = 0, timezone.now()
+    _clear_setup(auto)
+    auto.save(update_fields=[*_CARD, *_SETUP, "failures", "next_try_at"])
+    account = auto.wallet.account
+    events.record("auto_top_up.card_saved", account=account, actor=account.user, card=auto.card)
+    return Verdict.CARD_SAVED, ""
+
+
+def _compare(auto: AutoTopUp, provider: str, setup: card_payments.Setup) -> None:
+    if auto.provider != provider:
+        raise RefusedError(f"its provider is {auto.provider}")
+    if setup.mode != "setup":
+        raise RefusedError("it is no entering of a card")
+    if auto.setup_session_id and setup.id != auto.setup_session_id:
+        raise RefusedError("it is of another checkout")
+    compare_account(auto.wallet.account_id, setup.account)
+    if not setup.customer_id or setup.customer_id != auto.customer_id:
+        raise RefusedError("it is another customer's")
+
+
+def remove(wallet: Wallet, *, actor: User) -> bool:
+    """Forget the saved card, here and at the provider, and switch off. False when there was none. Not to be called in a transaction."""
+    with transaction.atomic(durable=True):
+        auto = auto_top_ups.locked(wallet)
+        if not auto.has_card:
+            return False
+        auto_outcomes.switch_off(auto, reason=AutoTopUp.OffReason.CARD_REMOVED, actor=actor)
+        events.record("auto_top_up.card_removed", account=auto.wallet.account, actor=actor, card=auto.card)
+        auto.payment_method_id = auto.card_brand = auto.card_last4 = auto.card_expires = ""
+        auto.has_old_cards = True
+        auto.save(update_fields=_CARD)
+    forget_old(auto)
+    return True
+
+
+def forget_old(auto: AutoTopUp) -> None:
+    """Have the provider forget the cards that were replaced or removed; what fails now is done by beat."""
+    provider = payments.by_name(auto.provider)
+    if provider is None or not auto.customer_id:
+        return
+    if auto.setup_expires_at is not None and auto.setup_expires_at > timezone.now():
+        # The customer may be entering a card this moment, of which we would not know that it is the new one
+        return
+    try:
+        card_payments.forget_all_but(provider, customer_id=auto.customer_id, payment_method_id=auto.payment_method_id)
+    except payments.UnknownSessionError:
+        logger.warning("the payment provider knows no such customer or card any more", extra={"wallet": auto.wallet_id})
+    except payments.ProviderError:
+        return
+    AutoTopUp.objects.filter(pk=auto.pk, payment_method_id=auto.payment_method_id).update(has_old_cards=False)
+
+
+def ask_of(wallet: Wallet) -> WebhookEvent.Verdict | None:
+    """Ask the provider about the card that is being entered for a wallet, if one is."""
+    auto = AutoTopUp.objects.filter(wallet=wallet).exclude(setup_session_id="").first()
+    return ask(auto) if auto is not None else None
+
+
+def ask(auto: AutoTopUp) -> WebhookEvent.Verdict | None:
+    """Ask the provider how the entering of a card stands, and do what it says. None when it did not answer."""
+    AutoTopUp.objects.filter(pk=auto.pk).update(setup_asked_at=timezone.now())
+    provider = payments.by_name(auto.provider)
+    if provider is None:
+        return None
+    try:
+        setup = card_payments.look_up_setup(provider, auto.setup_session_id)
+    except payments.UnknownSessionError:
+        AutoTopUp.objects.filter(pk=auto.pk, setup_id=auto.setup_id).update(setup_id="", setup_session_id="", setup_url="")
+        return None
+    except payments.ProviderError:
+        return None
+    try:
+        verdict, _ = settle(auto.provider, setup)
+    except RefusedError as refused:
+        logger.error("a payment provider's word was refused", extra={"wallet": auto.wallet_id, "reason": str(refused)})
+        return Verdict.REFUSED
+    return verdict
+
+
+def reconcile() -> None:
+    """Ask about the cards whose entering the provider has said nothing about for a while, and have old ones forgotten. Run by beat."""
+    before = timezone.now() - timedelta(seconds=settings.TOPUP_ASK_SECONDS)
+    waiting = AutoTopUp.objects.exclude(setup_id="").exclude(setup_session_id="")
+    for auto in waiting.filter(Q(setup_asked_at=None) | Q(setup_asked_at__lt=before)).order_by("setup_expires_at")[:MOST]:
+        try:
+            ask(auto)
+        except OperationalError:
+            logger.warning("a wallet is locked: its card is saved later", extra={"wallet": auto.wallet_id})
+    for auto in AutoTopUp.objects.filter(has_old_cards=True).order_by("id")[:MOST]:
+        forget_old(auto)
+
+
+def _clear_setup(auto: AutoTopUp) -> None:
+    auto.setup_id = auto.setup_session_id = auto.setup_url = ""
+    auto.setup_expires_at = auto.setup_asked_at = None
