@@ -8,7 +8,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from accounts.look_only_admin import BoundedList, LookOnly
-from accounts.models import Event, User
+from accounts.models import Event, Notice, User
 
 # allauth's own page of addresses: they are shown with their user instead
 admin.site.unregister(EmailAddress)
@@ -56,6 +56,17 @@ class EventAdmin(LookOnly, BoundedList, ModelAdmin):
     list_select_related = ["account__user", "actor"]
     ordering = ["-id"]
     search_fields = ["account__user__email__startswith", "kind__exact"]
+
+
+@admin.register(Notice)
+class NoticeAdmin(LookOnly, BoundedList, ModelAdmin):
+    """Mails to customers about money and keys: what was said, and whether it left."""
+
+    list_display = ["created_at", "kind", "account", "reference", "tries", "sent_at"]
+    list_filter = ["kind", ("sent_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["account__user"]
+    ordering = ["-created_at", "-id"]
+    search_fields = ["account__user__email__startswith", "reference__exact"]
 
 
 admin.site.unregister(Group)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -101,3 +102,27 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class Notice(models.Model):
+    """One mail to an account's owner about what happened, written by `accounts.notices.tell` and sent by beat."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="notices", db_index=False)
+    kind = models.CharField(max_length=64)
+    reference = models.CharField(max_length=160, unique=True)
+    context = models.JSONField(default=dict)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    tries = models.PositiveSmallIntegerField(default=0)
+    next_try_at = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["next_try_at"], name="notice_unsent", condition=models.Q(sent_at=None)),
+            models.Index(fields=["account", "-created_at"], name="notice_by_account"),
+            models.Index(fields=["-created_at", "-id"], name="notice_newest_first"),
+        ]
+
+    def __str__(self) -> str:
+        return self.reference

@@ -315,7 +315,14 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_TIMEZONE = "UTC"
-CELERY_IMPORTS = ("wallets.sweeper", "wallets.audit_runs", "wallets.alerts", "wallets.idempotency")
+CELERY_IMPORTS = (
+    "accounts.notices",
+    "wallets.sweeper",
+    "wallets.audit_runs",
+    "wallets.alerts",
+    "wallets.idempotency",
+    "wallets.cap_notices",
+)
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
     # Gives back the holds of processes that died, within 30 s of it (wallets/sweeper.py)
@@ -324,6 +331,10 @@ CELERY_BEAT_SCHEDULE = {
     "wallets.audit": {"task": "wallets.audit", "schedule": crontab(minute=7), "options": {"expires": 1800}},
     # Logs what staff must look at
     "wallets.alerts": {"task": "wallets.alerts", "schedule": crontab(minute="*/5"), "options": {"expires": 240}},
+    # Mails customers what happened to their money and keys
+    "accounts.send_notices": {"task": "accounts.send_notices", "schedule": 10.0, "options": {"expires": 10}},
+    # Mails that a key's spend cap is nearly, or wholly, used up
+    "wallets.tell_caps": {"task": "wallets.tell_caps", "schedule": 60.0, "options": {"expires": 60}},
     # Erases the answers that were kept for a retry
     "wallets.expire_answers": {"task": "wallets.expire_answers", "schedule": 600.0, "options": {"expires": 600}},
 }

@@ -22,6 +22,7 @@ from catalog.snapshot import ModelInfo, RouteInfo
 from chat import probabilities
 from chat.schema import ChatRequest
 from chat.stand_ins import stand_in
+from contract.answers import time_text
 from contract.errors import ApiError
 from contract.ids import new_id
 from keys.caller import Caller
@@ -191,7 +192,7 @@ async def _count(fields: dict[str, Any], *, ceiling: int, long: bool) -> int:
 async def hold(call: Call) -> None:
     """Place the call's hold. Whatever it raises, nothing is held.
 
-    Raises `ApiError` insufficient_balance, rate_limited, and for a call with an Idempotency-Key idempotency_conflict,
+    Raises `ApiError` insufficient_balance, spend_limit_reached, rate_limited, and for a call with an Idempotency-Key idempotency_conflict,
     idempotency_in_progress or `AlreadyAnswered`.
     """
     verdict = await committer.place(
@@ -220,6 +221,8 @@ async def hold(call: Call) -> None:
             return
         case "insufficient":
             raise _insufficient(call, verdict)
+        case "capped":
+            raise _capped(call, verdict)
         case "conflict":
             raise ApiError("idempotency_conflict")
         case "in_progress":
@@ -230,13 +233,16 @@ async def hold(call: Call) -> None:
             message = "The wallet is held by calls in flight; retry when one of them has ended."
         case "too_many":
             message = "Too many calls in flight for this account; retry when one of them has ended."
+        case "cap_busy":
+            message = "The spend limit of this key is held by calls in flight; retry when one of them has ended."
         case "unknown_wallet":
             raise LookupError(f"no wallet {call.caller.wallet_id}")
     raise ApiError("rate_limited", message, retry_after_seconds=2)
 
 
 async def move(call: Call, offer: Offer) -> bool:
-    """Make `offer` the one at hand, its hold in place of the one there was. False, and nothing is changed, if the wallet can't carry it.
+    """Make `offer` the one at hand, its hold in place of the one there was. False, and nothing is changed, if the wallet or a
+    spend limit of the key can't carry it.
 
     Raises `ApiError` billing_failed when the call's record was closed by somebody else.
     """
@@ -292,5 +298,20 @@ def _insufficient(call: Call, verdict: Verdict) -> ApiError:
             "available_credits": as_text(available),
             "affordable_output_tokens": affordable,
             "topup_url": settings.TOPUP_URL,
+        },
+    )
+
+
+def _capped(call: Call, verdict: Verdict) -> ApiError:
+    cap = verdict.cap
+    assert cap is not None
+    limit = f"{as_text(cap.limit_credits)} credits {'in total' if cap.window == 'total' else f'a {cap.window}'}"
+    return ApiError(
+        "spend_limit_reached",
+        f"This call may cost {as_text(call.offer.hold_credits)} credits, more than the spend limit of this key leaves: {limit}.",
+        details={
+            "limit_credits": as_text(cap.limit_credits),
+            "window": cap.window,
+            "resets_at": None if cap.resets_at is None else time_text(cap.resets_at),
         },
     )

@@ -160,15 +160,15 @@ class ChatCompletionChunk(BaseModel):
 
 
 class Quote(BaseModel):
-    """What a chat call would hold, and whether the wallet carries it. The charge is by true usage, and nearly always less."""
+    """What a chat call would hold, and whether wallet and key carry it. The charge is by true usage, and nearly always less."""
 
     object: Literal["quote"]
     model: str = Field(description="The model that would be asked first.", examples=["MiniMax-M2.7"])
     hold_credits: Credits = Field(description="What the call would hold until it ends: the most it may cost with this model.")
     most_credits: Credits = Field(description="The most it may cost whichever model and route answers.")
     available_credits: Credits = Field(description="What the wallet has that no call in flight holds.")
-    affordable: bool = Field(description="Whether the wallet carries `hold_credits` now.")
+    affordable: bool = Field(description="Whether the wallet and the key's spend limits carry `hold_credits` now.")
     affordable_output_tokens: Count = Field(
-        description="The highest output limit per choice whose hold the wallet carries now, never above what the model and its context "
-        "leave; 0 if none."
+        description="The highest output limit per choice whose hold the wallet and the key's spend limits carry now, never above what the "
+        "model and its context leave; 0 if none."
     )

@@ -22,7 +22,8 @@ from contract.strict_json import INLINE_BYTES
 async def run(call: Call) -> dict[str, Any]:
     """Hold, ask, settle; the answer's body. Runs in a task of its own (`chat.lifetime.spawn`).
 
-    Raises `ApiError`: insufficient_balance or rate_limited when the hold is refused, invalid_request when an image can't be had, the
+    Raises `ApiError`: insufficient_balance, spend_limit_reached or rate_limited when the hold is
+    refused, invalid_request when an image can't be had, the
     last provider's failure by its own code, billing_failed when the charge could not be recorded. RequestAborted when the caller left
     before a provider was asked. Whatever it raises, nothing is charged and nothing stays held; only after service_unavailable of a
     charge in doubt that is still to be seen (`chat.charging`).

@@ -18,7 +18,8 @@ from contract.exceptions import as_api_error
 async def held(call: Call) -> AsyncIterator[None]:
     """Place the call's hold; give it back if the body raises. A good end leaves it to the charge.
 
-    Raises `ApiError`: insufficient_balance or rate_limited when the hold is refused, the provider's failure by its own code, or the
+    Raises `ApiError`: insufficient_balance, spend_limit_reached or rate_limited when the hold is
+    refused, the provider's failure by its own code, or the
     body's own refusal; and whatever else the body raises. Then nothing is charged and nothing stays held.
     """
     await hold(call)

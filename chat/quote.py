@@ -6,6 +6,7 @@ call would be refused for, the quote is refused for too, but for want of credits
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django.http import HttpRequest
@@ -26,19 +27,22 @@ class ChatQuote(ChatView):
     async def post(self, request: HttpRequest) -> JsonAnswer:
         """Ask what a chat call would hold.
 
-        And whether the wallet carries that now. The body is a chat completion's, streamed or not. Free: no provider is asked and nothing
-        is held. What the call would be refused for, the quote is refused for too, but for want of credits, which is its answer.
+        And whether the wallet and the key's spend limits carry that now. The body is a chat completion's, streamed or not. Free: no
+        provider is asked and nothing is held. What the call would be refused for, the quote is refused for too, but for want of credits,
+        which is its answer.
         """
         call = await self.call_of(request, await self.json(request))
-        return JsonAnswer(_quote(call, await standing.of(call.caller.wallet_id)))
+        wallet, room = await standing.of(call.caller.wallet_id), await standing.room_of(call.caller.key_id)
+        return JsonAnswer(_quote(call, wallet, room_credits=room))
 
 
-def _quote(call: Call, wallet: Standing) -> dict[str, Any]:
+def _quote(call: Call, wallet: Standing, *, room_credits: Decimal | None) -> dict[str, Any]:
     """The shape `chat.answers.Quote`. Under `auto` the hold is that of the model tried first now, the most over all it may reach."""
     available = wallet.available_credits
+    spendable = available if room_credits is None else min(available, room_credits)
     offers = admission.offers(call.request, call.candidates, text_tokens=call.text_tokens)
     affordable = pricing.affordable_output_tokens(
-        call.model, call.route, prompt_tokens=call.offer.prompt_tokens, n=call.request.choices, available_credits=available
+        call.model, call.route, prompt_tokens=call.offer.prompt_tokens, n=call.request.choices, available_credits=spendable
     )
     return {
         "object": "quote",
@@ -46,6 +50,6 @@ def _quote(call: Call, wallet: Standing) -> dict[str, Any]:
         "hold_credits": as_text(call.offer.hold_credits),
         "most_credits": as_text(max(offer.hold_credits for offer in offers)),
         "available_credits": as_text(available),
-        "affordable": call.offer.hold_credits <= available,
+        "affordable": call.offer.hold_credits <= spendable,
         "affordable_output_tokens": affordable,
     }

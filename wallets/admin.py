@@ -13,7 +13,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
 from accounts.look_only_admin import BoundedList, LookOnly
-from wallets import editing, ledger, refunds
+from wallets import budget_admin, editing, ledger, refunds  # noqa: F401  # budget_admin: registers its own
 from wallets.forms import MoveForm, RateForm, RefundForm, WalletSelect
 from wallets.models import AuditRun, CreditsPerUsdRate, IdempotencyKey, LedgerEntry, UsageRecord, Wallet
 from wallets.money import as_text

@@ -40,6 +40,17 @@ def _wallet_against(column: str, total: str, rows: str) -> str:
      where w.{column} <> coalesce(s.total, 0)"""
 
 
+def _cap_against(column: str, total: str) -> str:
+    """A cap's `column` against the `total` over the calls of its period."""
+    return f"""
+    select c.wallet_id, 'cap ' || c.id, coalesce(s.total, 0)::text, c.{column}::text
+      from wallets_cap c
+      cross join lateral (select {total} as total
+                            from wallets_budgetkey b join wallets_usagerecord u on u.key_id = b.key_id and u.created_at >= c.period
+                           where b.budget_id = c.budget_id) s
+     where c.{column} <> coalesce(s.total, 0)"""
+
+
 OPEN = "wallets_usagerecord where status = 'open'"
 
 # What the clauses of contract.md 2 charge
@@ -98,6 +109,8 @@ CHECKS = {
       left join (select usage_record_id, sum(amount) as total from wallets_ledgerentry where kind = 'refund' group by usage_record_id) s
         on s.usage_record_id = u.id
      where u.refunded_credits <> coalesce(s.total, 0)""",
+    "a cap's spent is what its calls cost": _cap_against("spent", "sum(u.charged_credits - u.refunded_credits)"),
+    "a cap's held is the sum of its open holds": _cap_against("held", "sum(u.hold_credits) filter (where u.status = 'open')"),
 }
 
 

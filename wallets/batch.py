@@ -64,11 +64,44 @@ def rows(columns: Mapping[str, str]) -> str:
 
 
 def wallets(*, skip_locked: bool) -> str:
-    """The `l` part: the batch's wallets as they are now, locked. NO KEY: rows that only refer to a wallet need not wait."""
-    return f"""l as materialized (
-    select id, balance, held, in_flight, max_in_flight, entries from wallets_wallet
+    """The `l` part: the batch's wallets as they are now, locked. NO KEY: rows that only refer to a wallet need not wait.
+
+    One whose spend caps were made since the statement's snapshot is left out: they can't be seen. The next statement sees them.
+    """
+    return f"""locked as materialized (
+    select id, balance, held, in_flight, max_in_flight, entries, caps_version from wallets_wallet
      where id = any (array(select wallet_id from r)) order by id for no key update{" skip locked" if skip_locked else ""}
+),
+l as materialized (
+    select locked.* from locked
+     where caps_version = 0 or caps_version = (select w.caps_version from wallets_wallet w where w.id = locked.id)
 )"""
+
+
+def caps(keys: str) -> str:
+    """The `budget` and `cap` parts: the spend caps of `keys` as they are now, locked; `keys` is a query over `l`, and so comes after it."""
+    return f"""budget as materialized (
+    select key_id, budget_id from wallets_budgetkey where key_id = any (array({keys}))
+),
+cap as materialized (
+    select id, budget_id, "window", limit_credits, period, spent, held from wallets_cap
+     where budget_id = any (array(select budget_id from budget)) order by id for no key update
+)"""
+
+
+def count(calls: str, **sums: str) -> str:
+    """The UPDATE that adds to the caps of `calls` (key_id, created_at of each): to each named counter the sum of an expression over them.
+
+    A call of an earlier period than its cap's counts no more.
+    """
+    added = ", ".join(f"{counter} = c.{counter} + s.{counter}" for counter in sums)
+    summed = ", ".join(f"sum({expression}) as {counter}" for counter, expression in sums.items())
+    return f"""update wallets_cap c set {added}
+      from (select cap.id, {summed}
+              from cap join budget on budget.budget_id = cap.budget_id
+              join {calls} as call on call.key_id = budget.key_id and call.created_at >= cap.period
+             group by cap.id) s
+     where c.id = any (array(select id from cap)) and c.id = s.id"""
 
 
 # Told from one that is locked by somebody else

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -85,21 +86,45 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class UsedUpCap:
+    """The spend cap that stands in a hold's way; of several the one that does so longest. A total's `resets_at` is None: never."""
+
+    limit_credits: Decimal
+    window: str
+    resets_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The answer to a hold, new or moved. `balance`, `held` and `in_flight` are the wallet's after the statement that answered.
 
-    held: go ahead. insufficient: the balance is below the hold (402). busy: the balance would do, but calls in flight hold it
-    (429). too_many: `max_in_flight` calls are running (429). unknown_wallet: there is none; the three figures are 0.
+    held: go ahead. insufficient: the balance is below the hold (402). capped: what the key has spent leaves too little of `cap` for it
+    (402). busy: the balance would do, but calls in flight hold it (429). too_many: `max_in_flight` calls are running (429). cap_busy:
+    the key's caps would do, but its calls in flight hold them (429). unknown_wallet: there is none; the three figures are 0. What fits
+    first is the verdict. Of calls that arrive together that are told to wait, it says what is in the way when all of them are handled.
 
     Of a hold with a reservation also: replay: its Idempotency-Key stands for a finished call. in_progress: for one that runs.
     conflict: for one with another body. Of a move also: closed: the record is not open (any more). After all of them but `held`
     nothing has changed.
     """
 
-    kind: Literal["held", "insufficient", "busy", "too_many", "unknown_wallet", "replay", "in_progress", "conflict", "closed"]
+    kind: Literal[
+        "held",
+        "insufficient",
+        "capped",
+        "busy",
+        "too_many",
+        "cap_busy",
+        "unknown_wallet",
+        "replay",
+        "in_progress",
+        "conflict",
+        "closed",
+    ]
     balance: Decimal
     held: Decimal
     in_flight: int
+    cap: UsedUpCap | None = None
 
     @property
     def available_credits(self) -> Decimal:
@@ -234,7 +259,7 @@ def release(releases: Sequence[Release], *, skip_locked: bool = False) -> list[R
 
 
 def read_verdict(row: Sequence[Any]) -> Verdict:
-    return Verdict(row[1], row[2], row[3], row[4])
+    return Verdict(row[1], row[2], row[3], row[4], UsedUpCap(row[5], row[6], row[7]) if row[1] == "capped" else None)
 
 
 def read_settled(row: Sequence[Any], settlement: Settlement) -> Settled:

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import F
 
 from accounts.models import User
-from wallets import ledger
+from wallets import budgets, ledger
 from wallets.models import EntryKind, LedgerEntry, UsageRecord, Wallet
 from wallets.money import is_amount
 
@@ -19,10 +19,10 @@ def refund(
 ) -> LedgerEntry | None:
     """Give back `credits` (above zero, four places) of a usage record's charge, or as many of them as are left to give.
 
-    One ledger entry and the record's `refunded_credits`, in one transaction, the caller's where there is one. Returns the entry,
-    or None when nothing is left, as for a call that was not charged. `reference` names the cause: given again for the same record,
-    nothing moves and the entry that is there is returned; for anything else ledger.ReferenceTakenError is raised. Raises
-    UsageRecord.DoesNotExist for an unknown id, OperationalError when the wallet is locked for too long.
+    One ledger entry, the record's `refunded_credits` and its key's spend caps, in one transaction, the caller's where there is one.
+    Returns the entry, or None when nothing is left, as for a call that was not charged. `reference` names the cause: given again for
+    the same record, nothing moves and the entry that is there is returned; for anything else ledger.ReferenceTakenError is raised.
+    Raises UsageRecord.DoesNotExist for an unknown id, OperationalError when the wallet is locked for too long.
     """
     if not is_amount(credits) or credits == 0:
         raise ValueError(f"no refund: {credits} credits")
@@ -39,6 +39,7 @@ def refund(
         record.wallet_id, kind=EntryKind.REFUND, amount=amount, reference=reference, actor=actor, reason=reason, usage_record=record
     )
     UsageRecord.objects.filter(pk=record.pk).update(refunded_credits=F("refunded_credits") + amount)
+    budgets.give_back(record, credits=amount)
     return entry
 
 

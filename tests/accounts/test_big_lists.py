@@ -15,12 +15,14 @@ LISTS = [
     "accounts_user",
     "accounts_account",
     "accounts_event",
+    "accounts_notice",
     "keys_apikey",
     "wallets_wallet",
     "wallets_ledgerentry",
     "wallets_usagerecord",
     "wallets_idempotencykey",
     "wallets_creditsperusdrate",
+    "wallets_cap",
     "catalog_price",
 ]
 

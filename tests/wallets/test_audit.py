@@ -9,7 +9,7 @@ from django.db import connection
 
 from tests.factories import WalletFactory
 from tests.wallets.calls import charge, giving_back, hold
-from wallets import holds
+from wallets import budgets, holds
 from wallets.audit import CHECKS, audit
 from wallets.audit_runs import audit_task
 from wallets.holds import Reservation
@@ -20,12 +20,15 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def wallet():
-    """A wallet with a bit of everything: 20 in, 3 charged, a release, 4 held by a call in flight."""
+    """A wallet with a bit of everything: 20 in, 3 charged, a release, 4 held by a call in flight, all with a key that has caps."""
     wallet = WalletFactory(balance=20)
-    calls = [
-        hold(wallet, 5, usage_id=f"chatcmpl_{wallet.pk}_{name}", reservation=Reservation(name, "body")) for name in ("charged", "released")
-    ]
-    holds.place([*calls, hold(wallet, 4, usage_id=f"chatcmpl_{wallet.pk}_open", reservation=Reservation("open", "body"))])
+    charged, released, running = (
+        hold(wallet, credits, usage_id=f"chatcmpl_{wallet.pk}_{name}", reservation=Reservation(name, "body"), key_id=wallet.pk)
+        for name, credits in {"charged": 5, "released": 5, "open": 4}.items()
+    )
+    calls = [charged, released]
+    budgets.set_caps(wallet, key_id=wallet.pk, limits={"day": Decimal(30), "total": Decimal(100)}, actor=None)
+    holds.place([*calls, running])
     holds.settle([charge(calls[0], 3, answer=b"sealed")])
     holds.release([giving_back(calls[1])])
     return wallet
@@ -56,6 +59,7 @@ PLANTED = {
         "held is the sum of the open holds",
         "calls in flight are counted",
         "an idempotency key has its call",
+        "a cap's held is the sum of its open holds",
     },
     f"update wallets_ledgerentry set seq = 7 {CHARGE}": {"seq has no gap"},
     f"update wallets_ledgerentry set balance_after = balance_after + 1 {CHARGE}": {"balance_after follows"},
@@ -92,12 +96,27 @@ PLANTED = {
     "update wallets_idempotencykey set answer = null where usage_id = '{charged}'": {"an idempotency key has its call"},
     "update wallets_idempotencykey set usage_id = '{released}' where usage_id = '{charged}'": {"an idempotency key has its call"},
     "update wallets_idempotencykey set answer = 'x' where usage_id = '{open}'": {"an idempotency key has its call"},
-    f"update wallets_usagerecord set refunded_credits = 1 {RECORD}": {"refunds are the sum of their entries"},
+    f"update wallets_usagerecord set refunded_credits = 1 {RECORD}": {
+        "refunds are the sum of their entries",
+        "a cap's spent is what its calls cost",
+    },
     "insert into wallets_ledgerentry (wallet_id, seq, kind, amount, balance_after, reference, usage_record_id, created_at)"
     " values ({wallet}, 3, 'refund', 1, 18, 'refund:{charged}', '{charged}', now())": {
         "balance is the sum of the entries",
         "entries are counted",
         "refunds are the sum of their entries",
+    },
+    "update wallets_cap set spent = spent + 0.0001 where \"window\" = 'day' and wallet_id = {wallet}": {
+        "a cap's spent is what its calls cost"
+    },
+    "update wallets_cap set held = 0 where \"window\" = 'total' and wallet_id = {wallet}": {"a cap's held is the sum of its open holds"},
+    "update wallets_cap set period = clock_timestamp() where \"window\" = 'day' and wallet_id = {wallet}": {
+        "a cap's spent is what its calls cost",
+        "a cap's held is the sum of its open holds",
+    },
+    "delete from wallets_budgetkey where key_id = {wallet}": {
+        "a cap's spent is what its calls cost",
+        "a cap's held is the sum of its open holds",
     },
 }
 

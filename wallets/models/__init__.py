@@ -1,6 +1,7 @@
 """The tables of money."""
 
 from .audit import AuditRun
+from .budget import BudgetKey, Cap, CapWindow
 from .idempotency import IdempotencyKey
 from .process import Process
 from .usage import PAID_CLAUSES, UsageClause, UsageRecord, UsageStatus
@@ -9,6 +10,9 @@ from .wallet import CreditsPerUsdRate, EntryKind, LedgerEntry, Wallet
 __all__ = [
     "PAID_CLAUSES",
     "AuditRun",
+    "BudgetKey",
+    "Cap",
+    "CapWindow",
     "CreditsPerUsdRate",
     "EntryKind",
     "IdempotencyKey",

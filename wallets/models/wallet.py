@@ -61,6 +61,8 @@ class Wallet(models.Model):
     max_in_flight = models.IntegerField(
         "calls in flight, at most", default=64, help_text="Calls of this account that may run at the same time."
     )
+    # 0 where no key ever had a spend cap. A statement that began before a change finds it by this (wallets/batch.py)
+    caps_version = models.IntegerField(default=0, db_default=0, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects: ClassVar[WalletManager] = WalletManager()

@@ -1,0 +1,96 @@
+"""Mails when a key has spent 80 % of a cap, and all of it: once for each cap, limit and period.
+
+Calls do nothing for it: beat looks at the caps once a minute. What was told is known by the notices' own references, so that a cap that
+is removed and set again tells nothing twice.
+"""
+
+# ruff: noqa: S608  # the texts are put together from constants
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from celery import shared_task
+from django.db import connection, transaction
+
+from accounts import notices
+from accounts.models import Notice
+from wallets import periods
+from wallets.money import as_text
+
+BATCH = 500
+
+REACHED = f"""
+select c.id, w.account_id, c.budget_id, c."window", c.period, c.limit_credits, c.spent,
+       {periods.end('c."window"', began="c.period")}, case when c.spent >= c.limit_credits then 100 else 80 end
+  from wallets_cap c join wallets_wallet w on w.id = c.wallet_id
+ where c.id > %s and c.limit_credits > 0 and c.spent >= c.limit_credits * 0.8 and c.period >= {periods.begin('c."window"')}
+ order by c.id limit {BATCH}
+"""
+# What the key of the budget's last call is called
+KEY = """
+select u.key_name, u.key_prefix
+  from wallets_budgetkey b
+ cross join lateral (select key_name, key_prefix, created_at from wallets_usagerecord
+                      where key_id = b.key_id order by created_at desc, id desc limit 1) u
+ where b.budget_id = %s order by u.created_at desc limit 1
+"""
+
+
+class ReachedCap(NamedTuple):
+    """A cap of which 80 % or all is spent in the period that runs now."""
+
+    id: int
+    account_id: int
+    budget_id: int
+    window: str
+    period: datetime
+    limit_credits: Decimal
+    spent_credits: Decimal
+    resets_at: datetime | None
+    percent: int
+
+    @property
+    def reference(self) -> str:
+        return f"cap:{self.budget_id}:{self.window}:{self.period:%Y-%m-%d}:{as_text(self.limit_credits)}:{self.percent}"
+
+
+def tell_caps() -> int:
+    """Tell what has not been told; returns how many mails that makes."""
+    told, after = 0, 0
+    while reached := _reached(after):
+        after = reached[-1].id
+        known = set(Notice.objects.filter(reference__in=[cap.reference for cap in reached]).values_list("reference", flat=True))
+        told += sum(_tell(cap) for cap in reached if cap.reference not in known)
+    return told
+
+
+@transaction.atomic
+def _tell(cap: ReachedCap) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(KEY, [cap.budget_id])
+        key_name, key_prefix = cursor.fetchone() or ("", "")
+    context = {
+        "key_name": key_name,
+        "key_prefix": key_prefix,
+        "percent": cap.percent,
+        "window": cap.window,
+        "limit_credits": as_text(cap.limit_credits),
+        "spent_credits": as_text(cap.spent_credits),
+        "resets_at": "" if cap.resets_at is None else f"{cap.resets_at:%Y-%m-%d %H:%M} UTC",
+    }
+    return notices.tell(cap.account_id, "spend_cap", reference=cap.reference, context=context)
+
+
+def _reached(after: int) -> list[ReachedCap]:
+    with connection.cursor() as cursor:
+        cursor.execute(REACHED, [after])
+        return [ReachedCap(*row) for row in cursor.fetchall()]
+
+
+@shared_task(name="wallets.tell_caps", ignore_result=True)
+def tell_caps_task() -> None:
+    """Run by beat once a minute (settings.CELERY_BEAT_SCHEDULE)."""
+    tell_caps()
