@@ -26,8 +26,8 @@ OVERLAPS: Final = {"0": timedelta(0), "1": timedelta(hours=1), "24": timedelta(h
 def rotate(key: ApiKey, *, overlap: timedelta, actor: User | None, submission: uuid.UUID) -> Issued:
     """Make a key with the name, restrictions and limits of `key`, which ends after `overlap`, and never later than it would have.
 
-    Both spend of the same caps. The new key takes the old one's place among those an account may have, so a full account can rotate. It is not paused if the old
-    one is. Raises Refused; `submission` names one sending of the form, the second one raises AlreadyIssued.
+    Both spend of the same caps. The new key takes the old one's place among those an account may have, so a full account can rotate. It
+    is not paused if the old one is. Raises Refused; `submission` names one sending of the form, the second one raises AlreadyIssued.
     """
     with issuing.wallet_first(key.account) as wallet:
         account = issuing.locked(key.account, submission=submission)

@@ -28,10 +28,8 @@ def key_list(request):
     except ApiError as error:
         raise Http404 from error
     caps = budgets.caps_of(key.pk for key in page.items)
-    for key in page.items:
-        key.caps = caps.get(key.pk, [])
-        key.glance = [*key.restrictions.glance, *(cap.in_words for cap in key.caps)]
-    return render(request, "keys/list.html", {"page": page, "refusal": _refusal(request.account)})
+    rows = [(key, caps.get(key.pk, []), _glance(key, caps.get(key.pk, []))) for key in page.items]
+    return render(request, "keys/list.html", {"page": page, "rows": rows, "refusal": _refusal(request.account)})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -165,6 +163,10 @@ def revoke(request, key_id):
 
 def _key(request, key_id):
     return get_object_or_404(ApiKey.objects.of_account(request.account).select_related("account", "replaced_by", "replaces"), pk=key_id)
+
+
+def _glance(key, caps):
+    return [*key.restrictions.glance, *(cap.in_words for cap in caps)]
 
 
 def _caps(key):

@@ -87,8 +87,9 @@ class CapStanding:
 def set_caps(wallet: Wallet | int, *, key_id: int, limits: Mapping[str, Decimal | None], actor: User | None) -> bool:
     """Set the caps of a key of `wallet`: `limits` has credits (four places, not negative) by window, None to remove one.
 
-    Returns whether that changes anything. Windows that are not named stay as they are. A limit may be below what is spent: then the next call is refused. Calls under way
-    go on. Raises ValueError for what is no window or no amount, OperationalError when the wallet is locked for too long.
+    Windows that are not named stay as they are. A limit may be below what is spent: then the next call is refused. Calls under way
+    go on. Returns whether anything is changed. Raises ValueError for what is no window or no amount, OperationalError when the wallet
+    is locked for too long.
     """
     for window, limit in limits.items():
         if window not in CapWindow.values or (limit is not None and not is_amount(limit)):
