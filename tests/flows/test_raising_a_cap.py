@@ -2,29 +2,30 @@
 
 import re
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import httpx
-from django.conf import settings
 
-from tests.browsing import signed_in
 from tests.customer import Customer
+from tests.factories import PASSWORD
 
-FORM = {"name": "worker", "expires": "never", "scope_choice": "all", "model_choice": "all"}
+KEY = {"name": "worker", "expires": "never", "scope_choice": "all", "model_choice": "all"}
 
 
 def browsing(owner: Customer, url: str) -> httpx.Client:
-    """A browser of the site in which the owner is signed in."""
-    session = signed_in(owner.account.user).cookies[settings.SESSION_COOKIE_NAME].value
-    return httpx.Client(base_url=url, cookies={settings.SESSION_COOKIE_NAME: session}, follow_redirects=True, timeout=60)
+    """A browser of the site in which the owner has signed in."""
+    browser = httpx.Client(base_url=url, follow_redirects=True, timeout=60)
+    send(browser, "/accounts/login/", login=owner.account.user.email, password=PASSWORD)
+    return browser
 
 
 def send(browser: httpx.Client, path: str, **data: str) -> str:
-    """Fill in the form of a key, and what the page after it says."""
+    """Fill in a form; what the page after it says."""
     hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]+)"', browser.get(path).text))
-    page = browser.post(path, data={**FORM, **hidden, **data})
+    page = browser.post(path, data={**hidden, **data})
     assert page.status_code == 200, page.text
     return page.text
 
@@ -36,20 +37,20 @@ def chat(v1: str, token: str) -> httpx.Response:
 
 def test_a_call_over_the_cap_goes_through_once_it_is_raised(site, customer: Callable[..., Customer]):
     owner, other = customer(), site.start_web()
-    with browsing(owner, site.url) as browser:
-        (token,) = set(re.findall(r"sk-bt-[0-9A-Za-z]{38}", send(browser, "/keys/new/", cap_week="0.0001")))
+    with closing(browsing(owner, site.url)) as browser:
+        (token,) = set(re.findall(r"sk-bt-[0-9A-Za-z]{38}", send(browser, "/keys/new/", **KEY, cap_week="0.0001")))
         key = owner.account.api_keys.get(name="worker")
-        for v1 in (site.v1, other.v1):
-            refused = chat(v1, token)
+        for web in (site, other):
+            refused = chat(web.v1, token)
             error = refused.json()["error"]
             assert (refused.status_code, error["code"]) == (402, "spend_limit_reached")
             resets_at = datetime.fromisoformat(error["details"].pop("resets_at"))
             assert error["details"] == {"limit_credits": "0.0001", "window": "week"}
             assert (resets_at.isoweekday(), resets_at.time().isoformat(), resets_at.utcoffset()) == (1, "00:00:00", timedelta(0))
-            assert error["message"].endswith(f"Its owner can raise it at {settings.SITE_URL}/keys/{key.pk}/.")
+            assert error["message"].endswith(f"Its owner can raise it at {web.url}/keys/{key.pk}/.")
         assert chat(site.v1, owner.token).status_code == 200
 
-        assert "The changes are saved." in send(browser, f"/keys/{key.pk}/edit/", cap_week="50")
+        assert "The changes are saved." in send(browser, f"/keys/{key.pk}/edit/", **KEY, cap_week="50")
         answer = chat(other.v1, token)
         assert answer.status_code == 200, answer.text
         spent = Decimal(answer.json()["usage"]["credits"])
@@ -57,7 +58,7 @@ def test_a_call_over_the_cap_goes_through_once_it_is_raised(site, customer: Call
         shown = browser.get(f"/keys/{key.pk}/").text
         assert f"{spent:f} of 50.0000 credits this week" in shown
 
-        send(browser, f"/keys/{key.pk}/edit/", cap_week=f"{spent:f}")
+        send(browser, f"/keys/{key.pk}/edit/", **KEY, cap_week=f"{spent:f}")
         assert "Used up" in browser.get(f"/keys/{key.pk}/").text
         assert chat(other.v1, token).json()["error"]["code"] == "spend_limit_reached"
     other.stop()
