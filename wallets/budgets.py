@@ -121,11 +121,16 @@ def set_caps(wallet: Wallet | int, *, key_id: int, limits: Mapping[str, Decimal 
 def join_budget(wallet: Wallet | int, *, key_id: int, replaces_key_id: int) -> None:
     """A new key of `wallet` replaces another: from now on both spend of the same caps, those that are set later too.
 
-    The new key has made no calls yet. Given again, nothing happens. Raises OperationalError when the wallet is locked for too long.
+    Given again, nothing happens. Raises ValueError for a new key that has made calls, OperationalError when the wallet is locked for
+    too long.
     """
     locked = Wallet.objects.lock(wallet if isinstance(wallet, int) else wallet.pk)
+    if BudgetKey.objects.filter(key_id=key_id).exists():
+        return
+    if UsageRecord.objects.filter(key_id=key_id).exists():
+        raise ValueError(f"key {key_id} has made calls, which no cap of another key has counted")
     first, _ = BudgetKey.objects.get_or_create(key_id=replaces_key_id, defaults={"budget_id": replaces_key_id})
-    BudgetKey.objects.get_or_create(key_id=key_id, defaults={"budget_id": first.budget_id})
+    BudgetKey.objects.create(key_id=key_id, budget_id=first.budget_id)
     _tell_statements(locked)
 
 

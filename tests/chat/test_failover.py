@@ -18,7 +18,7 @@ from tests.chat.priced_model import priced_model
 from tests.chat.raw_provider import RawProvider, delta, events, said, whole
 from tests.customer import Customer
 from tests.gate import Gate, assert_nothing_held, calling
-from wallets import holds
+from wallets import budgets, holds
 from wallets.audit import audit
 from wallets.holds import Release
 from wallets.money import as_text
@@ -267,15 +267,34 @@ def test_a_model_that_the_wallet_cannot_carry_is_skipped(site, auto, stream: boo
     assert_nothing_held(owner)
 
 
-def test_if_no_other_can_be_carried_the_failure_is_answered_and_never_402(site, auto):
+def cap(owner):
+    budgets.set_caps(owner.wallet, key_id=owner.key.pk, limits={"day": Decimal(2)}, actor=None)
+
+
+def test_a_model_that_a_cap_of_the_key_cannot_carry_is_skipped(site, auto):
+    cheap = auto.model()
+    auto.model(output_usd="0.01")
+    backup = auto.model()
+    owner = auto.customer()
+    cap(owner)
+    assert owner.chat(script(site.sandbox, {"status": 503}), model="auto", max_tokens=100).status_code == 200
+    assert tried(owner) == [(cheap, "sandbox", "model_unavailable"), (backup, "sandbox", "answered")]
+    assert_nothing_held(owner)
+
+
+@pytest.mark.parametrize("capped", [False, True], ids=["wallet", "cap"])
+def test_if_no_other_can_be_carried_the_failure_is_answered_and_never_402(site, auto, capped: bool):
     cheap = auto.model()
     auto.model(output_usd="0.01")
     owner = auto.customer(balance="2")
+    if capped:
+        owner = auto.customer()
+        cap(owner)
     error = owner.chat("[[status=429]]", model="auto", max_tokens=100).json()["error"]
     assert error["code"] == "model_unavailable"
     assert tried(owner) == [(cheap, "sandbox", "model_unavailable")]
     assert (owner.record.model, owner.record.clause) == (cheap, "upstream_failed")
-    assert owner.wallet.balance == 2
+    assert owner.entries == []
     assert_nothing_held(owner)
 
 

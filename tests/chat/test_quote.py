@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +22,8 @@ from tests.chat.test_bad_input import assert_refused
 from tests.contract.wire import eventually
 from tests.customer import Customer
 from tests.gate import Gate, calling
+from wallets import budgets
+from wallets.models import Cap
 
 QUOTE = "/chat/completions/quote"
 
@@ -184,3 +187,21 @@ def test_images_count_as_the_model_counts_them():
     seeing = model(tokens_per_image=700)
     (offer,) = offers((seeing, seeing.routes[0]), messages=[{"role": "user", "content": [picture, picture]}])
     assert offer.prompt_tokens == 2400
+
+
+@pytest.mark.parametrize("window", ["day", "total"])
+def test_what_a_cap_of_the_key_leaves_is_what_is_affordable(site, customer, window: str):
+    id = priced_model(site.v1, input_usd="0.000001", output_usd="0.000002", markup="1500")
+    poor, capped = customer(balance="1.5"), customer()
+    budgets.set_caps(capped.wallet, key_id=capped.key.pk, limits={window: Decimal("1.5")}, actor=None)
+    most = quote(capped, model=id)["affordable_output_tokens"]
+    assert 0 < most == quote(poor, model=id)["affordable_output_tokens"] < 1000
+    assert quote(capped, model=id, max_tokens=most)["affordable"] is True
+    told = quote(capped, model=id, max_tokens=most + 1)
+    assert (told["affordable"], told["available_credits"]) == (False, "1000.0000")
+    assert capped.chat(model=id, max_tokens=most + 1).json()["error"]["code"] == "spend_limit_reached"
+    assert capped.chat(model=id, max_tokens=most).status_code == 200
+    assert quote(capped, model=id)["affordable_output_tokens"] < most
+    # Another period
+    Cap.objects.filter(wallet=capped.wallet, window="day").update(period=datetime(2026, 1, 1, tzinfo=UTC), spent=1)
+    assert (quote(capped, model=id)["affordable_output_tokens"] == most) == (window == "day")

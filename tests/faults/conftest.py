@@ -6,6 +6,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from tests.customer import Customer
 from tests.faults.stack import Stack, looking_at
 from tests.faults.tally import TALLY, count, table
 from tests.servers import SERVERS
+from wallets import budgets
+from wallets.models import CapWindow
 
 ROUNDS = int(os.environ.get("ROUNDS") or 5)
 SEED = os.environ.get("SEED") or str(random.SystemRandom().randrange(10**6))
@@ -51,10 +54,13 @@ def rng(seed: str) -> random.Random:
 
 @pytest.fixture
 def customers(stack: Stack) -> Callable[..., list[Customer]]:
-    """Makes so many customers of the stack."""
+    """Makes so many customers of the stack. The keys of every other one have spend caps, which the judge's audit compares."""
 
     def make(number: int = 4, **fields: Any) -> list[Customer]:
-        return [Customer(stack.v1s[0], **{"balance": "100000", **fields}) for _ in range(number)]
+        made = [Customer(stack.v1s[0], **{"balance": "100000", **fields}) for _ in range(number)]
+        for owner in made[::2]:
+            budgets.set_caps(owner.wallet, key_id=owner.key.pk, limits=dict.fromkeys(CapWindow.values, Decimal(90_000)), actor=None)
+        return made
 
     return make
 

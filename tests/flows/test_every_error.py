@@ -10,6 +10,7 @@ import datetime as dt
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ from tests.customer import Customer
 from tests.factories import AccountFactory, ApiKeyFactory
 from tests.gate import Gate, calling
 from tests.relay import Relay
+from wallets import budgets
 from wallets.models import IdempotencyKey, Process, Wallet
 from wallets.sweeper import sweep
 
@@ -135,6 +137,12 @@ def after_somebody_took_the_wallet_away_by_hand(world: World) -> httpx.Response:
     return world.ask(owner.token)
 
 
+def with_a_key_that_may_spend_nothing(world: World) -> httpx.Response:
+    owner = world.customer()
+    budgets.set_caps(owner.wallet, key_id=owner.key.pk, limits={"month": Decimal(0)}, actor=None)
+    return world.chat(owner=owner)
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """What provokes a row of the table, and what of the envelope and of the headers is there only sometimes."""
@@ -154,6 +162,7 @@ PROVOKED = {
     "tenant_disabled": Row(of_a_suspended_account),
     "forbidden": Row(with_a_key_that_is_not_for_this, details=frozenset({"limit"})),
     "insufficient_balance": Row(lambda world: world.chat(owner=world.customer(balance=0)), details=BALANCE_DETAILS),
+    "spend_limit_reached": Row(with_a_key_that_may_spend_nothing, details=frozenset({"limit_credits", "window", "resets_at"})),
     "billing_failed": Row(answered_by_a_process_that_was_given_up),
     "invalid_request": Row(lambda world: world.chat(temperature="hot"), param="/temperature", details=frozenset({"errors"})),
     "context_length_exceeded": Row(lambda world: world.chat("word " * 210_000), param="/messages"),
@@ -178,7 +187,6 @@ PROVOKED = {
 }
 
 OUT_OF_REACH = {
-    "spend_limit_reached": "keys have no spend caps",
     "unsupported_capability": "chat is the only capability, and it can't be switched off",
     "task_already_terminal": "there are no tasks",
 }

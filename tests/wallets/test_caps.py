@@ -292,6 +292,12 @@ class TestChanges:
         assert standing(wallet, "week") == (4, 6)
         assert kinds(holds.place([call(wallet, 1), call(wallet, 6)])) == ["cap_busy", "capped"]
 
+    def test_a_key_that_has_made_calls_replaces_none(self, wallet):
+        cap(wallet, day=10)
+        charged(wallet, 4, key_id=7)
+        with pytest.raises(ValueError, match="has made calls"):
+            join_budget(wallet, key_id=7, replaces_key_id=wallet.pk)
+
 
 class TestMail:
     def told(self, wallet):
