@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import psycopg
 from django.conf import settings
+from django.urls import reverse
 
 from catalog import breaker, pricing, routing, snapshot, tokens
 from catalog.snapshot import ModelInfo, RouteInfo
@@ -313,7 +314,8 @@ def _capped(call: Call, verdict: Verdict) -> ApiError:
     limit = f"{as_text(cap.limit_credits)} credits {'in total' if cap.window == 'total' else f'a {cap.window}'}"
     return ApiError(
         "spend_limit_reached",
-        f"This call may cost {as_text(call.offer.hold_credits)} credits, more than the spend limit of this key leaves: {limit}.",
+        f"This call may cost {as_text(call.offer.hold_credits)} credits, more than the spend limit of this key leaves: {limit}. "
+        f"Its owner can raise it at {settings.SITE_URL}{reverse('keys:detail', args=[call.caller.key_id])}.",
         details={
             "limit_credits": as_text(cap.limit_credits),
             "window": cap.window,

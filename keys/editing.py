@@ -1,15 +1,17 @@
-"""Changing a key's name and restrictions, at work on every process from the next request on."""
+"""Changing a key's name, restrictions and spend caps, at work on every process from the next request on."""
 
 from __future__ import annotations
 
-from django.db import transaction
+from collections.abc import Mapping
+from decimal import Decimal
 
 from accounts import events
 from accounts.models import User
-from keys import forgetting
+from keys import forgetting, issuing
 from keys.issuing import Refused
 from keys.models import ApiKey
 from keys.restrictions import Restrictions
+from wallets import budgets
 
 
 class NotChangeable(Refused):
@@ -31,9 +33,14 @@ def locked(key: ApiKey) -> ApiKey:
     return key
 
 
-def edit(key: ApiKey, *, name: str, restrictions: Restrictions, actor: User | None) -> bool:
-    """Give the key this name and these restrictions. Returns whether that changes anything. Raises NotChangeable."""
-    with transaction.atomic():
+def edit(
+    key: ApiKey, *, name: str, restrictions: Restrictions, limits: Mapping[str, Decimal | None] | None = None, actor: User | None
+) -> bool:
+    """Give the key this name, these restrictions and spend caps. Returns whether that changes anything. Raises NotChangeable, WalletBusy.
+
+    `limits` are credits by window, None to remove a cap; windows that are not named stay as they are.
+    """
+    with issuing.wallet_first(key.account) as wallet:
         key = locked(key)
         before, after = ({"name": key.name} | key.restrictions.as_json(), {"name": name} | restrictions.as_json())
         changes = {field: [before[field], after[field]] for field in before if before[field] != after[field]}
@@ -41,4 +48,5 @@ def edit(key: ApiKey, *, name: str, restrictions: Restrictions, actor: User | No
             ApiKey.objects.filter(pk=key.pk).update(name=name, **restrictions.columns())
             events.record("key.changed", account=key.account, actor=actor, key_id=key.pk, prefix=key.prefix, name=name, changes=changes)
             forgetting.publish_key(key.digest)
-    return bool(changes)
+        has_new_caps = budgets.set_caps(wallet, key_id=key.pk, limits=limits or {}, actor=actor)
+    return bool(changes) or has_new_caps

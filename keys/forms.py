@@ -9,10 +9,12 @@ from django.utils import timezone
 
 from catalog.models import Model
 from keys import networks
+from keys.cap_fields import CapsForm
 from keys.models import ApiKey
 from keys.restrictions import NONE, Restrictions
 from keys.rotating import OVERLAPS
 from keys.scopes import SCOPES
+from wallets import budgets
 
 MOST_NETWORKS = 100
 MOST_REQUESTS_PER_MINUTE = 1_000_000
@@ -24,8 +26,8 @@ _PRESETS = {"7": "In 7 days", "30": "In 30 days", "90": "In 90 days", "365": "In
 _ALL, _ONLY = "all", "only"
 
 
-class KeyForm(forms.Form):
-    """A key's name and restrictions: `cleaned_data` has `name`, and the rest as one value, `restrictions`."""
+class KeyForm(CapsForm):
+    """A key's name, restrictions and spend caps: `cleaned_data` has `name`, and the rest as two values, `restrictions` and `limits`."""
 
     name = forms.CharField(
         max_length=ApiKey._meta.get_field("name").max_length,
@@ -99,13 +101,13 @@ class KeyForm(forms.Form):
             "networks": "\n".join(given.network_lines),
             "requests_per_minute": given.requests_per_minute,
         }
-        return cls(data, initial=initial, restrictions=given)
+        return cls(data, initial=initial, restrictions=given, caps=budgets.caps_of([key.pk]).get(key.pk, []))
 
     @property
     def restricts(self):
-        """Whether anything but the name is given, or wrong: then the restrictions are shown at once."""
+        """Whether a restriction is given, or wrong: then the restrictions are shown at once."""
         if self.is_bound:
-            return bool(set(self.errors) - {"name"}) or self.cleaned_data.get("restrictions") != NONE
+            return bool(set(self.errors) - {"name"} - self.caps_errors) or self.cleaned_data.get("restrictions") != NONE
         return bool(self._ends_at) or any(self.initial.get(name) for name in ("scopes", "models", "networks", "requests_per_minute"))
 
     def clean_name(self):
@@ -140,7 +142,7 @@ class KeyForm(forms.Form):
             "allowed_networks": given.get("networks") or None,
             "requests_per_minute": given.get("requests_per_minute"),
         }
-        return given | {"restrictions": Restrictions(**columns)}
+        return given | {"restrictions": Restrictions(**columns), "limits": self.limits()}
 
     def _expiry(self):
         choice, day = self.cleaned_data.get("expires"), self.cleaned_data.get("expires_on")

@@ -5,23 +5,30 @@ Refused
 +-- NotVerified         no verified email address
 +-- TooManyKeys         MOST_ACTIVE_KEYS are in use; one that another has replaced does not count
 +-- AlreadyIssued       this sending of the form has made its key before
++-- WalletBusy          another transaction has the wallet locked: later
 """
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Final
 
 from allauth.account.models import EmailAddress
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.utils import timezone
+from psycopg.errors import LockNotAvailable
 
 from accounts import events
 from accounts.models import Account, User
 from keys import forgetting, tokens
 from keys.models import ApiKey
 from keys.restrictions import NONE, Restrictions
+from wallets import budgets
+from wallets.models import Wallet
 
 MOST_ACTIVE_KEYS: Final = 50
 """Per account. Enough for a key for every program and stage; a script gone wild is stopped before it fills the table."""
@@ -56,6 +63,11 @@ class AlreadyIssued(Refused):
         super().__init__(f"The key “{key.name}” has been created already. A key is shown only once; if you did not copy it, revoke it.")
 
 
+class WalletBusy(Refused):
+    def __init__(self) -> None:
+        super().__init__("Your wallet is busy right now, so nothing was saved. Try again in a moment.")
+
+
 @dataclass(frozen=True, slots=True)
 class Issued:
     """A new key, with its token in clear: the only time that it exists. Show it, never store or log it."""
@@ -80,21 +92,42 @@ def check_account(account: Account) -> None:
 
 
 def issue(
-    account: Account, *, name: str, actor: User | None, restrictions: Restrictions = NONE, submission: uuid.UUID | None = None
+    account: Account,
+    *,
+    name: str,
+    actor: User | None,
+    restrictions: Restrictions = NONE,
+    limits: Mapping[str, Decimal | None] | None = None,
+    submission: uuid.UUID | None = None,
 ) -> Issued:
-    """Make a key named `name` for the account. Raises Refused.
+    """Make a key named `name` for the account, with spend caps of `limits` credits by window. Raises Refused.
 
     `submission` names one sending of the form: the second call with the same one raises AlreadyIssued.
     """
     submission = submission or uuid.uuid4()
-    with transaction.atomic():
+    caps = {window: limit for window, limit in (limits or {}).items() if limit is not None}
+    with wallet_first(account) if caps else transaction.atomic() as wallet:
         account = locked(account, submission=submission)
         check(account)
         issued = make(account, name=name, actor=actor, restrictions=restrictions, submission=submission)
         key = issued.key
         restricted = {"restrictions": restrictions.as_json()} if restrictions != NONE else {}
         events.record("key.created", account=account, actor=actor, key_id=key.pk, prefix=key.prefix, name=key.name, **restricted)
+        if wallet is not None:
+            budgets.set_caps(wallet, key_id=key.pk, limits=caps, actor=actor)
     return issued
+
+
+@contextmanager
+def wallet_first(account: Account) -> Iterator[Wallet]:
+    """A transaction that touches the caps of a key, and therefore locks the account's wallet before all else. Raises WalletBusy."""
+    try:
+        with transaction.atomic():
+            yield Wallet.objects.lock(Wallet.objects.values_list("pk", flat=True).get(account=account))
+    except OperationalError as error:
+        if isinstance(error.__cause__, LockNotAvailable):
+            raise WalletBusy from error
+        raise
 
 
 def locked(account: Account, *, submission: uuid.UUID) -> Account:

@@ -10,7 +10,6 @@ import uuid
 from datetime import timedelta
 from typing import Final
 
-from django.db import transaction
 from django.utils import timezone
 
 from accounts import events
@@ -18,6 +17,7 @@ from accounts.models import User
 from keys import editing, forgetting, issuing
 from keys.issuing import Issued
 from keys.models import ApiKey
+from wallets import budgets
 
 OVERLAPS: Final = {"0": timedelta(0), "1": timedelta(hours=1), "24": timedelta(hours=24), "168": timedelta(days=7)}
 """How long the old key may work on, by hours."""
@@ -26,15 +26,15 @@ OVERLAPS: Final = {"0": timedelta(0), "1": timedelta(hours=1), "24": timedelta(h
 def rotate(key: ApiKey, *, overlap: timedelta, actor: User | None, submission: uuid.UUID) -> Issued:
     """Make a key with the name, restrictions and limits of `key`, which ends after `overlap`, and never later than it would have.
 
-    The new key takes the old one's place among those an account may have, so a full account can rotate. It is not paused if the old
-    one is. Raises Refused; `submission` names one sending of the form, the second one raises AlreadyIssued.
+    Both spend of the same caps. The new key takes the old one's place among those an account may have, so a full account can rotate. It
+    is not paused if the old one is. Raises Refused; `submission` names one sending of the form, the second one raises AlreadyIssued.
     """
-    with transaction.atomic():
+    with issuing.wallet_first(key.account) as wallet:
         account = issuing.locked(key.account, submission=submission)
         issuing.check_account(account)
         key = editing.locked(key)
         issued = issuing.make(account, name=key.name, actor=actor, restrictions=key.restrictions, submission=submission)
-        _carry_over(key, issued.key)
+        budgets.join_budget(wallet, key_id=issued.key.pk, replaces_key_id=key.pk)
         ends_at = timezone.now() + overlap
         key.expires_at = ends_at if key.expires_at is None else min(key.expires_at, ends_at)
         key.replaced_by = issued.key
@@ -44,7 +44,3 @@ def rotate(key: ApiKey, *, overlap: timedelta, actor: User | None, submission: u
         events.record("key.rotated", account=account, actor=actor, **named, **new)
         forgetting.publish_key(key.digest)
     return issued
-
-
-def _carry_over(old: ApiKey, new: ApiKey) -> None:
-    """Give the new key what belongs to the old one beside the columns of its row, in the transaction of the rotation."""

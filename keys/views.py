@@ -13,6 +13,7 @@ from contract.errors import ApiError
 from keys import editing, issuing, pausing, rotating
 from keys.forms import KeyForm, NewKeyForm, RotateForm
 from keys.models import ApiKey
+from wallets import budgets
 
 PAGE_LENGTH = 50
 
@@ -26,7 +27,9 @@ def key_list(request):
         page = pagination.page(keys, cursor=request.GET.get("cursor"), limit=PAGE_LENGTH)
     except ApiError as error:
         raise Http404 from error
-    return render(request, "keys/list.html", {"page": page, "refusal": _refusal(request.account)})
+    caps = budgets.caps_of(key.pk for key in page.items)
+    rows = [(key, caps.get(key.pk, []), _glance(key, caps.get(key.pk, []))) for key in page.items]
+    return render(request, "keys/list.html", {"page": page, "rows": rows, "refusal": _refusal(request.account)})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -45,6 +48,7 @@ def create(request):
             request.account,
             name=given["name"],
             restrictions=given["restrictions"],
+            limits=given["limits"],
             submission=given["submission"],
             actor=request.user,
         )
@@ -56,6 +60,8 @@ def create(request):
         asked = f"This form has made the key “{refusal.key.name}” already. Create another one named “{given['name']}”?"
         messages.info(request, asked)
         return render(request, "keys/create.html", {"form": form.again()}, status=409)
+    except issuing.WalletBusy as refusal:
+        return render(request, "keys/create.html", {"form": form, "busy": refusal}, status=503)
     except issuing.Refused as refusal:
         return render(request, "keys/create.html", {"form": form, "refusal": refusal}, status=409)
     return _shown_once(request, issued)
@@ -66,13 +72,15 @@ def create(request):
 def detail(request, key_id):
     """Everything about one key but the key itself."""
     key = _key(request, key_id)
-    return render(request, "keys/detail.html", {"key": key, "restrictions": key.restrictions})
+    caps = _caps(key)
+    shown = {"key": key, "restrictions": key.restrictions, "caps": caps, "is_capped": any(cap.is_used_up for cap in caps)}
+    return render(request, "keys/detail.html", shown)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @account_required
 def edit(request, key_id):
-    """The name and the restrictions of a key, at work from its next call on."""
+    """The name, the restrictions and the spend caps of a key, at work from its next call on."""
     key = _key(request, key_id)
     if not key.is_changeable():
         messages.info(request, str(editing.NotChangeable(key)))
@@ -84,7 +92,9 @@ def edit(request, key_id):
         return render(request, "keys/edit.html", {"key": key, "form": form}, status=422)
     given = form.cleaned_data
     try:
-        changed = editing.edit(key, name=given["name"], restrictions=given["restrictions"], actor=request.user)
+        changed = editing.edit(key, name=given["name"], restrictions=given["restrictions"], limits=given["limits"], actor=request.user)
+    except issuing.WalletBusy as refusal:
+        return render(request, "keys/edit.html", {"key": key, "form": form, "busy": refusal}, status=503)
     except editing.NotChangeable as refusal:
         messages.error(request, str(refusal))
     else:
@@ -127,7 +137,7 @@ def rotate(request, key_id):
         if not form.is_bound and not key.is_changeable():
             messages.info(request, str(editing.NotChangeable(key)))
             return redirect("keys:detail", key.pk)
-        return render(request, "keys/rotate.html", {"key": key, "form": form}, status=422 if form.is_bound else 200)
+        return render(request, "keys/rotate.html", {"key": key, "form": form, "caps": _caps(key)}, status=422 if form.is_bound else 200)
     try:
         issued = rotating.rotate(key, actor=request.user, **form.cleaned_data)
     except issuing.Refused as refusal:
@@ -155,8 +165,17 @@ def _key(request, key_id):
     return get_object_or_404(ApiKey.objects.of_account(request.account).select_related("account", "replaced_by", "replaces"), pk=key_id)
 
 
+def _glance(key, caps):
+    return [*key.restrictions.glance, *(cap.in_words for cap in caps)]
+
+
+def _caps(key):
+    return budgets.caps_of([key.pk]).get(key.pk, [])
+
+
 def _shown_once(request, issued, *, replaced=None):
     shown = {"key": issued.key, "token": issued.token, "base_url": f"{settings.SITE_URL}/v1", "replaced": replaced}
+    shown["caps"] = _caps(issued.key)
     return render(request, "keys/created.html", shown)
 
 

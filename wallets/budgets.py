@@ -21,7 +21,7 @@ from accounts import events
 from accounts.models import User
 from wallets import periods
 from wallets.models import BudgetKey, Cap, CapWindow, UsageRecord, Wallet
-from wallets.money import as_text, is_amount
+from wallets.money import as_text, group, is_amount
 
 BEGIN = f"""
 insert into wallets_cap (wallet_id, budget_id, "window", limit_credits, period, spent, held, created_at)
@@ -43,6 +43,10 @@ select b.key_id, c."window", c.limit_credits, case when c.period = p.began then 
 """
 
 
+WARNED_AT = 80
+"""Percent of a limit. The same as that of wallets/cap_notices.py."""
+
+
 @dataclass(frozen=True, slots=True)
 class CapStanding:
     """A key's cap in the period that runs now, in credits. A total's `resets_at` is None: never."""
@@ -58,13 +62,34 @@ class CapStanding:
         """What is spent of the limit: 0 to 1, and more where a charge or a lower limit has brought it above."""
         return self.spent_credits / self.limit_credits if self.limit_credits else Decimal(1)
 
+    @property
+    def in_words(self) -> str:
+        """ "100.0000 credits a month", for people."""
+        return f"{group(self.limit_credits)} credits {'in total' if self.window == CapWindow.TOTAL else f'a {self.window}'}"
+
+    @property
+    def percent(self) -> int:
+        """`fraction` in whole percent, down, so that 100 is reached only when all is spent."""
+        return int(self.fraction * 100)
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether every call that may cost something is refused with `spend_limit_reached`."""
+        return self.spent_credits >= self.limit_credits
+
+    @property
+    def is_nearly_used_up(self) -> bool:
+        """Whether the owner has been warned: from 80 % on, until it is used up."""
+        return not self.is_used_up and self.percent >= WARNED_AT
+
 
 @transaction.atomic
-def set_caps(wallet: Wallet | int, *, key_id: int, limits: Mapping[str, Decimal | None], actor: User | None) -> None:
+def set_caps(wallet: Wallet | int, *, key_id: int, limits: Mapping[str, Decimal | None], actor: User | None) -> bool:
     """Set the caps of a key of `wallet`: `limits` has credits (four places, not negative) by window, None to remove one.
 
     Windows that are not named stay as they are. A limit may be below what is spent: then the next call is refused. Calls under way
-    go on. Raises ValueError for what is no window or no amount, OperationalError when the wallet is locked for too long.
+    go on. Returns whether anything is changed. Raises ValueError for what is no window or no amount, OperationalError when the wallet
+    is locked for too long.
     """
     for window, limit in limits.items():
         if window not in CapWindow.values or (limit is not None and not is_amount(limit)):
@@ -72,12 +97,12 @@ def set_caps(wallet: Wallet | int, *, key_id: int, limits: Mapping[str, Decimal 
     locked = Wallet.objects.lock(wallet if isinstance(wallet, int) else wallet.pk)
     known = BudgetKey.objects.filter(key_id=key_id).first()
     if known is None and all(limit is None for limit in limits.values()):
-        return
+        return False
     budget_id = (known or BudgetKey.objects.create(key_id=key_id, budget_id=key_id)).budget_id
     caps = {cap.window: cap for cap in Cap.objects.filter(budget_id=budget_id)}
     changed = {window: limit for window, limit in limits.items() if limit != (caps[window].limit_credits if window in caps else None)}
     if not changed:
-        return
+        return False
     for window, limit in changed.items():
         if limit is None:
             caps[window].delete()
@@ -89,6 +114,7 @@ def set_caps(wallet: Wallet | int, *, key_id: int, limits: Mapping[str, Decimal 
     _tell_statements(locked)
     said = {window: None if limit is None else as_text(limit) for window, limit in changed.items()}
     events.record("key.caps_changed", account=locked.account, actor=actor, key_id=key_id, limits=said)
+    return True
 
 
 @transaction.atomic

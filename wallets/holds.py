@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -259,7 +259,11 @@ def release(releases: Sequence[Release], *, skip_locked: bool = False) -> list[R
 
 
 def read_verdict(row: Sequence[Any]) -> Verdict:
-    return Verdict(row[1], row[2], row[3], row[4], UsedUpCap(row[5], row[6], row[7]) if row[1] == "capped" else None)
+    if row[1] != "capped":
+        return Verdict(row[1], row[2], row[3], row[4])
+    limit, window, resets_at = row[5]
+    cap = UsedUpCap(Decimal(limit), window, None if resets_at is None else datetime.fromisoformat(resets_at).astimezone(UTC))
+    return Verdict(row[1], row[2], row[3], row[4], cap)
 
 
 def read_settled(row: Sequence[Any], settlement: Settlement) -> Settled:

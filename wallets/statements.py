@@ -12,7 +12,8 @@ Answers are those of handling the rows one after another. What one pass can't te
 again; every pass decides at least one row of each wallet. With `skip_locked` the rows of a wallet that another transaction has
 locked are answered `locked` and nothing is done about them, so that one busy wallet stalls nobody.
 
-`wallet_id + 0`, and `closed_at` for an open record, keep the planner from the indexes by wallet and of open records.
+`wallet_id + 0`, `closed_at` for an open record and `expires_at + interval '0'` keep the planner from the indexes by wallet, of open
+records and by the end of a key's window.
 Nothing here is newer than PostgreSQL 14.
 """
 
@@ -58,7 +59,7 @@ PLACE_COLUMNS = {
 
 
 def place(*, skip_locked: bool = False) -> Statement[Any]:
-    """Holds: (usage_id, verdict, balance, held, in_flight, and of a `capped` one limit, window and end of its cap) each.
+    """Holds: (usage_id, verdict, balance, held, in_flight, and of a `capped` one [limit, window, end] of its cap) each.
 
     Balance, held and in_flight are the wallet's after this statement.
 
@@ -80,6 +81,9 @@ def place(*, skip_locked: bool = False) -> Statement[Any]:
     is one that was taken since the snapshot: the insert has met it, and the next statement sees it.
     """
     unseen = LOCKED if skip_locked else AGAIN
+    is_used_up, used_up = _used_up("due c where c.budget_id = room.budget_id")
+    # What only a refused row of a capped key needs is asked for in sub-queries: all others pay nothing for it
+    held_now = "(select used.credits from used where used.budget_id = room.budget_id)"
     text = f"""with {rows(PLACE_COLUMNS)},
 k as materialized (
     select r.*, key_digest = '' or row_number() over (partition by wallet_id, key_digest order by ord) = 1 as first_of_key from r
@@ -90,7 +94,7 @@ old as materialized (
 i as materialized (
     select wallet_id, digest, fingerprint, usage_id, answer is not null as answered from wallets_idempotencykey
      where wallet_id = any (array(select wallet_id from r where key_digest <> ''))
-       and digest = any (array(select key_digest from r where key_digest <> '')) and expires_at > statement_timestamp()
+       and digest = any (array(select key_digest from r where key_digest <> '')) and expires_at + interval '0' > statement_timestamp()
 ),
 taken as materialized (
     select r.ord, i.fingerprint = r.key_fingerprint as same, i.answered
@@ -162,15 +166,15 @@ select r.usage_id,
             when x.ok or not r.first_of_key then '{AGAIN}'
             when r.credits <= l.balance - coalesce(up.held, l.held)
                  and coalesce(up.in_flight, l.in_flight) < l.max_in_flight
-                 and coalesce(r.credits <= room.credits - coalesce(used.credits, 0), true) then '{AGAIN}'
+                 and (room.key_id is null or r.credits <= room.credits - coalesce({held_now}, 0)) then '{AGAIN}'
             when wallets_placed(r.usage_id, r.wallet_id) then 'held'
             when l.balance < r.credits then 'insufficient'
-            when used_up."window" is not null then 'capped'
+            when room.key_id is not null and {is_used_up} then 'capped'
             when l.balance - coalesce(up.held, l.held) < r.credits then 'busy'
             when coalesce(up.in_flight, l.in_flight) >= l.max_in_flight then 'too_many'
             else 'cap_busy' end,
        coalesce(l.balance, 0), coalesce(up.held, l.held, 0), coalesce(up.in_flight, l.in_flight, 0),
-       used_up.limit_credits, used_up."window", used_up.resets_at
+       case when room.key_id is not null and ins.id is null then {used_up} end
   from k as r
   left join old on old.id = r.usage_id and old.wallet_id = r.wallet_id
   left join taken on taken.ord = r.ord
@@ -179,18 +183,16 @@ select r.usage_id,
   left join ins on ins.id = r.usage_id and ins.wallet_id = r.wallet_id
   left join up on up.id = r.wallet_id
   left join room on room.key_id = r.key_id
-  left join used on used.budget_id = room.budget_id
-  {_used_up("due", of="c.budget_id = room.budget_id")}
  order by r.ord"""
     return Statement(text, PLACE_COLUMNS)
 
 
-def _used_up(caps: str, *, of: str) -> str:
-    """Joins to each row `r` the cap that what is spent leaves too little of for it; of several the one that stands longest."""
-    return f"""left join lateral (
-    select c.limit_credits, c."window", {periods.end('c."window"', began="c.period")} as resets_at from {caps} c
-     where {of} and c.spent + r.credits > c.limit_credits order by resets_at desc nulls first limit 1
-  ) used_up on true"""
+def _used_up(caps: str) -> tuple[str, str]:
+    """SQL about a row `r` and its `caps`: whether what is spent leaves too little of one for it, and the one that stands longest."""
+    of_row = f"from {caps} and c.spent + r.credits > c.limit_credits"
+    told = f"""(select json_build_array(c.limit_credits::text, c."window", {periods.end('c."window"', began="c.period")})
+                {of_row} order by {periods.end('c."window"', began="c.period")} desc nulls first limit 1)"""
+    return f"exists (select {of_row})", told
 
 
 MOVE_COLUMNS = {
@@ -212,6 +214,7 @@ def move(*, skip_locked: bool = False) -> Statement[Any]:
     since this statement's snapshot, is not touched.
     """
     unseen = LOCKED if skip_locked else AGAIN
+    is_used_up, used_up = _used_up("counting c where c.usage_id = r.usage_id")
     text = f"""with {rows(MOVE_COLUMNS)},
 {records("hold_credits", "key_id", "created_at")},
 {wallets(skip_locked=skip_locked)},
@@ -250,18 +253,17 @@ select r.usage_id,
             when u.status is distinct from 'open' then 'closed'
             when x.ok or x.usage_id is null then '{AGAIN}'
             when l.balance < r.credits then 'insufficient'
-            when used_up."window" is not null then 'capped'
+            when {is_used_up} then 'capped'
             when l.balance - l.held + x.credits_before < r.credits then 'busy'
             else 'cap_busy' end,
        coalesce(l.balance, 0), coalesce(up.held, l.held, 0), coalesce(l.in_flight, 0),
-       used_up.limit_credits, used_up."window", used_up.resets_at
+       case when moved.id is null then {used_up} end
   from r
   left join l on l.id = r.wallet_id
   left join x on x.ord = r.ord
   left join moved on moved.id = r.usage_id and moved.wallet_id = r.wallet_id and r.first
   left join up on up.id = r.wallet_id
   left join u on u.id = r.usage_id and u.wallet_id = r.wallet_id
-  {_used_up("counting", of="c.usage_id = r.usage_id")}
  order by r.ord"""
     return Statement(text, MOVE_COLUMNS)
 

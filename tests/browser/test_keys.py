@@ -18,8 +18,14 @@ def test_a_key_is_restricted_edited_paused_and_rotated(visitor, width: int, java
     page.get_by_label("Only this:").check()
     page.get_by_label("Chat:").check()
     page.get_by_label("Where it may be used from").fill("203.0.113.7\nexample.com")
+    assert not page.get_by_label("Credits per month").is_visible()
+    page.get_by_text("Spend caps").click()
+    page.get_by_label("Credits per month").fill("12,5")
     page.get_by_role("button", name="Create the key").click()
     page.get_by_text("Line 2: “example.com” is neither").wait_for()
+    page.get_by_text("Give the credits in digits").wait_for()
+    assert page.get_by_label("Credits per month").input_value() == "12,5"
+    page.get_by_label("Credits per month").fill("12.5")
     owner.errors.clear()  # the browser's own line about the 422
     assert page.get_by_label("Chat:").is_checked()
     assert owner.overflow() <= 0
@@ -28,10 +34,11 @@ def test_a_key_is_restricted_edited_paused_and_rotated(visitor, width: int, java
     token = page.locator("#token").inner_text()
     page.get_by_role("button", name="I have copied it").click()
 
-    page.get_by_text("Chat · 1 network").wait_for()
+    page.get_by_text("Chat · 1 network · 12.5000 credits a month").wait_for()
     assert owner.overflow() <= 0
     page.get_by_role("link", name="worker", exact=True).click()
     page.get_by_text("203.0.113.7").wait_for()
+    page.get_by_role("progressbar", name="0.0000 of 12.5000 credits this month").wait_for()
     assert owner.overflow() <= 0
     page.get_by_role("button", name="Edit").click()
     page.get_by_label("Everything, also what is added later").check()
@@ -46,6 +53,7 @@ def test_a_key_is_restricted_edited_paused_and_rotated(visitor, width: int, java
     page.get_by_role("button", name="Resume").click()
     page.get_by_text("is resumed").wait_for()
     page.get_by_role("button", name="Rotate").click()
+    page.get_by_text("Both spend of the same caps").wait_for()
     page.get_by_label("In 1 hour").check()
     page.get_by_role("button", name="Rotate the key").click()
     assert page.locator("#token").inner_text() != token

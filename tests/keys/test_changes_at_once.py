@@ -3,17 +3,23 @@
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.urls import reverse
 
 from accounts.models import Event
 from keys import editing, issuing, pausing, rotating
 from keys.models import ApiKey
 from keys.restrictions import Restrictions
-from tests.factories import ApiKeyFactory
+from tests.browsing import signed_in, text
+from tests.factories import ApiKeyFactory, WalletFactory
+from wallets import budgets
+from wallets.money import as_text
 
 DAY = timedelta(days=1)
 
@@ -85,6 +91,55 @@ def test_an_edit_at_once_with_a_rotation_never_lengthens_the_overlap(committed):
         assert isinstance(rotated, issuing.Issued)
         new = ApiKey.objects.get(pk=rotated.key.pk)
         assert (new.requests_per_minute, new.name) == ((7, "b") if edited is True else (None, key.name))
+
+
+def test_of_two_edits_at_once_the_later_one_counts_as_a_whole(committed):
+    for _ in range(5):
+        key = ApiKeyFactory()
+        given = {"a": {"day": Decimal(1), "month": Decimal(1)}, "b": {"day": Decimal(2), "total": Decimal(2), "month": None}}
+
+        def edit(name: str, key=key, given=given) -> Callable[[], Any]:
+            return lambda: editing.edit(key, name=name, restrictions=Restrictions(), limits={"total": None} | given[name], actor=None)
+
+        assert at_once(edit("a"), edit("b")) == [True, True]
+        name = ApiKey.objects.get(pk=key.pk).name
+        limits = {cap.window: cap.limit_credits for cap in budgets.caps_of([key.pk])[key.pk]}
+        assert limits == {window: limit for window, limit in given[name].items() if limit is not None}
+        changes = Event.objects.filter(account=key.account, kind="key.caps_changed").order_by("pk")
+        assert changes.last().data["limits"]["day"] == as_text(given[name]["day"])
+
+
+def test_of_a_form_sent_twice_at_once_one_makes_a_key_with_its_caps(committed):
+    wallet, submission = WalletFactory(), uuid.uuid4()
+
+    def issue() -> issuing.Issued:
+        return issuing.issue(wallet.account, name="a", actor=None, limits={"day": Decimal(5)}, submission=submission)
+
+    outcomes = at_once(*[issue] * 5)
+    (issued,) = [outcome for outcome in outcomes if isinstance(outcome, issuing.Issued)]
+    assert sum(isinstance(outcome, issuing.AlreadyIssued) for outcome in outcomes) == 4
+    assert [cap.limit_credits for cap in budgets.caps_of([issued.key.pk])[issued.key.pk]] == [5]
+
+
+def test_while_the_wallet_is_locked_a_key_is_refused_and_nothing_of_the_form_is_lost(committed, monkeypatch):
+    monkeypatch.setattr("wallets.models.wallet.LOCK_TIMEOUT", "50ms")
+    key = ApiKeyFactory()
+    owner = signed_in(key.account.user)
+    given = {"name": "the name I gave", "expires": "never", "scope_choice": "all", "model_choice": "all", "cap_week": "12.5"}
+    with closing(connection.copy()) as other:
+        other.set_autocommit(False)
+        other.cursor().execute("select 1 from wallets_wallet where account_id = %s for no key update", [key.account_id])
+        for url, number in ((reverse("keys:edit", args=[key.pk]), {}), (reverse("keys:create"), {"submission": str(uuid.uuid4())})):
+            response = owner.post(url, given | number)
+            assert response.status_code == 503
+            assert "Your wallet is busy right now, so nothing was saved." in text(response)
+            assert b'value="the name I gave"' in response.content
+            assert b'value="12.5"' in response.content
+        rotated = owner.post(reverse("keys:rotate", args=[key.pk]), {"overlap": "0", "submission": str(uuid.uuid4())}, follow=True)
+        assert "Your wallet is busy" in text(rotated)
+        other.rollback()
+    assert ApiKey.objects.get(account=key.account).works()
+    assert kinds(key) == []
 
 
 def test_a_key_is_paused_once_however_often_at_once(committed):
