@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -18,10 +19,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.factories import WalletFactory
 from tests.wallets.calls import charge, giving_back, hold, moving, new_id
+from tests.wallets.days import days_pass
 from tests.wallets.model import Model
-from wallets import holds, ledger, refunds
+from wallets import budgets, holds, ledger, refunds
 from wallets.audit import audit
-from wallets.models import IdempotencyKey, LedgerEntry, UsageRecord, Wallet
+from wallets.models import Cap, IdempotencyKey, LedgerEntry, UsageRecord, Wallet
 from wallets.sweeper import sweep
 
 PROCESSES = ("one", "other")
@@ -64,12 +66,13 @@ class Money(RuleBasedStateMachine):
     def place(self, call: int, amount: Decimal, process: str) -> None:
         # A usage id comes again with the same hold only
         key = holds.Reservation(KEYS[call][0] * 64, KEYS[call][1] * 64) if call in KEYS else None
-        mine = hold(self.wallet, amount, usage_id=self.ids[call], process_id=self.processes[process], reservation=key)
+        spender = self.wallet.pk * 10 + call % 3 if call % 3 else None
+        mine = hold(self.wallet, amount, usage_id=self.ids[call], process_id=self.processes[process], reservation=key, key_id=spender)
         mine = self.placed.setdefault(mine.usage_id, mine)
         self.ask(lambda: self._place(mine))
 
     def _place(self, mine: holds.Hold) -> None:
-        expected = self.model.place(mine.usage_id, mine.credits, key=mine.key_digest, body=mine.key_fingerprint)
+        expected = self.model.place(mine.usage_id, mine.credits, key=mine.key_digest, body=mine.key_fingerprint, spender=mine.key_id)
         assert holds.place([mine])[0].kind == expected
 
     @rule(call=calls, amount=credits)
@@ -133,6 +136,16 @@ class Money(RuleBasedStateMachine):
         Wallet.objects.filter(pk=self.wallet.pk).update(max_in_flight=most)
         self.model.max_in_flight = most
 
+    @rule(number=st.integers(1, 2), window=st.sampled_from(["day", "week", "month", "total"]), limit=st.none() | credits)
+    def set_a_cap(self, number: int, window: str, limit: Decimal | None) -> None:
+        spender = self.wallet.pk * 10 + number
+        budgets.set_caps(self.wallet, key_id=spender, limits={window: limit}, actor=None)
+        self.model.set_cap(spender, window, limit)
+
+    @rule(days=st.sampled_from([1, 7, 31]))
+    def days_pass(self, days: int) -> None:
+        days_pass(self.wallet, days, model=self.model)
+
     @rule(gone=st.sampled_from(PROCESSES))
     def lose_a_process(self, gone: str) -> None:
         """Its open calls are lost; the other's go on. What it asked comes again from its successor."""
@@ -141,7 +154,10 @@ class Money(RuleBasedStateMachine):
                 cursor.execute(SEEN, [process, 3600 if name == gone else -3600])
         sweep(gone_seconds=0.01)
         for usage_id, mine in self.placed.items():
-            if mine.process_id == self.processes[gone] and usage_id in self.model.calls:
+            if usage_id not in self.model.calls:
+                continue
+            # No call takes a day
+            if mine.process_id == self.processes[gone] or self.model.calls[usage_id][4] < datetime.now(UTC) - timedelta(hours=12):
                 self.model.release(usage_id)
 
     @precondition(lambda self: self.asked)
@@ -156,6 +172,9 @@ class Money(RuleBasedStateMachine):
             return
         wallet = Wallet.objects.get(pk=self.wallet.pk)
         assert (wallet.balance, wallet.held, wallet.in_flight) == (self.model.balance, sum(self.model.running), len(self.model.running))
+        for cap in Cap.objects.filter(wallet=wallet):
+            assert cap.period == self.model.caps[cap.budget_id][cap.window].period
+            assert (cap.spent, cap.held) == (self.model.spent(cap.budget_id, cap.period), self.model.held(cap.budget_id, cap.period))
         kept = IdempotencyKey.objects.filter(wallet=wallet).values_list("digest", "usage_id")
         assert dict(kept) == {key: usage_id for key, (usage_id, _) in self.model.keys.items()}
 
