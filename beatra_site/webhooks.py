@@ -6,6 +6,8 @@ Here, above the keys, because a dispute suspends its account, and every process 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 from django.db import OperationalError, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -35,20 +37,21 @@ def webhook(request: HttpRequest, provider: str) -> HttpResponse:
         return HttpResponse(status=404)
     try:
         event = payments.read_event(configured, request.body, signature=request.headers.get("Stripe-Signature", ""))
-        told = webhooks.read(configured, event)
+        return _take(configured, event)
     except payments.ForgedError:
         logger.warning("a webhook was forged", extra={"provider": provider})
         return HttpResponse(status=400)
-    except ValueError:
+    except payments.NoEventError:
         return HttpResponse(status=400)
-    except payments.ProviderError:
+    except (payments.ProviderError, OperationalError) as error:
+        logger.warning("a webhook is put off", extra={"provider": provider, "error": type(error).__name__})
         return HttpResponse(status=503)
-    try:
-        with transaction.atomic():
-            row = webhooks.take(told)
-            if row.verdict in _SUSPENDING and told.top_up is not None:
-                forgetting.publish_account(told.top_up.wallet.account_id)
-    except OperationalError:
-        logger.warning("a webhook waits for its wallet", extra={"provider": provider})
-        return HttpResponse(status=503)
+
+
+def _take(provider: payments.Configured, event: Mapping[str, Any]) -> HttpResponse:
+    told = webhooks.read(provider, event)
+    with transaction.atomic():
+        row = webhooks.take(told)
+        if row.verdict in _SUSPENDING and told.top_up is not None:
+            forgetting.publish_account(told.top_up.wallet.account_id)
     return JsonResponse({"received": True})

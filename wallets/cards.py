@@ -105,9 +105,9 @@ def lock(setup: card_payments.Setup) -> None:
         Wallet.objects.lock(wallet_id)
 
 
-def is_asked_for(setup: card_payments.Setup) -> bool:
-    """Whether we made that page and wait for its card."""
-    return AutoTopUp.objects.filter(setup_id=setup.setup_id).exclude(setup_id="").exists()
+def is_asked_for(provider: str, setup: card_payments.Setup) -> bool:
+    """Whether we had that provider make that page, and wait for its card."""
+    return AutoTopUp.objects.filter(provider=provider, setup_id=setup.setup_id).exclude(setup_id="").exists()
 
 
 @transaction.atomic

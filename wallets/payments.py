@@ -48,6 +48,10 @@ class DeclinedError(RefusedQuestionError):
         self.payment_id = payment_id
 
 
+class NoEventError(Exception):
+    """What the provider signed is no event."""
+
+
 class ForgedError(Exception):
     """A webhook that the provider did not sign, or signed too long ago."""
 
@@ -186,8 +190,8 @@ def top_up_of(provider: Configured, payment_id: str) -> str:
 
 
 def read_event(provider: Configured, body: bytes, *, signature: str) -> Any:
-    """The event in a webhook, as plain JSON. Raises ForgedError unless the provider signed it within TOLERANCE_SECONDS, ValueError
-    for what is no event."""
+    """The event in a webhook, as plain JSON. Raises ForgedError unless the provider signed it within TOLERANCE_SECONDS,
+    NoEventError for what is none."""
     import stripe
 
     if not signature.isascii():  # the SDK can't compare it
@@ -197,18 +201,21 @@ def read_event(provider: Configured, body: bytes, *, signature: str) -> Any:
     except (stripe.SignatureVerificationError, UnicodeDecodeError):
         # Without its cause: the SDK's error carries the body and the signature
         raise ForgedError from None
-    event = json.loads(body)
+    try:
+        event = json.loads(body)
+    except (ValueError, RecursionError):
+        raise NoEventError from None
     data = event.get("data") if isinstance(event, dict) else None
     if not isinstance(data, dict) or not isinstance(data.get("object"), dict):
-        raise ValueError("no event")
+        raise NoEventError
     return event
 
 
 def text(value: Any) -> str:
-    """A text or the id of an object that the provider put there in full; empty for none."""
+    """A text or the id of an object that the provider put there in full; empty for none, and for what no column could hold."""
     if isinstance(value, dict):
         value = value.get("id")
-    return value if isinstance(value, str) else ""
+    return value if isinstance(value, str) and "\0" not in value else ""
 
 
 def ask(question: Callable[[stripe.StripeClient], stripe.StripeObject], provider: Configured) -> dict[str, Any]:

@@ -60,13 +60,13 @@ class Told:
 
 def read(provider: payments.Configured, event: Mapping[str, Any]) -> Told:
     """Whose top-up an event is about. Asks the provider where only its payment is named and we don't know that yet; so not to be
-    called inside a transaction. Raises payments.ProviderError when it does not answer, ValueError for what is no event."""
-    event_id, type_, about = event.get("id"), event.get("type"), event["data"]["object"]
-    if not isinstance(event_id, str) or not isinstance(type_, str) or not 0 < len(event_id) <= 255 or not 0 < len(type_) <= 100:
-        raise ValueError("no event")
+    called inside a transaction. Raises payments.ProviderError when it does not answer, payments.NoEventError for what is none."""
+    event_id, type_, about = payments.text(event.get("id")), payments.text(event.get("type")), event["data"]["object"]
+    if not 0 < len(event_id) <= 255 or not 0 < len(type_) <= 100:
+        raise payments.NoEventError
     if type_ in HEARD and type_.startswith(_CHECKOUT) and about.get("mode") == "setup":
         setup = card_payments.read_setup(about)
-        asked_for = card_payments.with_card(provider, setup) if cards.is_asked_for(setup) else setup
+        asked_for = card_payments.with_card(provider, setup) if cards.is_asked_for(provider.name, setup) else setup
         return Told(provider.name, event_id, type_, about, None, asked_for)
     top_up = _top_up(provider, type_, about) if type_ in HEARD else None
     return Told(provider.name, event_id, type_, about, top_up)
@@ -79,16 +79,16 @@ def _top_up(provider: payments.Configured, type_: str, about: Mapping[str, Any])
             TopUp.objects.filter(pk=session.top_up).first() or TopUp.objects.filter(provider=provider.name, session_id=session.id).first()
         )
     metadata = about.get("metadata")
-    named = metadata.get("top_up") if isinstance(metadata, dict) else None
+    named = payments.text(metadata.get("top_up")) if isinstance(metadata, dict) else ""
     if type_.startswith(_PAYMENT):
         # It names its top-up itself, or is of none
-        return TopUp.objects.filter(pk=named).first() if isinstance(named, str) and named else None
+        return TopUp.objects.filter(pk=named).first() if named else None
     payment_id = payments.text(about.get("payment_intent"))
     if not named and payment_id:
         if (known := TopUp.objects.filter(provider=provider.name, payment_id=payment_id).first()) is not None:
             return known
         named = payments.top_up_of(provider, payment_id)
-    return TopUp.objects.filter(pk=named).first() if isinstance(named, str) and named else None
+    return TopUp.objects.filter(pk=named).first() if named else None
 
 
 @transaction.atomic

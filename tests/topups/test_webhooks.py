@@ -178,7 +178,21 @@ def test_a_forged_webhook_is_refused_without_a_word(stripe, top_up, how):
     assert (moves(top_up.wallet), seen(top_up)) == ([], [])
 
 
-@pytest.mark.parametrize("body", ["", "{", "[]", "1", "null", "{}", '{"data": 1}', '{"id": "evt", "data": {"object": {}}}', "[" * 500])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "{",
+        "[]",
+        "1",
+        "null",
+        "{}",
+        '{"data": 1}',
+        '{"id": "evt", "data": {"object": {}}}',
+        "[" * 200_000,
+        '{"id": "\\u0000", "type": "x", "data": {"object": {}}}',
+    ],
+)
 def test_signed_garbage_is_a_bad_request(stripe, body):
     assert stripe.deliver(body).status_code == 400
 
