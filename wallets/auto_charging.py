@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from accounts.models import Account
 from contract.ids import new_id
-from wallets import auto_settling, auto_top_ups, card_payments, payments, rates, top_up_mails, topups
+from wallets import auto_settling, auto_top_ups, card_payments, payments, rates, take_backs, top_up_mails, topups
 from wallets.comparing import RefusedError, compare_payment
 from wallets.models import AutoTopUp, TopUp, Wallet, WebhookEvent
 
@@ -42,8 +42,11 @@ def auto_top_up() -> None:
 
 @shared_task(name="wallets.auto_top_up_one", ignore_result=True)
 def top_up_one(auto_id: int) -> None:
-    """Top one wallet up, if it is still low."""
-    top_up_if_low(auto_id)
+    """Top one wallet up, if it is still low. A wallet that is locked waits for the next beat, or for reconciling."""
+    try:
+        top_up_if_low(auto_id)
+    except OperationalError:
+        logger.warning("an automatic top-up waits for its wallet", extra={"auto_top_up": auto_id})
 
 
 def due() -> QuerySet[AutoTopUp]:
@@ -165,8 +168,7 @@ def _is_wanted(top_up: TopUp) -> bool:
 
 def _settle(top_up: TopUp, payment: card_payments.Payment) -> WebhookEvent.Verdict:
     try:
-        with transaction.atomic():
-            verdict, _ = auto_settling.settle(top_up, payment)
+        verdict, _ = auto_settling.settle(top_up, payment)
     except RefusedError as refused:
         logger.error("a payment provider's word was refused", extra={"top_up": top_up.pk, "reason": str(refused)})
         return WebhookEvent.Verdict.REFUSED
@@ -177,6 +179,7 @@ def _declined(top_up: TopUp, refused: payments.RefusedQuestionError) -> WebhookE
     payment_id = refused.payment_id if isinstance(refused, payments.DeclinedError) else ""
     try:
         with transaction.atomic():
+            top_up = take_backs.locked(top_up)
             compare_payment(top_up, payment_id)
             TopUp.objects.filter(pk=top_up.pk, payment_id="").update(payment_id=payment_id)
             return _failed(top_up, str(refused))

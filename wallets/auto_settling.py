@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from wallets import topups
+from django.db import transaction
+
+from wallets import take_backs, topups
 from wallets.card_payments import Payment
 from wallets.comparing import RefusedError, compare_account, compare_money, compare_payment, verdict_of
 from wallets.models import TopUp, WebhookEvent
@@ -15,8 +17,13 @@ Verdict = WebhookEvent.Verdict
 _ENDED: Final = {"requires_payment_method", "requires_action", "requires_confirmation", "canceled"}
 
 
+@transaction.atomic
 def settle(top_up: TopUp, payment: Payment) -> tuple[WebhookEvent.Verdict, str]:
-    """Do with an automatic top-up what its payment asks for, in the caller's transaction. Raises RefusedError when they don't fit."""
+    """Do with an automatic top-up what its payment asks for: one transaction, the caller's where there is one, its wallet locked first.
+
+    Raises RefusedError when they don't fit.
+    """
+    top_up = take_backs.locked(top_up)
     if top_up.kind != TopUp.Kind.AUTO:
         return Verdict.IGNORED, "its checkout tells of it"
     _compare(top_up, payment)

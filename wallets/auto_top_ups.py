@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from accounts import events
 from accounts.models import Account, User
-from wallets import auto_outcomes, rates, topups
+from wallets import auto_outcomes, payments, rates, topups
 from wallets.models import AutoTopUp, TopUp, Wallet
 from wallets.money import as_text
 
@@ -64,7 +64,7 @@ def save(
     account = Account.objects.get(pk=auto.wallet.account_id)
     if switch_on and account.status != Account.Status.ACTIVE:
         raise NotPossibleError(f"This account is {account.status}: its card can't be charged.")
-    if switch_on and not auto.has_card:
+    if switch_on and not is_chargeable(auto):
         raise NotPossibleError("Save a card first.")
     before = _shown(auto)
     auto.threshold_credits, auto.amount_usd, auto.monthly_ceiling_usd = threshold_credits, amount_usd, monthly_ceiling_usd
@@ -86,6 +86,12 @@ def switch_off(wallet: Wallet, *, reason: AutoTopUp.OffReason, actor: User | Non
     Wallet.objects.lock(wallet.pk)
     auto = AutoTopUp.objects.filter(wallet=wallet).first()
     return auto is not None and auto_outcomes.switch_off(auto, reason=reason, actor=actor, note=note)
+
+
+def is_chargeable(auto: AutoTopUp) -> bool:
+    """Whether the saved card is one of the provider that payments go to now."""
+    provider = payments.configured()
+    return auto.has_card and provider is not None and auto.provider == provider.name
 
 
 def month_of(now: datetime) -> datetime:

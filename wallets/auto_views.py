@@ -99,6 +99,7 @@ def _page(request, form, *, status=200):
         "auto": auto,
         "form": form,
         "is_set_up": topups.is_set_up(),
+        "is_elsewhere": auto.has_card and topups.is_set_up() and not auto_top_ups.is_chargeable(auto),
         "charged_usd": charged,
         "left_usd": max(auto.monthly_ceiling_usd - charged, 0),
         "is_full": auto.is_on and charged + auto.amount_usd > auto.monthly_ceiling_usd,

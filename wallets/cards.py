@@ -41,17 +41,25 @@ def enter(wallet: Wallet) -> str:
     if provider is None:
         raise topups.NotSetUpError
     ask_of(wallet)
-    auto = _begun(wallet, provider=provider.name)
-    if auto.setup_url:
-        return auto.setup_url
     try:
-        if not auto.customer_id:
-            customer_id = card_payments.make_customer(provider, auto)
-            AutoTopUp.objects.filter(pk=auto.pk, provider=provider.name, customer_id="").update(customer_id=customer_id)
-            auto.refresh_from_db(fields=["customer_id"])
-        opened = card_payments.open_setup(provider, auto, customer_id=auto.customer_id)
+        try:
+            return _opened(provider, _begun(wallet, provider=provider.name))
+        except payments.UnknownSessionError:
+            # The provider has forgotten the customer, and the cards with him
+            _forget_customer(wallet)
+            return _opened(provider, _begun(wallet, provider=provider.name))
     except payments.ProviderError as error:
         raise topups.ProviderAwayError from error
+
+
+def _opened(provider: payments.Configured, auto: AutoTopUp) -> str:
+    if auto.setup_url:
+        return auto.setup_url
+    if not auto.customer_id:
+        customer_id = card_payments.make_customer(provider, auto)
+        AutoTopUp.objects.filter(pk=auto.pk, provider=provider.name, customer_id="").update(customer_id=customer_id)
+        auto.refresh_from_db(fields=["customer_id"])
+    opened = card_payments.open_setup(provider, auto, customer_id=auto.customer_id)
     AutoTopUp.objects.filter(pk=auto.pk, setup_id=auto.setup_id).update(setup_session_id=opened.id, setup_url=opened.url)
     return opened.url
 
@@ -64,11 +72,8 @@ def _begun(wallet: Wallet, *, provider: str) -> AutoTopUp:
         raise topups.AccountRefusedError(f"This account is {account.status}: no card can be saved.")
     if auto.provider != provider:
         # What another provider knows is of no use here
-        auto_outcomes.switch_off(auto, reason=AutoTopUp.OffReason.CARD_REMOVED)
-        auto.provider, auto.customer_id = provider, ""
-        auto.payment_method_id = auto.card_brand = auto.card_last4 = auto.card_expires = ""
-        auto.has_old_cards = False
-        _clear_setup(auto)
+        _lose_customer(auto)
+        auto.provider = provider
     now = timezone.now()
     if not auto.setup_id or auto.setup_expires_at is None or auto.setup_expires_at <= now:
         _clear_setup(auto)
@@ -79,6 +84,20 @@ def _begun(wallet: Wallet, *, provider: str) -> AutoTopUp:
     return auto
 
 
+@transaction.atomic(durable=True)
+def _forget_customer(wallet: Wallet) -> None:
+    auto = auto_top_ups.locked(wallet)
+    _lose_customer(auto)
+    auto.save(update_fields=["customer_id", *_CARD, *_SETUP])
+
+
+def _lose_customer(auto: AutoTopUp) -> None:
+    auto_outcomes.switch_off(auto, reason=AutoTopUp.OffReason.CARD_REMOVED)
+    auto.customer_id = auto.payment_method_id = auto.card_brand = auto.card_last4 = auto.card_expires = ""
+    auto.has_old_cards = False
+    _clear_setup(auto)
+
+
 def lock(setup: card_payments.Setup) -> None:
     """Lock the wallet whose card was entered, if it is one of ours, until the caller's transaction ends."""
     wallet_id = AutoTopUp.objects.filter(setup_id=setup.setup_id).exclude(setup_id="").values_list("wallet_id", flat=True).first()
@@ -86,9 +105,9 @@ def lock(setup: card_payments.Setup) -> None:
         Wallet.objects.lock(wallet_id)
 
 
-def is_asked_for(setup: card_payments.Setup) -> bool:
-    """Whether we made that page and wait for its card."""
-    return AutoTopUp.objects.filter(setup_id=setup.setup_id).exclude(setup_id="").exists()
+def is_asked_for(provider: str, setup: card_payments.Setup) -> bool:
+    """Whether we had that provider make that page, and wait for its card."""
+    return AutoTopUp.objects.filter(provider=provider, setup_id=setup.setup_id).exclude(setup_id="").exists()
 
 
 @transaction.atomic

@@ -66,7 +66,7 @@ def read(provider: payments.Configured, event: Mapping[str, Any]) -> Told:
         raise payments.NoEventError
     if type_ in HEARD and type_.startswith(_CHECKOUT) and about.get("mode") == "setup":
         setup = card_payments.read_setup(about)
-        asked_for = card_payments.with_card(provider, setup) if cards.is_asked_for(setup) else setup
+        asked_for = card_payments.with_card(provider, setup) if cards.is_asked_for(provider.name, setup) else setup
         return Told(provider.name, event_id, type_, about, None, asked_for)
     top_up = _top_up(provider, type_, about) if type_ in HEARD else None
     return Told(provider.name, event_id, type_, about, top_up)

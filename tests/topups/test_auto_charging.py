@@ -18,7 +18,7 @@ from accounts import suspension
 from accounts.models import Account, Event, Notice
 from tests.factories import WalletFactory
 from tests.topups import saved_cards
-from tests.topups.saved_cards import DECLINED, WANTS_ITS_OWNER, of, payment, statuses, switched_on
+from tests.topups.saved_cards import DECLINED, PAYS, WANTS_ITS_OWNER, of, payment, statuses, switched_on
 from tests.topups.told import charge as charge_told
 from tests.topups.told import dispute, moves, pending, session
 from wallets import audit, auto_charging, auto_settling, auto_top_ups, card_payments, cards, ledger, payments, reconciling
@@ -292,6 +292,28 @@ def test_the_webhook_may_come_before_the_answer(stripe, line):
     assert stripe.says("payment_intent.succeeded", payment(top_up, id=made.id)) == "credited"
     assert auto_charging.charge(top_up) == "duplicate"
     assert len(moves(auto.wallet)) == 2
+
+
+@pytest.mark.parametrize(("number", "type", "ends"), [(PAYS, "succeeded", "paid"), (DECLINED, "payment_failed", "failed")])
+def test_answers_and_webhooks_at_once_count_once(stripe, line, number, type, ends):
+    auto = switched_on(number)
+    line.lose_answers = True
+    auto_charging.top_up_if_low(auto.pk)
+    line.lose_answers = False
+    (top_up,) = of(auto)
+    made = card_payments.find(payments.by_name("stripe"), top_up)
+    about = payment(top_up, id=made.id, status=made.status, amount_received=made.received)
+
+    def say(number: int) -> None:
+        if number % 2:
+            auto_charging.charge(top_up)
+        else:
+            stripe.says(f"payment_intent.{type}", about)
+        connection.close()
+
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(say, range(6)))
+    assert (statuses(auto), now_as(auto).failures, len(moves(auto.wallet))) == ([ends], int(ends == "failed"), 1 + (ends == "paid"))
 
 
 def test_another_payment_for_the_same_top_up_is_refused(stripe):

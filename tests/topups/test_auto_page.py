@@ -6,12 +6,14 @@ from decimal import Decimal
 
 import httpx
 import pytest
+from django.template import Context, Engine
+from django.utils import timezone
 
-from accounts.models import Event
+from accounts.models import Event, Notice
 from tests.browsing import read, signed_in, text
 from tests.factories import AccountFactory, StaffFactory, WalletFactory
 from tests.topups import saved_cards
-from wallets import auto_charging, auto_outcomes
+from wallets import auto_charging, auto_outcomes, auto_top_ups
 from wallets.models import AutoTopUp, TopUp
 
 pytestmark = pytest.mark.usefixtures("committed", "line")
@@ -149,6 +151,46 @@ def test_where_top_ups_are_not_set_up_it_says_so(customer, settings):
     assert "Top-ups are not set up." in text(customer.post(f"{PAGE}/card", follow=True))
 
 
+@pytest.mark.parametrize("kind", ["failed", "off", "ceiling"])
+def test_the_mails_say_what_to_do(kind):
+    auto = saved_cards.switched_on(saved_cards.DECLINED, ceiling="10.00")
+    if kind == "failed":
+        auto_charging.top_up_if_low(auto.pk)
+    elif kind == "off":
+        auto_outcomes.switch_off(auto, reason=AutoTopUp.OffReason.FAILURES)
+    else:
+        AutoTopUp.objects.filter(pk=auto.pk).update(amount_usd=Decimal(10))
+        TopUp.objects.create(
+            wallet=auto.wallet,
+            provider="stripe",
+            kind="auto",
+            status="paid",
+            amount_usd=Decimal(5),
+            credits=1,
+            credits_per_usd_rate=1,
+            submission="earlier",
+            customer_id="cus",
+            payment_method_id="pm",
+            paid_at=timezone.now(),
+            expires_at=timezone.now(),
+        )
+        auto_charging.top_up_if_low(auto.pk)
+    notice = Notice.objects.get(account=auto.wallet.account_id, kind=f"auto_topup_{kind}")
+    context = {**notice.context, "account": notice.account, "site_url": "https://beatra.example"}
+    told = Engine.get_default().get_template(f"mail/{notice.kind}.txt").render(Context(context, autoescape=False))
+    assert "https://beatra.example/wallet/auto" in told
+    assert "Visa ending in 0341" in told
+    assert {"failed": "try again after", "off": "three times in a row", "ceiling": "ceiling of $10.00"}[kind] in told
+
+
+def test_a_card_of_another_provider_must_be_saved_again():
+    auto = saved_cards.switched_on()
+    AutoTopUp.objects.filter(pk=auto.pk).update(provider="sandbox", is_on=False)
+    customer = signed_in(auto.wallet.account.user)
+    assert "Your card must be saved again" in text(customer.get(PAGE))
+    assert customer.post(PAGE, {**SETTINGS, "on": "1"}).status_code == 409
+
+
 def test_staff_look_and_switch_off_with_a_reason():
     auto = saved_cards.switched_on()
     staff = signed_in(StaffFactory(is_superuser=True))
@@ -175,7 +217,5 @@ def test_staff_who_may_only_look_can_not_switch_off():
 
 
 def test_what_is_proposed_buys_sense(wallet):
-    from wallets import auto_top_ups
-
     auto = auto_top_ups.proposed(wallet)
     assert (auto.amount_usd, auto.monthly_ceiling_usd) == (Decimal(25), Decimal(125))

@@ -180,6 +180,16 @@ def test_a_card_of_another_provider_is_of_no_use(provider, settings):
     assert (after.provider, after.has_card, after.is_on) == ("sandbox", False, False)
 
 
+def test_a_customer_that_the_provider_has_forgotten_is_made_again(provider):
+    auto = saved_cards.switched_on()
+    AutoTopUp.objects.filter(pk=auto.pk).update(customer_id="cus_forgotten")
+    enter(auto.wallet)
+    assert cards.ask_of(auto.wallet) == "card_saved"
+    after = of(auto.wallet)
+    assert (after.is_on, after.off_reason) == (False, "card_removed")
+    assert at_the_provider(after, provider) == [after.payment_method_id]
+
+
 def eventually(holds: Callable[[], bool]) -> None:
     """Wait for what another process does."""
     deadline = time.monotonic() + 60

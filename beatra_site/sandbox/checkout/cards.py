@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from beatra_site.sandbox.checkout.book import new_id
+from beatra_site.sandbox.checkout.book import KEPT, new_id
+
+T = TypeVar("T")
 
 # By number: the brand, and what the bank says to a payment without its owner (Stripe's own test cards)
 SAVED: Final = {
@@ -142,16 +145,25 @@ class CardPayment:
         }
 
 
+class Newest(OrderedDict[str, T]):
+    """The newest KEPT of what was put in."""
+
+    def __setitem__(self, key: str, value: T) -> None:
+        super().__setitem__(key, value)
+        while len(self) > KEPT:
+            self.popitem(last=False)
+
+
 class Cards:
-    """All of them, by id."""
+    """The newest of each, by id."""
 
     def __init__(self) -> None:
-        self.customers: dict[str, Customer] = {}
-        self.setups: dict[str, Setup] = {}
-        self.cards: dict[str, Card] = {}
-        self.payments: dict[str, CardPayment] = {}
+        self.customers: Newest[Customer] = Newest()
+        self.setups: Newest[Setup] = Newest()
+        self.cards: Newest[Card] = Newest()
+        self.payments: Newest[CardPayment] = Newest()
         # By Idempotency-Key: the digest of the request's body, and its answer or its error
-        self.answers: dict[str, tuple[bytes, dict[str, Any] | Exception]] = {}
+        self.answers: Newest[tuple[bytes, dict[str, Any] | Exception]] = Newest()
 
     def save(self, setup: Setup, number: str) -> None:
         """The card of that number was entered."""
