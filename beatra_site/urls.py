@@ -26,6 +26,5 @@ urlpatterns = [
     path("demo/inbox", demo_inbox.inbox, name="demo_inbox"),
     path("keys/", include("keys.urls")),
     path("wallet/", include("wallets.page_urls")),
-    path("wallet/", include("wallets.auto_urls")),
     path("webhooks/<str:provider>", webhook, name="webhook"),
 ]

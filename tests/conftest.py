@@ -10,6 +10,7 @@ import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import psycopg
 import pytest
 from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
@@ -54,6 +55,22 @@ def committed(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iter
     with django_db_blocker.unblock():
         yield
         connection.close()
+
+
+@pytest.fixture
+def connect(committed: None) -> Iterator[Callable[[], psycopg.Connection]]:
+    """Opens one more connection to the test database, in autocommit; closed at the end."""
+    opened: list[psycopg.Connection] = []
+
+    def open_one() -> psycopg.Connection:
+        given = connection.settings_dict
+        named = {name.lower(): given[name] for name in ("USER", "PASSWORD", "HOST", "PORT") if given[name]}
+        opened.append(psycopg.connect(dbname=given["NAME"], autocommit=True, **named))
+        return opened[-1]
+
+    yield open_one
+    for one in opened:
+        one.close()
 
 
 @pytest.fixture(scope="session")

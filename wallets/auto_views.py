@@ -36,7 +36,7 @@ def _save(request, wallet):
         form.add_error(None, str(error))
         return _page(request, form, status=409)
     messages.success(request, "Automatic top-ups are on." if switch_on and auto.is_on else "Saved.")
-    return redirect("auto_top_up:page")
+    return redirect("wallets:auto_top_up")
 
 
 def _saved(request, wallet):
@@ -49,7 +49,7 @@ def _saved(request, wallet):
         messages.success(request, f"Your card is saved: {auto.card}.")
     else:
         messages.info(request, "Your card is being saved. Load this page again in a moment.")
-    return redirect("auto_top_up:page")
+    return redirect("wallets:auto_top_up")
 
 
 @require_POST
@@ -60,7 +60,7 @@ def enter_card(request):
         url = cards.enter(request.account.wallet)
     except topups.TopUpError as error:
         messages.error(request, str(error))
-        return redirect("auto_top_up:page")
+        return redirect("wallets:auto_top_up")
     return redirect(url)
 
 
@@ -77,7 +77,7 @@ def remove_card(request):
         messages.success(request, "The card is removed, and automatic top-ups are off.")
     else:
         messages.info(request, "There is no card to remove.")
-    return redirect("auto_top_up:page")
+    return redirect("wallets:auto_top_up")
 
 
 @require_POST
@@ -86,7 +86,7 @@ def switch_off(request):
     """At once."""
     auto_top_ups.switch_off(request.account.wallet, reason=AutoTopUp.OffReason.CUSTOMER, actor=request.user)
     messages.success(request, "Automatic top-ups are off.")
-    return redirect("auto_top_up:page")
+    return redirect("wallets:auto_top_up")
 
 
 def _page(request, form, *, status=200):

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from wallets import top_up_pages, views, wallet_actions
+from wallets import auto_views, top_up_pages, views, wallet_actions
 
 app_name = "wallets"
 urlpatterns = [
@@ -15,4 +15,8 @@ urlpatterns = [
     path("top-ups/<slug:top_up_id>", top_up_pages.receipt, name="top_up"),
     # As payments.return_url has it
     path("top-ups/<slug:top_up_id>/return", top_up_pages.returned, name="topup_return"),
+    path("auto", auto_views.auto_top_up, name="auto_top_up"),
+    path("auto/off", auto_views.switch_off, name="auto_top_up_off"),
+    path("auto/card", auto_views.enter_card, name="enter_card"),
+    path("auto/card/remove", auto_views.remove_card, name="remove_card"),
 ]

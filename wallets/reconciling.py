@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from celery import shared_task
 from django.conf import settings
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -34,7 +34,12 @@ def reconcile() -> None:
     known = [name for name in Provider.values if payments.by_name(name) is not None]
     due = TopUp.objects.filter(Q(asked_at=None) | Q(asked_at__lt=before), status=TopUp.Status.PENDING, created_at__lt=before)
     for top_up in due.filter(provider__in=known).order_by(F("asked_at").asc(nulls_first=True), "created_at")[:MOST]:
-        if ask(top_up) is None:
+        try:
+            verdict = ask(top_up)
+        except OperationalError:
+            logger.warning("a wallet is locked: its top-up is asked about again later", extra={"top_up": top_up.pk})
+            continue
+        if verdict is None:
             # It is away, and each question would wait for it
             break
 

@@ -10,7 +10,7 @@ from django.views.decorators.vary import vary_on_headers
 from accounts.access import account_required
 from contract import pagination
 from contract.errors import ApiError
-from wallets import ledger_export, money, rates
+from wallets import auto_top_ups, ledger_export, money, rates
 from wallets.entry_words import WORDS
 from wallets.models import EntryKind, LedgerEntry
 from wallets.wallet_forms import ALL_BUT_CHARGES, KindFilter, LowBalanceForm, VoucherForm
@@ -48,6 +48,7 @@ def wallet_page(request, *, status=200, **forms):
         "rate": rate,
         "available_usd": None if rate is None else money.usd_reference(account.wallet.available, rate=rate),
         "voucher_form": VoucherForm(),
+        "auto": auto_top_ups.of(account.wallet),
         "low_balance_form": LowBalanceForm(wallet=account.wallet),
         **_ledger(request),
         **forms,

@@ -13,7 +13,8 @@ from accounts.models import Event, Notice
 from tests.browsing import read, signed_in, text
 from tests.factories import AccountFactory, StaffFactory, WalletFactory
 from tests.topups import saved_cards
-from wallets import auto_charging, auto_outcomes, auto_top_ups
+from tests.topups.told import new, pending
+from wallets import auto_charging, auto_outcomes, auto_top_ups, topups
 from wallets.models import AutoTopUp, TopUp
 
 pytestmark = pytest.mark.usefixtures("committed", "line")
@@ -159,21 +160,9 @@ def test_the_mails_say_what_to_do(kind):
     elif kind == "off":
         auto_outcomes.switch_off(auto, reason=AutoTopUp.OffReason.FAILURES)
     else:
-        AutoTopUp.objects.filter(pk=auto.pk).update(amount_usd=Decimal(10))
-        TopUp.objects.create(
-            wallet=auto.wallet,
-            provider="stripe",
-            kind="auto",
-            status="paid",
-            amount_usd=Decimal(5),
-            credits=1,
-            credits_per_usd_rate=1,
-            submission="earlier",
-            customer_id="cus",
-            payment_method_id="pm",
-            paid_at=timezone.now(),
-            expires_at=timezone.now(),
-        )
+        earlier = pending(auto.wallet, amount_usd="5.00", credits=1, kind="auto", session_id="", customer_id="cus", payment_method_id="pm")
+        topups.credit(earlier, payment_id=new("pi"))
+        AutoTopUp.objects.filter(pk=auto.pk).update(next_try_at=timezone.now())
         auto_charging.top_up_if_low(auto.pk)
     notice = Notice.objects.get(account=auto.wallet.account_id, kind=f"auto_topup_{kind}")
     context = {**notice.context, "account": notice.account, "site_url": "https://beatra.example"}

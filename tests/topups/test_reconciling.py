@@ -90,6 +90,18 @@ def test_those_that_are_due_are_asked_about_and_not_again_at_once(top_up, settin
     assert status(top_up) == "paid"
 
 
+def test_a_wallet_that_is_locked_holds_up_no_other(top_up, connect):
+    other = topups.start(WalletFactory(), amount_usd=Decimal(10), actor=None, submission=new("form"))
+    for days, paid in ((902, top_up), (901, other)):
+        httpx.post(paid.checkout_url, data={"number": "4242424242424242"})
+        TopUp.objects.filter(pk=paid.pk).update(created_at=timezone.now() - timedelta(days=days))
+    holder = connect()
+    with holder.transaction():
+        holder.execute("select 1 from wallets_wallet where id = %s for update", [top_up.wallet_id])
+        reconcile()
+    assert (status(top_up), status(other)) == ("pending", "paid")
+
+
 def test_beat_runs_it_by_name(settings):
     names = [entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()]
     assert reconcile_top_ups.name in names

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from tests.browsing import browser, read, signed_in, text
 from tests.factories import StaffFactory, WalletFactory
 from tests.wallets.calls import charge, hold
-from wallets import holds, ledger, refunds
+from wallets import auto_top_ups, holds, ledger, refunds
 from wallets.models import CreditsPerUsdRate, LedgerEntry
 from wallets.views import PAGE_LENGTH, _entries
 
@@ -160,3 +160,17 @@ def test_it_reads_from_an_index_what_it_shows(kind):
     walk(plan["Plan"])
     assert looked_at <= PAGE_LENGTH + 1 + 2, ways
     assert not any("Seq Scan on wallets_ledgerentry" in way for way in ways), ways
+
+
+def test_the_way_to_automatic_top_ups_says_whether_they_are_on():
+    wallet = WalletFactory()
+    owner = signed_in(wallet.account.user)
+    assert "Set it up" in text(owner.get(PAGE))
+    assert owner.get("/wallet/auto").status_code == 200
+    auto = auto_top_ups.of(wallet)
+    auto.provider, auto.customer_id, auto.payment_method_id, auto.card_brand, auto.card_last4 = "stripe", "cus_1", "pm_1", "visa", "4242"
+    auto.is_on = True
+    auto.save()
+    page = text(owner.get(PAGE))
+    assert "are charged to" in page
+    assert "4242" in page
