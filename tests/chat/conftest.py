@@ -10,9 +10,8 @@ from pytest_django import DjangoDbBlocker
 
 from catalog.models import Model
 from tests.chat.priced_model import priced_model
-from tests.wallets.conftest import connect
 
-__all__ = ["connect", "model"]
+__all__ = ["model"]
 
 
 @pytest.fixture(scope="module", params=["native", "litellm"])
