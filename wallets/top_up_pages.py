@@ -20,7 +20,7 @@ from contract import pagination
 from contract.errors import ApiError
 from wallets import rates, topups
 from wallets.entry_words import WORDS
-from wallets.models import LedgerEntry, TopUp
+from wallets.models import LedgerEntry, TopUp, WalletBusyError
 from wallets.top_up_forms import TopUpForm
 
 PAGE_LENGTH = 50
@@ -55,6 +55,8 @@ def add(request):
         return render(request, "wallets/add.html", {**shown, "form": form, "failure": refusal}, status=status)
     except topups.TopUpError as refusal:
         return render(request, "wallets/add.html", {**shown, "form": form, "failure": refusal}, status=409)
+    except WalletBusyError as busy:
+        return render(request, "wallets/add.html", {**shown, "form": form, "failure": busy}, status=503)
     return redirect(top_up.checkout_url) if is_payable(top_up) else redirect("wallets:top_up", top_up.pk)
 
 
