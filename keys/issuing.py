@@ -17,12 +17,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
-from allauth.account.models import EmailAddress
 from django.db import transaction
 from django.utils import timezone
 
 from accounts import events
 from accounts.models import Account, User
+from accounts.verified import has_verified_address
 from keys import forgetting, tokens
 from keys.models import ApiKey
 from keys.restrictions import NONE, Restrictions
@@ -81,7 +81,7 @@ def check_account(account: Account) -> None:
     """Raises the Refused that stands in the way of any new key, also of one in another's place."""
     if account.status != Account.Status.ACTIVE:
         raise AccountNotActive(account)
-    if not EmailAddress.objects.filter(user_id=account.user_id, verified=True).exists():
+    if not has_verified_address(account.user_id):
         raise NotVerified
 
 

@@ -1,11 +1,10 @@
-"""Staff's forms about vouchers: new codes, and why some are disabled."""
+"""Staff's form of new voucher codes."""
 
 import uuid
 from decimal import Decimal
 
 from django import forms
 from django.utils import timezone
-from unfold.widgets import UnfoldAdminTextareaWidget
 
 from wallets import vouchers
 from wallets.models import VoucherBatch
@@ -44,9 +43,3 @@ class BatchForm(forms.ModelForm):
         if not least <= value <= most:
             raise forms.ValidationError(f"From {least} to {most:,}.")
         return value
-
-
-class DisableForm(forms.Form):
-    """Why nobody is to redeem them any more."""
-
-    reason = forms.CharField(max_length=500, widget=UnfoldAdminTextareaWidget({"rows": 3}), help_text="Kept with the event, for staff.")

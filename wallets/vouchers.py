@@ -23,12 +23,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from allauth.account.models import EmailAddress
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts import events
 from accounts.models import Account, User
+from accounts.verified import has_verified_address
 from wallets import ledger, voucher_codes
 from wallets.models import EntryKind, LedgerEntry, Voucher, VoucherBatch, Wallet, brief_locks
 from wallets.money import as_text
@@ -154,5 +154,5 @@ def _redeem(account: Account, *, code: str, actor: User) -> LedgerEntry:
 def _check(account: Account) -> None:
     if account.status != Account.Status.ACTIVE:
         raise AccountRefusedError(f"This account is {account.status}: no voucher can be redeemed.")
-    if not EmailAddress.objects.filter(user_id=account.user_id, verified=True).exists():
+    if not has_verified_address(account.user_id):
         raise AccountRefusedError("Confirm your email address first, then redeem the voucher.")

@@ -3,7 +3,7 @@
 from django import forms
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
-from accounts.reason_form import ReasonForm
+from accounts.reason_page import ReasonForm
 from contract import limits
 
 
