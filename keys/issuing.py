@@ -3,7 +3,7 @@
 Refused
 +-- AccountNotActive    suspended or closed
 +-- NotVerified         no verified email address
-+-- TooManyKeys         MOST_ACTIVE_KEYS are in use; one that another has replaced does not count
++-- TooManyKeys         ACTIVE_KEYS are in use; one that another has replaced does not count
 +-- AlreadyIssued       this sending of the form has made its key before
 
 Whatever waits for a lock too long raises WalletBusyError, and nothing has changed then.
@@ -15,7 +15,6 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Final
 
 from django.db import transaction
 from django.utils import timezone
@@ -23,14 +22,12 @@ from django.utils import timezone
 from accounts import events
 from accounts.models import Account, User
 from accounts.verified import has_verified_address
+from contract.limits import ACTIVE_KEYS
 from keys import forgetting, tokens
 from keys.models import ApiKey
 from keys.restrictions import NONE, Restrictions
 from wallets import budgets
 from wallets.models import Wallet, brief_locks
-
-MOST_ACTIVE_KEYS: Final = 50
-"""Per account. Enough for a key for every program and stage; a script gone wild is stopped before it fills the table."""
 
 
 class Refused(Exception):
@@ -53,7 +50,7 @@ class NotVerified(Refused):
 
 class TooManyKeys(Refused):
     def __init__(self) -> None:
-        super().__init__(f"This account has {MOST_ACTIVE_KEYS} keys in use, the most it can have. Revoke one that is not needed any more.")
+        super().__init__(f"This account has {ACTIVE_KEYS} keys in use, the most it can have. Revoke one that is not needed any more.")
 
 
 class AlreadyIssued(Refused):
@@ -73,7 +70,7 @@ class Issued:
 def check(account: Account) -> None:
     """Raises the Refused that stands in the way of one more key, if one does."""
     check_account(account)
-    if ApiKey.objects.of_account(account).in_use().count() >= MOST_ACTIVE_KEYS:
+    if ApiKey.objects.of_account(account).in_use().count() >= ACTIVE_KEYS:
         raise TooManyKeys
 
 

@@ -6,11 +6,10 @@ from decimal import Decimal
 from django import forms
 from django.utils import timezone
 
+from contract.limits import MOST_CREDITS
 from wallets import vouchers
 from wallets.models import VoucherBatch
 
-# A slip of the keyboard, not yet the end of the column
-_MOST_CREDITS = Decimal(1_000_000_000)
 _MOST_USES = 1_000_000
 
 
@@ -24,7 +23,7 @@ class BatchForm(forms.ModelForm):
         fields = ["credits", "codes", "uses", "expires_at", "note"]
 
     def clean_credits(self):
-        return self._within("credits", least=Decimal("0.0001"), most=_MOST_CREDITS)
+        return self._within("credits", least=Decimal("0.0001"), most=MOST_CREDITS)
 
     def clean_codes(self):
         return self._within("codes", least=1, most=vouchers.MOST_CODES)
