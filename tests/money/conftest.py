@@ -1,3 +1,3 @@
-from tests.wallets.conftest import clean_books, connect
+from tests.wallets.conftest import clean_books
 
-__all__ = ["clean_books", "connect"]
+__all__ = ["clean_books"]
