@@ -78,6 +78,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "beatra_site.busy_wallets.BusyWallets",
 ]
 ROOT_URLCONF = "beatra_site.urls"
 TEMPLATES = [

@@ -1,8 +1,10 @@
 """Every limit that a customer of the API can meet: its number, and why it is that.
 
-In bytes, seconds and counts, as the names say. Where a setting or staff can change one, this is what holds else. What one field of a
-body may be stands with the field, in the schema of its endpoint.
+In bytes, seconds, counts and credits, as the names say. Where a setting or staff can change one, this is what holds else. What one
+field of a body may be stands with the field, in the schema of its endpoint.
 """
+
+from decimal import Decimal
 
 MIB = 1024 * 1024
 
@@ -28,6 +30,23 @@ DRAINED_CALLS = 256
 PAGE = 20
 LONGEST_PAGE = 100
 """Rows of a list: what a table on a page shows, and what one answer can hold without being slow to make."""
+
+# What an account may have
+
+ACTIVE_KEYS = 50
+"""Enough for a key for every program and stage; a script gone wild is stopped before it fills the table."""
+
+NETWORKS = 100
+"""Of one key, which compares each caller's address with all of them. A company's offices and servers are some dozens."""
+
+MOST_REQUESTS_PER_MINUTE = 1_000_000
+"""That an account or a key can be given: more than a process answers, and still a number that the buckets count exactly."""
+
+OPEN_CHECKOUTS = 20
+"""Of one wallet, unpaid: each is a row here and a session at the payment provider."""
+
+MOST_CREDITS = Decimal(1_000_000_000)
+"""In one cap, voucher, threshold, grant or correction. More is a slip of the keyboard; the column ends at a hundred thousand times that."""
 
 # A request
 

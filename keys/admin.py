@@ -1,16 +1,16 @@
 """API keys for staff: look, pause, resume, and revoke."""
 
-from django.contrib import admin, messages
+from functools import partial
+
+from django.contrib import admin
 from django.db.models import Q
-from django.http import Http404, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.http import Http404
 from django.utils.html import format_html_join
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
 from accounts.look_only_admin import BoundedList, LookOnly
-from accounts.reason_form import ReasonForm
+from accounts.reason_page import ask_why
 from keys import issuing, pausing, tokens
 from keys.models import ApiKey
 
@@ -125,23 +125,7 @@ class ApiKeyAdmin(LookOnly, BoundedList, ModelAdmin):
     def _with_reason(self, request, object_id, change, *, verb, then, done):
         if (key := self.get_object(request, object_id)) is None:
             raise Http404
-        form = ReasonForm(request.POST or None)
-        page = reverse("admin:keys_apikey_change", args=[key.pk])
-        if request.method == "POST" and form.is_valid():
-            if change(key, actor=request.user, reason=form.cleaned_data["reason"]):
-                messages.success(request, f"{key} {done}")
-            return HttpResponseRedirect(page)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"{verb} {key}",
-            "what": key,
-            "verb": verb,
-            "then": then,
-            "form": form,
-            "page": page,
-            "opts": self.opts,
-        }
-        return TemplateResponse(request, "admin/reason.html", context)
+        return ask_why(request, self, key, partial(change, key, actor=request.user), verb=verb, then=then, done=f"{key} {done}")
 
 
 def _lines(lines):

@@ -9,11 +9,10 @@ from typing import Any
 
 from django import forms
 
+from contract.limits import MOST_CREDITS
 from wallets.budgets import CapStanding
 from wallets.models import CapWindow
 from wallets.money import as_text, credits, group
-
-MOST_CREDITS = Decimal(1_000_000_000)
 
 _NUMBER = re.compile(r"-?(\d+(\.\d*)?|\.\d+)", re.ASCII)
 _SPENT = {CapWindow.DAY: "today", CapWindow.WEEK: "this week", CapWindow.MONTH: "this month", CapWindow.TOTAL: "in all"}

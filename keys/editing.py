@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
+from django.db import transaction
+
 from accounts import events
 from accounts.models import User
 from keys import forgetting, issuing
@@ -12,6 +14,7 @@ from keys.issuing import Refused
 from keys.models import ApiKey
 from keys.restrictions import Restrictions
 from wallets import budgets
+from wallets.models import brief_locks
 
 
 class NotChangeable(Refused):
@@ -36,11 +39,13 @@ def locked(key: ApiKey) -> ApiKey:
 def edit(
     key: ApiKey, *, name: str, restrictions: Restrictions, limits: Mapping[str, Decimal | None] | None = None, actor: User | None
 ) -> bool:
-    """Give the key this name, these restrictions and spend caps. Returns whether that changes anything. Raises NotChangeable, WalletBusy.
+    """Give the key this name, these restrictions and spend caps. Returns whether that changes anything.
 
+    Raises NotChangeable, WalletBusyError.
     `limits` are credits by window, None to remove a cap; windows that are not named stay as they are.
     """
-    with issuing.wallet_first(key.account) as wallet:
+    with transaction.atomic(), brief_locks():
+        wallet = issuing.lock_wallet(key.account)
         key = locked(key)
         before, after = ({"name": key.name} | key.restrictions.as_json(), {"name": name} | restrictions.as_json())
         changes = {field: [before[field], after[field]] for field in before if before[field] != after[field]}

@@ -8,6 +8,7 @@ from django import forms
 from django.utils import timezone
 
 from catalog.models import Model
+from contract import limits
 from keys import networks
 from keys.cap_fields import CapsForm
 from keys.models import ApiKey
@@ -16,8 +17,6 @@ from keys.rotating import OVERLAPS
 from keys.scopes import SCOPES
 from wallets import budgets
 
-MOST_NETWORKS = 100
-MOST_REQUESTS_PER_MINUTE = 1_000_000
 MOST_YEARS = 10
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -70,7 +69,7 @@ class KeyForm(CapsForm):
         label="Requests per minute",
         required=False,
         min_value=1,
-        max_value=MOST_REQUESTS_PER_MINUTE,
+        max_value=limits.MOST_REQUESTS_PER_MINUTE,
         help_text="Of this key alone; those of all keys together are limited besides. Empty: no limit of its own.",
         widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
     )
@@ -129,8 +128,10 @@ class KeyForm(CapsForm):
         if wrong:
             more = [f"… and {len(wrong) - 10} more lines."] if len(wrong) > 10 else []
             raise forms.ValidationError([*wrong[:10], *more])
-        if len(found) > MOST_NETWORKS:
-            raise forms.ValidationError(f"These are {len(found)} networks; a key can have {MOST_NETWORKS}. Join neighbours to larger ones.")
+        if len(found) > limits.NETWORKS:
+            raise forms.ValidationError(
+                f"These are {len(found)} networks; a key can have {limits.NETWORKS}. Join neighbours to larger ones."
+            )
         return list(found)
 
     def clean(self):

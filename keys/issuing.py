@@ -3,35 +3,31 @@
 Refused
 +-- AccountNotActive    suspended or closed
 +-- NotVerified         no verified email address
-+-- TooManyKeys         MOST_ACTIVE_KEYS are in use; one that another has replaced does not count
++-- TooManyKeys         ACTIVE_KEYS are in use; one that another has replaced does not count
 +-- AlreadyIssued       this sending of the form has made its key before
-+-- WalletBusy          another transaction has the wallet locked: later
+
+Whatever waits for a lock too long raises WalletBusyError, and nothing has changed then.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Final
 
-from allauth.account.models import EmailAddress
-from django.db import OperationalError, transaction
+from django.db import transaction
 from django.utils import timezone
-from psycopg.errors import LockNotAvailable
 
 from accounts import events
 from accounts.models import Account, User
+from accounts.verified import has_verified_address
+from contract.limits import ACTIVE_KEYS
 from keys import forgetting, tokens
 from keys.models import ApiKey
 from keys.restrictions import NONE, Restrictions
 from wallets import budgets
-from wallets.models import Wallet
-
-MOST_ACTIVE_KEYS: Final = 50
-"""Per account. Enough for a key for every program and stage; a script gone wild is stopped before it fills the table."""
+from wallets.models import Wallet, brief_locks
 
 
 class Refused(Exception):
@@ -54,18 +50,13 @@ class NotVerified(Refused):
 
 class TooManyKeys(Refused):
     def __init__(self) -> None:
-        super().__init__(f"This account has {MOST_ACTIVE_KEYS} keys in use, the most it can have. Revoke one that is not needed any more.")
+        super().__init__(f"This account has {ACTIVE_KEYS} keys in use, the most it can have. Revoke one that is not needed any more.")
 
 
 class AlreadyIssued(Refused):
     def __init__(self, key: ApiKey) -> None:
         self.key = key
         super().__init__(f"The key “{key.name}” has been created already. A key is shown only once; if you did not copy it, revoke it.")
-
-
-class WalletBusy(Refused):
-    def __init__(self) -> None:
-        super().__init__("Your wallet is busy right now, so nothing was saved. Try again in a moment.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +70,7 @@ class Issued:
 def check(account: Account) -> None:
     """Raises the Refused that stands in the way of one more key, if one does."""
     check_account(account)
-    if ApiKey.objects.of_account(account).in_use().count() >= MOST_ACTIVE_KEYS:
+    if ApiKey.objects.of_account(account).in_use().count() >= ACTIVE_KEYS:
         raise TooManyKeys
 
 
@@ -87,7 +78,7 @@ def check_account(account: Account) -> None:
     """Raises the Refused that stands in the way of any new key, also of one in another's place."""
     if account.status != Account.Status.ACTIVE:
         raise AccountNotActive(account)
-    if not EmailAddress.objects.filter(user_id=account.user_id, verified=True).exists():
+    if not has_verified_address(account.user_id):
         raise NotVerified
 
 
@@ -100,13 +91,14 @@ def issue(
     limits: Mapping[str, Decimal | None] | None = None,
     submission: uuid.UUID | None = None,
 ) -> Issued:
-    """Make a key named `name` for the account, with spend caps of `limits` credits by window. Raises Refused.
+    """Make a key named `name` for the account, with spend caps of `limits` credits by window. Raises Refused, WalletBusyError.
 
     `submission` names one sending of the form: the second call with the same one raises AlreadyIssued.
     """
     submission = submission or uuid.uuid4()
     caps = {window: limit for window, limit in (limits or {}).items() if limit is not None}
-    with wallet_first(account) if caps else transaction.atomic() as wallet:
+    with transaction.atomic(), brief_locks():
+        wallet = lock_wallet(account) if caps else None
         account = locked(account, submission=submission)
         check(account)
         issued = make(account, name=name, actor=actor, restrictions=restrictions, submission=submission)
@@ -118,16 +110,9 @@ def issue(
     return issued
 
 
-@contextmanager
-def wallet_first(account: Account) -> Iterator[Wallet]:
-    """A transaction that touches the caps of a key, and therefore locks the account's wallet before all else. Raises WalletBusy."""
-    try:
-        with transaction.atomic():
-            yield Wallet.objects.lock(Wallet.objects.values_list("pk", flat=True).get(account=account))
-    except OperationalError as error:
-        if isinstance(error.__cause__, LockNotAvailable):
-            raise WalletBusy from error
-        raise
+def lock_wallet(account: Account) -> Wallet:
+    """The account's wallet, which a transaction that touches the caps of a key locks before all else. Raises WalletBusyError."""
+    return Wallet.objects.lock(Wallet.objects.values_list("pk", flat=True).get(account=account))
 
 
 def locked(account: Account, *, submission: uuid.UUID) -> Account:
@@ -159,9 +144,9 @@ def make(account: Account, *, name: str, actor: User | None, restrictions: Restr
 def revoke(key: ApiKey, *, actor: User | None, **why: str) -> bool:
     """Revoke the key: every process refuses it from the next request on. Returns whether it had not been revoked before.
 
-    `why` may be a `reason`, for the audit trail.
+    `why` may be a `reason`, for the audit trail. Raises WalletBusyError.
     """
-    with transaction.atomic():
+    with transaction.atomic(), brief_locks():
         now = timezone.now()
         revoked = ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now) == 1
         if revoked:

@@ -11,6 +11,7 @@ from accounts import events
 from accounts.models import User
 from keys import forgetting
 from keys.models import ApiKey
+from wallets.models import brief_locks
 
 
 def pause(key: ApiKey, *, actor: User | None, **why: str) -> bool:
@@ -27,7 +28,7 @@ def resume(key: ApiKey, *, actor: User | None, **why: str) -> bool:
 
 
 def _move(key: ApiKey, kind: str, *, is_paused: bool, paused_at: datetime | None, actor: User | None, why: dict[str, str]) -> bool:
-    with transaction.atomic():
+    with transaction.atomic(), brief_locks():
         before = ApiKey.objects.filter(pk=key.pk, revoked_at=None, paused_at__isnull=not is_paused)
         moved = before.update(paused_at=paused_at) == 1
         if moved:

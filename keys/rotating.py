@@ -10,6 +10,7 @@ import uuid
 from datetime import timedelta
 from typing import Final
 
+from django.db import transaction
 from django.utils import timezone
 
 from accounts import events
@@ -18,6 +19,7 @@ from keys import editing, forgetting, issuing
 from keys.issuing import Issued
 from keys.models import ApiKey
 from wallets import budgets
+from wallets.models import brief_locks
 
 OVERLAPS: Final = {"0": timedelta(0), "1": timedelta(hours=1), "24": timedelta(hours=24), "168": timedelta(days=7)}
 """How long the old key may work on, by hours."""
@@ -27,9 +29,11 @@ def rotate(key: ApiKey, *, overlap: timedelta, actor: User | None, submission: u
     """Make a key with the name, restrictions and limits of `key`, which ends after `overlap`, and never later than it would have.
 
     Both spend of the same caps. The new key takes the old one's place among those an account may have, so a full account can rotate. It
-    is not paused if the old one is. Raises Refused; `submission` names one sending of the form, the second one raises AlreadyIssued.
+    is not paused if the old one is. Raises Refused, WalletBusyError; `submission` names one sending of the form, the second raises
+    AlreadyIssued.
     """
-    with issuing.wallet_first(key.account) as wallet:
+    with transaction.atomic(), brief_locks():
+        wallet = issuing.lock_wallet(key.account)
         account = issuing.locked(key.account, submission=submission)
         issuing.check_account(account)
         key = editing.locked(key)

@@ -14,6 +14,7 @@ from keys import editing, issuing, pausing, rotating
 from keys.forms import KeyForm, NewKeyForm, RotateForm
 from keys.models import ApiKey
 from wallets import budgets
+from wallets.models import WalletBusyError
 
 PAGE_LENGTH = 50
 
@@ -60,7 +61,7 @@ def create(request):
         asked = f"This form has made the key “{refusal.key.name}” already. Create another one named “{given['name']}”?"
         messages.info(request, asked)
         return render(request, "keys/create.html", {"form": form.again()}, status=409)
-    except issuing.WalletBusy as refusal:
+    except WalletBusyError as refusal:
         return render(request, "keys/create.html", {"form": form, "busy": refusal}, status=503)
     except issuing.Refused as refusal:
         return render(request, "keys/create.html", {"form": form, "refusal": refusal}, status=409)
@@ -93,7 +94,7 @@ def edit(request, key_id):
     given = form.cleaned_data
     try:
         changed = editing.edit(key, name=given["name"], restrictions=given["restrictions"], limits=given["limits"], actor=request.user)
-    except issuing.WalletBusy as refusal:
+    except WalletBusyError as refusal:
         return render(request, "keys/edit.html", {"key": key, "form": form, "busy": refusal}, status=503)
     except editing.NotChangeable as refusal:
         messages.error(request, str(refusal))

@@ -1,11 +1,10 @@
 """Wallets, their books and the credits-per-USD rate for staff. Nothing in the books can be edited: money moves by a new entry."""
 
 from django.contrib import admin, messages
-from django.contrib.admin.utils import quote, unquote
+from django.contrib.admin.utils import unquote
 from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.http import Http404
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.text import Truncator
@@ -13,6 +12,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
 from accounts.look_only_admin import BoundedList, LookOnly
+from accounts.reason_page import page_of, reason_page
 from wallets import (  # noqa: F401  # those of admin register their own
     auto_admin,
     budget_admin,
@@ -22,30 +22,10 @@ from wallets import (  # noqa: F401  # those of admin register their own
     topup_admin,
     voucher_admin,
 )
-from wallets.forms import MoveForm, RateForm, RefundForm, WalletSelect
+from wallets.books_admin import BooksAdmin
+from wallets.forms import MoveForm, RateForm, RefundForm
 from wallets.models import AuditRun, CreditsPerUsdRate, IdempotencyKey, LedgerEntry, UsageRecord, Wallet
 from wallets.money import as_text
-
-
-class BooksAdmin(LookOnly, BoundedList, ModelAdmin):
-    """A table that only grows: looked at, searched by exact values and beginnings, never edited or deleted."""
-
-    actions = None
-
-    def get_search_results(self, request, queryset, search_term):
-        """An e-mail address finds its wallet's rows, anything else what `found_by` says."""
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        if "@" in term:
-            wallets = Wallet.objects.filter(account__user__email=term.lower())
-            return queryset.filter(wallet__in=list(wallets)), False
-        return queryset.filter(self.found_by(term)), False
-
-    def formfield_for_foreignkey(self, db_field, request, **kwargs):
-        if db_field.name == "wallet":
-            kwargs["widget"] = WalletSelect(db_field, self.admin_site)
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
 @admin.register(Wallet)
@@ -203,7 +183,7 @@ class UsageRecordAdmin(BooksAdmin):
     @action(description="Refund", url_path="refund", permissions=["refund"])
     def refund(self, request, object_id):
         record = self._found(request, object_id)
-        page = reverse("admin:wallets_usagerecord_change", args=[quote(record.pk)])
+        page = page_of(self, record)
         left = refunds.left(record)
         form = RefundForm(request.POST or None, record=record, left=left)
         entry = None
@@ -218,18 +198,11 @@ class UsageRecordAdmin(BooksAdmin):
         if left == 0:
             messages.error(request, "Nothing is left to refund: all of this charge was given back.")
             return redirect(page)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"Refund {record}",
-            "verb": "Refund",
-            "what": record,
-            "then": f"{as_text(record.charged_credits)} credits were charged, {as_text(left)} of them can be given back."
-            " They are available at once; the customer's receipt shows the amount and the time.",
-            "form": form,
-            "page": page,
-            "opts": self.opts,
-        }
-        return TemplateResponse(request, "admin/reason.html", context)
+        then = (
+            f"{as_text(record.charged_credits)} credits were charged, {as_text(left)} of them can be given back."
+            " They are available at once; the customer's receipt shows the amount and the time."
+        )
+        return reason_page(request, self, record, verb="Refund", then=then, form=form)
 
     def has_entries_permission(self, request, object_id=None):
         """By a method: a permission named in the action is looked up in the database, which may not be there yet."""

@@ -1,5 +1,7 @@
 """The page of automatic top-ups: the card, when it is charged and how much, and what happened last."""
 
+from contextlib import suppress
+
 from django.contrib import messages
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -9,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.access import account_required
 from wallets import auto_top_ups, cards, topups
 from wallets.auto_forms import AutoTopUpForm
-from wallets.models import AutoTopUp, TopUp
+from wallets.models import AutoTopUp, TopUp, WalletBusyError
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -43,7 +45,8 @@ def _saved(request, wallet):
     """Back from the provider, whose webhook may come later, or not at all: it is asked."""
     before = auto_top_ups.of(wallet)
     if before.setup_id:
-        cards.ask_of(wallet)
+        with suppress(WalletBusyError):
+            cards.ask_of(wallet)
     auto = auto_top_ups.of(wallet)
     if auto.has_card and not auto.setup_id:
         messages.success(request, f"Your card is saved: {auto.card}.")

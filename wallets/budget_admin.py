@@ -1,17 +1,15 @@
 """Spend caps for staff: whose they are and what counts against them. They are their owners' to set."""
 
 from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest
-from unfold.admin import ModelAdmin
+from django.db.models import Q
 from unfold.decorators import display
 
-from accounts.look_only_admin import BoundedList, LookOnly
-from wallets.models import BudgetKey, Cap, Wallet
+from wallets.books_admin import BooksAdmin
+from wallets.models import BudgetKey, Cap
 
 
 @admin.register(Cap)
-class CapAdmin(LookOnly, BoundedList, ModelAdmin):
+class CapAdmin(BooksAdmin):
     list_display = ["window", "wallet", "key_ids", "limit_credits", "spent", "held", "period"]
     fields = ["wallet", "key_ids", "window", "limit_credits", "spent", "held", "period", "created_at"]
     readonly_fields = ["key_ids"]
@@ -19,16 +17,10 @@ class CapAdmin(LookOnly, BoundedList, ModelAdmin):
     ordering = ["-id"]
     search_fields = ["budget_id"]  # how it is searched: get_search_results
     search_help_text = "The id of an API key, or an account's email address"
-    actions = None
 
-    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Cap], search_term: str) -> tuple[QuerySet[Cap], bool]:
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        if "@" in term:
-            return queryset.filter(wallet__in=list(Wallet.objects.filter(account__user__email=term.lower()))), False
+    def found_by(self, term: str) -> Q:
         budgets = BudgetKey.objects.filter(key_id=int(term)) if term.isdecimal() and len(term) < 19 else BudgetKey.objects.none()
-        return queryset.filter(budget_id__in=list(budgets.values_list("budget_id", flat=True))), False
+        return Q(budget_id__in=list(budgets.values_list("budget_id", flat=True)))
 
     @display(description="keys")
     def key_ids(self, cap: Cap) -> str:

@@ -18,6 +18,7 @@ from django.db import connection, transaction
 from accounts import notices
 from accounts.models import Notice
 from wallets import periods
+from wallets.models import BudgetKey
 from wallets.money import as_text
 
 BATCH = 500
@@ -72,7 +73,10 @@ def _tell(cap: ReachedCap) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(KEY, [cap.budget_id])
         key_name, key_prefix = cursor.fetchone() or ("", "")
+    # The newest is the one whose caps can be changed: it has taken the place of the others
+    key_id = BudgetKey.objects.filter(budget_id=cap.budget_id).order_by("-key_id").values_list("key_id", flat=True).first()
     context = {
+        "key_id": key_id,
         "key_name": key_name,
         "key_prefix": key_prefix,
         "percent": cap.percent,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from django.conf import settings
+from django.urls import reverse
 
 from wallets import payments
 from wallets.models import AutoTopUp, TopUp
@@ -30,7 +31,7 @@ def make_customer(provider: Configured, auto: AutoTopUp) -> str:
 def open_setup(provider: Configured, auto: AutoTopUp, *, customer_id: str) -> Opened:
     """Make the page where a card is entered; asked again for the same `setup_id`, the provider answers with the one it made."""
     assert auto.setup_expires_at is not None
-    back = f"{settings.SITE_URL}/wallet/auto"
+    back = f"{settings.SITE_URL}{reverse('wallets:auto_top_up')}"
     named = {"card_setup": auto.setup_id, "account": str(auto.wallet.account_id)}
     params: Any = {
         "mode": "setup",

@@ -7,13 +7,11 @@ from django import forms
 from django.contrib.admin.widgets import AutocompleteSelect
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
+from contract.limits import MOST_CREDITS
 from wallets import editing
 from wallets.effective_from import EffectiveFromField
 from wallets.models import CreditsPerUsdRate, EntryKind, LedgerEntry
 from wallets.money import as_text
-
-# At once, by hand: a slip of the keyboard, not yet the end of the column
-_MOST_CREDITS = Decimal(1_000_000_000)
 
 
 class WalletSelect(AutocompleteSelect):
@@ -43,8 +41,8 @@ class MoveForm(forms.ModelForm):
         kind, amount = self.cleaned_data.get("kind"), self.cleaned_data.get("amount")
         if amount == 0 or (amount is not None and amount < 0 and kind == EntryKind.GRANT):
             self.add_error("amount", "A grant is above zero; an adjustment may be negative, but not zero.")
-        if amount is not None and abs(amount) > _MOST_CREDITS:
-            self.add_error("amount", f"At most {_MOST_CREDITS:,} credits at once.")
+        if amount is not None and abs(amount) > MOST_CREDITS:
+            self.add_error("amount", f"At most {MOST_CREDITS:,} credits at once.")
         return self.cleaned_data
 
 

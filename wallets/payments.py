@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
+from django.urls import reverse
 
 from wallets.models import Provider, TopUp
 
@@ -92,8 +93,8 @@ def by_name(name: str) -> Configured | None:
 
 
 def return_url(top_up: TopUp) -> str:
-    """The page where the customer comes back to (the route `wallets:topup_return`), with `?cancelled=1` when he gave up."""
-    return f"{settings.SITE_URL}/wallet/top-ups/{top_up.pk}/return"
+    """The page where the customer comes back to with `?cancelled=1` when he gave up."""
+    return f"{settings.SITE_URL}{reverse('wallets:topup_return', args=[top_up.pk])}"
 
 
 def cents(amount_usd: Decimal) -> int:

@@ -66,7 +66,6 @@ def _tell_of(auto: AutoTopUp, kind: str, *, reference: str, **more: Any) -> None
         "ceiling_usd": f"{auto.monthly_ceiling_usd:,.2f}",
         "threshold": group(auto.threshold_credits),
         "card": auto.card,
-        "path": "/wallet/auto",
         **more,
     }
     notices.tell(auto.wallet.account_id, kind, reference=reference, context=context)
@@ -78,7 +77,6 @@ def _tell(top_up: TopUp, kind: str, *, reference: str, **more: Any) -> None:
         "amount_usd": f"{top_up.amount_usd:,.2f}",
         "credits": group(top_up.credits),
         "credits_per_usd": group(top_up.credits_per_usd_rate),
-        "path": f"/wallet/top-ups/{top_up.pk}",
         **more,
     }
     notices.tell(top_up.wallet.account, kind, reference=reference, context=context)

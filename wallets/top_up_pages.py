@@ -5,7 +5,6 @@ None of them credits anything: only the provider's word does (wallets/webhooks.p
 
 import time
 
-from allauth.account.models import EmailAddress
 from django.db.models import Q
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
@@ -16,11 +15,12 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.access import account_required
 from accounts.models import Account
+from accounts.verified import has_verified_address
 from contract import pagination
 from contract.errors import ApiError
 from wallets import rates, topups
 from wallets.entry_words import WORDS
-from wallets.models import LedgerEntry, TopUp
+from wallets.models import LedgerEntry, TopUp, WalletBusyError
 from wallets.top_up_forms import TopUpForm
 
 PAGE_LENGTH = 50
@@ -55,6 +55,8 @@ def add(request):
         return render(request, "wallets/add.html", {**shown, "form": form, "failure": refusal}, status=status)
     except topups.TopUpError as refusal:
         return render(request, "wallets/add.html", {**shown, "form": form, "failure": refusal}, status=409)
+    except WalletBusyError as busy:
+        return render(request, "wallets/add.html", {**shown, "form": form, "failure": busy}, status=503)
     return redirect(top_up.checkout_url) if is_payable(top_up) else redirect("wallets:top_up", top_up.pk)
 
 
@@ -125,7 +127,7 @@ def _refusal(account, *, rate):
         return f"This account is {account.status}: it can't buy credits.", False
     if not topups.is_set_up() or rate is None:
         return "Credits can't be bought here: no payment provider is set up.", False
-    if not EmailAddress.objects.filter(user=account.user_id, verified=True).exists():
+    if not has_verified_address(account.user_id):
         return "Confirm your email address first: the receipts go there.", True
     return "", False
 

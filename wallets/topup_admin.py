@@ -6,7 +6,8 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
 from accounts.look_only_admin import BoundedList, LookOnly
-from wallets.models import Dispute, TopUp, Wallet, WebhookEvent
+from wallets.books_admin import BooksAdmin
+from wallets.models import Dispute, TopUp, WebhookEvent
 
 
 class DisputeInline(LookOnly, TabularInline):
@@ -25,8 +26,7 @@ class WebhookInline(LookOnly, TabularInline):
 
 
 @admin.register(TopUp)
-class TopUpAdmin(LookOnly, BoundedList, ModelAdmin):
-    actions = None
+class TopUpAdmin(BooksAdmin):
     list_display = ["id", "created_at", "account_of", "status", "amount_usd", "credits", "refunded_usd", "disputed_credits", "provider"]
     list_display_links = ["id"]
     list_filter = ["status", "provider", "kind"]
@@ -38,13 +38,8 @@ class TopUpAdmin(LookOnly, BoundedList, ModelAdmin):
     search_fields = ["id"]  # how it is searched: get_search_results
     search_help_text = "A top-up's id or its beginning, the provider's id of a checkout or a payment, or an account's email address"
 
-    def get_search_results(self, request, queryset, search_term):
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        if "@" in term:
-            return queryset.filter(wallet__in=list(Wallet.objects.filter(account__user__email=term.lower()))), False
-        return queryset.filter(Q(id__startswith=term) | Q(session_id=term) | Q(payment_id=term)), False
+    def found_by(self, term):
+        return Q(id__startswith=term) | Q(session_id=term) | Q(payment_id=term)
 
     @display(description="account")
     def account_of(self, top_up):

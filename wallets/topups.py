@@ -12,21 +12,19 @@ import logging
 from datetime import timedelta
 from decimal import Decimal
 
-from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from accounts import events
 from accounts.models import Account, User
+from accounts.verified import has_verified_address
+from contract import limits
 from wallets import auto_outcomes, ledger, payments, rates, take_backs, top_up_mails
 from wallets.models import EntryKind, TopUp, Wallet
 from wallets.money import as_text, credits, product
 
 logger = logging.getLogger(__name__)
-
-# Unpaid checkouts that a wallet may have at a time: each is a row here and a session at the provider
-MOST_PENDING = 20
 
 
 class TopUpError(Exception):
@@ -52,7 +50,7 @@ class AccountRefusedError(TopUpError):
 
 
 class TooManyPendingError(TopUpError):
-    """MOST_PENDING checkouts of the wallet are open."""
+    """OPEN_CHECKOUTS checkouts of the wallet are open."""
 
     def __init__(self) -> None:
         super().__init__("Too many checkouts are open. Pay one of them, or wait until they expire.")
@@ -132,12 +130,12 @@ def _pending(wallet: Wallet, *, provider: str, amount_usd: Decimal, actor: User 
     locked = Wallet.objects.lock(wallet.pk)
     if (earlier := locked.top_ups.filter(submission=submission).first()) is not None:
         return earlier
-    account = Account.objects.select_related("user").get(pk=locked.account_id)
+    account = Account.objects.get(pk=locked.account_id)
     if account.status != Account.Status.ACTIVE:
         raise AccountRefusedError(f"This account is {account.status}: it can't buy credits.")
-    if not EmailAddress.objects.filter(user=account.user, verified=True).exists():
+    if not has_verified_address(account.user_id):
         raise AccountRefusedError("Confirm your email address first.")
-    if locked.top_ups.filter(status=TopUp.Status.PENDING, submitted_at__isnull=True).count() >= MOST_PENDING:
+    if locked.top_ups.filter(status=TopUp.Status.PENDING, submitted_at__isnull=True).count() >= limits.OPEN_CHECKOUTS:
         raise TooManyPendingError
     rate = rates.in_force(locked)
     if rate is None:

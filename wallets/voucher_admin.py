@@ -1,6 +1,7 @@
 """Vouchers for staff: a batch is made by a form, its codes are shown once, and codes can be disabled."""
 
 import base64
+from functools import partial
 
 from django.contrib import admin, messages
 from django.db.models import OuterRef, Subquery, Sum
@@ -14,9 +15,10 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
 from accounts.look_only_admin import BoundedList, LookOnly
+from accounts.reason_page import ask_why, page_of
 from wallets import voucher_codes, vouchers
 from wallets.models import Voucher, VoucherBatch
-from wallets.voucher_forms import BatchForm, DisableForm
+from wallets.voucher_forms import BatchForm
 
 
 class Disabling(LookOnly, BoundedList, ModelAdmin):
@@ -32,27 +34,20 @@ class Disabling(LookOnly, BoundedList, ModelAdmin):
     def disable(self, request, object_id):
         if (row := self.get_object(request, object_id)) is None:
             raise Http404
-        page = reverse(f"admin:wallets_{self.opts.model_name}_change", args=[row.pk])
         left = self.vouchers_of(row).filter(disabled_at=None)
-        form = DisableForm(request.POST or None)
-        if request.method == "POST" and form.is_valid():
-            count = vouchers.disable(left, actor=request.user, reason=form.cleaned_data["reason"])
-            messages.success(request, f"Disabled: {count} code{'' if count == 1 else 's'}.")
-            return redirect(page)
         if not left.exists():
             messages.info(request, "Disabled before.")
-            return redirect(page)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"Disable {row}",
-            "verb": "Disable",
-            "what": f"{self.whose} {row}",
-            "then": "From now on nobody redeems it; credits that were given stay. This can't be undone: make new codes instead.",
-            "form": form,
-            "page": page,
-            "opts": self.opts,
-        }
-        return TemplateResponse(request, "admin/reason.html", context)
+            return redirect(page_of(self, row))
+        return ask_why(
+            request,
+            self,
+            row,
+            partial(vouchers.disable, left, actor=request.user),
+            verb="Disable",
+            what=f"{self.whose} {row}",
+            then="From now on nobody redeems it; credits that were given stay. This can't be undone: make new codes instead.",
+            done=f"Disabled: {self.whose} {row}.",
+        )
 
 
 @admin.register(VoucherBatch)

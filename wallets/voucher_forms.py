@@ -1,17 +1,15 @@
-"""Staff's forms about vouchers: new codes, and why some are disabled."""
+"""Staff's form of new voucher codes."""
 
 import uuid
 from decimal import Decimal
 
 from django import forms
 from django.utils import timezone
-from unfold.widgets import UnfoldAdminTextareaWidget
 
+from contract.limits import MOST_CREDITS
 from wallets import vouchers
 from wallets.models import VoucherBatch
 
-# A slip of the keyboard, not yet the end of the column
-_MOST_CREDITS = Decimal(1_000_000_000)
 _MOST_USES = 1_000_000
 
 
@@ -25,7 +23,7 @@ class BatchForm(forms.ModelForm):
         fields = ["credits", "codes", "uses", "expires_at", "note"]
 
     def clean_credits(self):
-        return self._within("credits", least=Decimal("0.0001"), most=_MOST_CREDITS)
+        return self._within("credits", least=Decimal("0.0001"), most=MOST_CREDITS)
 
     def clean_codes(self):
         return self._within("codes", least=1, most=vouchers.MOST_CODES)
@@ -44,9 +42,3 @@ class BatchForm(forms.ModelForm):
         if not least <= value <= most:
             raise forms.ValidationError(f"From {least} to {most:,}.")
         return value
-
-
-class DisableForm(forms.Form):
-    """Why nobody is to redeem them any more."""
-
-    reason = forms.CharField(max_length=500, widget=UnfoldAdminTextareaWidget({"rows": 3}), help_text="Kept with the event, for staff.")

@@ -8,7 +8,8 @@ VoucherError             the text is for the customer
   NotOpenError           it expired, was disabled or is used up: nothing that would help who guesses, as no code says anything of another
   AlreadyRedeemedError   by this account
   AccountRefusedError    the account is suspended or closed, or its address was never confirmed
-  BusyError              the wallet or the voucher is locked by somebody else for too long
+
+A wallet or a voucher that somebody else has locked for too long raises WalletBusyError.
 
 How often somebody may try is limited where they do it (wallets/wallet_actions.py).
 """
@@ -22,15 +23,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from allauth.account.models import EmailAddress
-from django.db import IntegrityError, OperationalError, transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
-from psycopg.errors import LockNotAvailable
 
 from accounts import events
 from accounts.models import Account, User
+from accounts.verified import has_verified_address
 from wallets import ledger, voucher_codes
-from wallets.models import EntryKind, LedgerEntry, Voucher, VoucherBatch, Wallet
+from wallets.models import EntryKind, LedgerEntry, Voucher, VoucherBatch, Wallet, brief_locks
 from wallets.money import as_text
 
 # Of a batch: they are shown on one page
@@ -63,11 +63,6 @@ class AlreadyRedeemedError(VoucherError):
 
 class AccountRefusedError(VoucherError):
     pass
-
-
-class BusyError(VoucherError):
-    def __init__(self) -> None:
-        super().__init__("Your wallet is busy at this moment. Nothing was redeemed; try again.")
 
 
 class AlreadyMadeError(Exception):
@@ -118,9 +113,9 @@ def _voucher(batch: VoucherBatch, shown: str) -> Voucher:
 
 
 def disable(vouchers: Iterable[Voucher], *, actor: User, reason: str) -> int:
-    """From now on nobody redeems these; what was redeemed stays. Returns how many were not disabled before."""
+    """From now on nobody redeems these; what was redeemed stays. Returns how many were not disabled before. Raises WalletBusyError."""
     disabled = 0
-    with transaction.atomic():
+    with transaction.atomic(), brief_locks():
         ids = [voucher.pk for voucher in vouchers]
         for voucher in Voucher.objects.select_for_update(no_key=True).filter(pk__in=ids, disabled_at=None).order_by("pk"):
             voucher.disabled_at = timezone.now()
@@ -131,14 +126,9 @@ def disable(vouchers: Iterable[Voucher], *, actor: User, reason: str) -> int:
 
 
 def redeem(account: Account, *, code: str, actor: User) -> LedgerEntry:
-    """Give the account what the voucher of `code`, as it was typed, is worth. Raises VoucherError, and nothing has changed then."""
-    try:
-        with transaction.atomic():
-            return _redeem(account, code=code, actor=actor)
-    except OperationalError as error:
-        if not isinstance(error.__cause__, LockNotAvailable):
-            raise
-        raise BusyError from error
+    """Give the account what the voucher of `code`, as typed, is worth. Raises VoucherError, WalletBusyError; nothing has changed then."""
+    with transaction.atomic(), brief_locks():
+        return _redeem(account, code=code, actor=actor)
 
 
 def _redeem(account: Account, *, code: str, actor: User) -> LedgerEntry:
@@ -164,5 +154,5 @@ def _redeem(account: Account, *, code: str, actor: User) -> LedgerEntry:
 def _check(account: Account) -> None:
     if account.status != Account.Status.ACTIVE:
         raise AccountRefusedError(f"This account is {account.status}: no voucher can be redeemed.")
-    if not EmailAddress.objects.filter(user_id=account.user_id, verified=True).exists():
+    if not has_verified_address(account.user_id):
         raise AccountRefusedError("Confirm your email address first, then redeem the voucher.")

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.access import account_required
 from wallets import low_balance as low_balances
 from wallets import vouchers
+from wallets.models import WalletBusyError
 from wallets.money import group
 from wallets.views import wallet_page
 from wallets.wallet_forms import LowBalanceForm, VoucherForm
@@ -34,6 +35,9 @@ def redeem_voucher(request):
     except vouchers.VoucherError as refusal:
         form.add_error("code", str(refusal))
         return wallet_page(request, status=409, voucher_form=form)
+    except WalletBusyError as busy:
+        form.add_error("code", str(busy))
+        return wallet_page(request, status=503, voucher_form=form)
     messages.success(request, f"The voucher is redeemed: {group(entry.amount)} credits are in your wallet.")
     return redirect("wallets:wallet")
 

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from django import forms
 
+from contract.limits import MOST_CREDITS
 from wallets import voucher_codes
 from wallets.entry_words import WORDS
 from wallets.models import Wallet
@@ -68,7 +69,7 @@ class LowBalanceForm(forms.Form):
     credits = forms.DecimalField(
         required=False,
         min_value=Decimal("0.0001"),
-        max_value=Decimal(1_000_000_000),
+        max_value=MOST_CREDITS,
         max_digits=18,
         decimal_places=4,
         label="Email me when my balance is below, in credits",

@@ -1,9 +1,10 @@
 """The account in the admin: its actions reach into apps that accounts/ may not know."""
 
-from django.contrib import admin, messages
-from django.http import Http404, HttpResponseRedirect
+from functools import partial
+
+from django.contrib import admin
+from django.http import Http404
 from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
@@ -11,7 +12,7 @@ from unfold.decorators import action, display
 
 from accounts.look_only_admin import BoundedList
 from accounts.models import Account
-from accounts.reason_form import ReasonForm
+from accounts.reason_page import ask_why
 from beatra_site.backoffice import limiting, suspending
 from beatra_site.backoffice.limits_form import LimitsForm
 from contract import limits
@@ -87,14 +88,15 @@ class AccountAdmin(BoundedList, ModelAdmin):
         account = self._found(request, object_id)
         wallet = get_object_or_404(Wallet, account=account)
         given = {"requests_per_minute": account.requests_per_minute, "max_in_flight": wallet.max_in_flight}
-        return self._with_form(
+        return ask_why(
             request,
+            self,
             account,
-            LimitsForm(request.POST or None, initial=given),
-            lambda data: limiting.limit(wallet, actor=request.user, **data),
+            partial(limiting.limit, wallet, actor=request.user),
             verb="Limit",
             then="The figures count for new requests at once, in every process.",
-            done="has other limits.",
+            done=f"{account} has other limits.",
+            form=LimitsForm(request.POST or None, initial=given),
         )
 
     @action(description="Suspend", url_path="suspend", permissions=["suspend"])
@@ -116,26 +118,4 @@ class AccountAdmin(BoundedList, ModelAdmin):
 
     def _with_reason(self, request, object_id, change, *, verb, then, done):
         account = self._found(request, object_id)
-        form = ReasonForm(request.POST or None)
-        return self._with_form(
-            request, account, form, lambda data: change(account, actor=request.user, **data), verb=verb, then=then, done=done
-        )
-
-    def _with_form(self, request, account, form, change, *, verb, then, done):
-        """The page of `form`; once it is valid, `change` with what was given, and back to the account."""
-        page = reverse("admin:accounts_account_change", args=[account.pk])
-        if request.method == "POST" and form.is_valid():
-            if change(form.cleaned_data):
-                messages.success(request, f"{account} {done}")
-            return HttpResponseRedirect(page)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"{verb} {account}",
-            "what": account,
-            "verb": verb,
-            "then": then,
-            "form": form,
-            "page": page,
-            "opts": self.opts,
-        }
-        return TemplateResponse(request, "admin/reason.html", context)
+        return ask_why(request, self, account, partial(change, account, actor=request.user), verb=verb, then=then, done=f"{account} {done}")

@@ -3,7 +3,7 @@
 from django import forms
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
-from accounts.reason_form import ReasonForm
+from accounts.reason_page import ReasonForm
 from contract import limits
 
 
@@ -12,7 +12,7 @@ class LimitsForm(ReasonForm):
 
     requests_per_minute = forms.IntegerField(
         min_value=1,
-        max_value=1_000_000,
+        max_value=limits.MOST_REQUESTS_PER_MINUTE,
         required=False,
         widget=UnfoldAdminIntegerFieldWidget(),
         help_text=f"Of all its keys together. Empty: {limits.REQUESTS_PER_MINUTE}, as everybody has.",

@@ -2,7 +2,6 @@
 
 from contextlib import contextmanager
 
-from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from django.http import Http404
@@ -15,6 +14,7 @@ from psycopg.errors import QueryCanceled
 
 from accounts.access import account_required
 from accounts.pending_code import pending_code
+from accounts.verified import has_verified_address
 from beatra_site.dashboard.clauses import clause_of
 from beatra_site.dashboard.receipt import receipt_of
 from beatra_site.dashboard.usage_filters import UsageFilters, query_of
@@ -55,7 +55,7 @@ def _home(request):
             "wallet": wallet,
             "calls": _rows(UsageRecord.objects.filter(wallet=wallet).order_by("-created_at", "-id")[:LAST_CALLS]),
             "key": ApiKey.objects.of_account(request.account).active().order_by("-created_at", "-id").first(),
-            "is_confirmed": EmailAddress.objects.filter(user=request.user, verified=True).exists(),
+            "is_confirmed": has_verified_address(request.user.pk),
             **_curl(),
         },
     )

@@ -33,7 +33,7 @@ def test_a_form_sent_many_times_at_once_makes_one_key(committed):
 
 
 def test_the_limit_holds_for_keys_made_at_once(committed, monkeypatch):
-    monkeypatch.setattr(issuing, "MOST_ACTIVE_KEYS", 3)
+    monkeypatch.setattr(issuing, "ACTIVE_KEYS", 3)
     account = AccountFactory()
     outcomes = racing(account, [uuid.uuid4() for _ in range(6)])
     assert sum(isinstance(outcome, issuing.Issued) for outcome in outcomes) == 3

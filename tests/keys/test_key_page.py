@@ -271,7 +271,7 @@ def test_a_paused_key_gives_way_to_one_that_works(owner: Client, account: Accoun
 def test_a_full_account_can_rotate_but_make_no_further_key(owner: Client, account: Account, monkeypatch):
     from keys import issuing
 
-    monkeypatch.setattr(issuing, "MOST_ACTIVE_KEYS", 2)
+    monkeypatch.setattr(issuing, "ACTIVE_KEYS", 2)
     key, _ = ApiKeyFactory(account=account), ApiKeyFactory(account=account)
     token = token_in(rotation(owner, key))
     token_in(rotation(owner, ApiKey.objects.get(digest=tokens.digest(token))))

@@ -217,7 +217,7 @@ def test_a_disabled_account_sees_and_revokes_but_does_not_create(status: str):
 
 
 def test_only_keys_in_use_count_towards_the_limit(owner: Client, account: Account, monkeypatch):
-    monkeypatch.setattr(issuing, "MOST_ACTIVE_KEYS", 2)
+    monkeypatch.setattr(issuing, "ACTIVE_KEYS", 2)
     ApiKeyFactory(account=account, revoked_at=timezone.now())
     ApiKeyFactory(account=account, expires_at=timezone.now() - timedelta(days=1))
     ApiKeyFactory()

@@ -16,6 +16,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import Account
+from contract import limits
 from tests.factories import UserFactory, WalletFactory
 from tests.topups.told import new, pending
 from wallets import payments, topups
@@ -146,7 +147,7 @@ def test_without_a_provider_nothing_can_be_bought(settings, wallet):
 
 
 def test_open_checkouts_are_bounded(sandbox, wallet, monkeypatch):
-    for _ in range(topups.MOST_PENDING):
+    for _ in range(limits.OPEN_CHECKOUTS):
         pending(wallet)
     with pytest.raises(topups.TooManyPendingError):
         start(wallet)

@@ -345,6 +345,15 @@ class TestMail:
         assert mail.subject == subject
         assert f"“shop & co” (sk-bt-abcdef…) has spent {credits}.0000 of the 10.0000 credits" in mail.body
         assert ("00:00 UTC" in mail.body) == (window == "day")
+        assert f"{settings.SITE_URL}/keys/{wallet.pk}/\n" in f"{mail.body}\n"
+
+    def test_it_leads_to_the_key_that_took_the_others_place(self, wallet):
+        cap(wallet, day=10)
+        charged(wallet, 10)
+        newer = wallet.pk + 1_000_000
+        join_budget(wallet, key_id=newer, replaces_key_id=wallet.pk)
+        tell_caps()
+        assert Notice.objects.get(account=wallet.account).context["key_id"] == newer
 
     def test_beat_runs_it_by_name_once_a_minute(self):
         (entry,) = [entry for entry in settings.CELERY_BEAT_SCHEDULE.values() if entry["task"] == tell_caps_task.name]

@@ -11,6 +11,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from contract import limits
 from tests.browsing import browser, read, signed_in, text
 from tests.factories import PASSWORD, WalletFactory
 from wallets import payments, take_backs, topups
@@ -172,7 +173,7 @@ class TestTheForm:
         assert sorted(wallet.top_ups.values_list("amount_usd", flat=True)) == [25, 50]
 
     def test_too_many_open_checkouts_are_said(self, owner, wallet):
-        for _ in range(topups.MOST_PENDING):
+        for _ in range(limits.OPEN_CHECKOUTS):
             a_top_up(wallet)
         page = owner.post(ADD, form(owner))
         assert page.status_code == 409

@@ -126,9 +126,9 @@ def test_one_code_or_all_of_a_batch_are_disabled_with_a_reason(staff):
     assert "Disable" in text(staff.get(one))
     staff.post(one, {"reason": ""})
     assert Voucher.objects.filter(disabled_at=None).count() == 3
-    assert "Disabled: 1 code." in text(staff.post(one, {"reason": "leaked"}, follow=True))
+    assert "Disabled: the code " in text(staff.post(one, {"reason": "leaked"}, follow=True))
     every = f"/admin/wallets/voucherbatch/{first.batch_id}/disable/"
-    assert "Disabled: 2 codes." in text(staff.post(every, {"reason": "all leaked"}, follow=True))
+    assert "Disabled: every code of the batch " in text(staff.post(every, {"reason": "all leaked"}, follow=True))
     assert "Disabled before." in text(staff.get(every, follow=True))
     assert Voucher.objects.filter(disabled_at=None).count() == 0
     assert Event.objects.filter(kind="voucher.disabled", actor=staff.user, data__voucher=rest[0].pk, data__reason="all leaked").count() == 1

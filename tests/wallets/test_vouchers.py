@@ -17,7 +17,7 @@ from django.utils import timezone
 from accounts.models import Event
 from tests.factories import StaffFactory, WalletFactory
 from wallets import voucher_codes, vouchers
-from wallets.models import LedgerEntry, Voucher, VoucherBatch, Wallet
+from wallets.models import LedgerEntry, Voucher, VoucherBatch, Wallet, WalletBusyError
 
 
 def made(*, credits="25.5", codes=1, uses=1, expires_in=None, submission=None):
@@ -144,7 +144,7 @@ class TestRaces:
                 while True:
                     try:
                         return type(redeem(wallet, code)).__name__
-                    except vouchers.BusyError:
+                    except WalletBusyError:
                         continue
                     except vouchers.VoucherError as refusal:
                         return type(refusal).__name__
@@ -171,7 +171,7 @@ class TestRaces:
         other = connect()
         with other.transaction():
             other.execute("select 1 from wallets_wallet where id = %s for update", [wallet.pk])
-            with pytest.raises(vouchers.BusyError):
+            with pytest.raises(WalletBusyError):
                 redeem(wallet, batch.codes[0])
         assert batch.batch.vouchers.get().used == 0
         assert redeem(wallet, batch.codes[0]).amount == Decimal("25.5")

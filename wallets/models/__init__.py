@@ -8,7 +8,7 @@ from .process import Process
 from .top_up import Dispute, Provider, TopUp, WebhookEvent
 from .usage import PAID_CLAUSES, UsageClause, UsageRecord, UsageStatus
 from .voucher import Voucher, VoucherBatch
-from .wallet import CreditsPerUsdRate, EntryKind, LedgerEntry, Wallet
+from .wallet import CreditsPerUsdRate, EntryKind, LedgerEntry, Wallet, WalletBusyError, brief_locks
 
 __all__ = [
     "PAID_CLAUSES",
@@ -31,5 +31,7 @@ __all__ = [
     "Voucher",
     "VoucherBatch",
     "Wallet",
+    "WalletBusyError",
     "WebhookEvent",
+    "brief_locks",
 ]

@@ -7,12 +7,15 @@ rates from being changed or deleted (triggers of the first migration).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.db import connection, models
+from django.db import OperationalError, connection, models
 from django.db.models import F, Q
 from django.utils import timezone
+from psycopg.errors import LockNotAvailable
 
 from accounts.models import Account
 from contract import limits
@@ -36,15 +39,34 @@ class UsdField(models.DecimalField):  # type: ignore[type-arg]  # generic in the
         super().__init__(*args, **kwargs)
 
 
+class WalletBusyError(OperationalError):
+    """Another transaction has the wallet, or what hangs on it, locked for longer than LOCK_TIMEOUT. The text is for the customer."""
+
+    def __init__(self) -> None:
+        super().__init__("Your wallet is busy with something else. Nothing was saved; try again.")
+
+
+@contextmanager
+def brief_locks() -> Iterator[None]:
+    """Until the caller's transaction ends no lock waits longer than LOCK_TIMEOUT; one that would in here raises WalletBusyError."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("select set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
+        yield
+    except OperationalError as error:
+        if not isinstance(error.__cause__, LockNotAvailable):
+            raise
+        raise WalletBusyError from error.__cause__
+
+
 class WalletManager(models.Manager["Wallet"]):
     def lock(self, wallet_id: int) -> Wallet:
-        """The wallet, locked until the caller's transaction ends; waits at most LOCK_TIMEOUT, then raises OperationalError.
+        """The wallet, locked until the caller's transaction ends; waits at most LOCK_TIMEOUT, then raises WalletBusyError.
 
         Every money transaction outside wallets/statements.py begins with this, before it locks or writes anything else.
         """
-        with connection.cursor() as cursor:
-            cursor.execute("select set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
-        return self.select_for_update(no_key=True).get(pk=wallet_id)
+        with brief_locks():
+            return self.select_for_update(no_key=True).get(pk=wallet_id)
 
 
 class Wallet(models.Model):
