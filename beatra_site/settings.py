@@ -120,6 +120,8 @@ DATABASES = {
 # Redis or Valkey: Celery's broker, the cache, word of revoked keys, the breakers of routes, and requests per minute
 
 REDIS_URL = env.str("REDIS_URL", "")
+# How long a request waits for it to count requests per minute, before its own process counts them
+TOKEN_BUCKET_SECONDS = env.float("TOKEN_BUCKET_SECONDS", 0.05)
 CACHES = {
     "default": {
         "BACKEND": "beatra_site.forgiving_cache.ForgivingRedisCache",

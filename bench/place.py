@@ -64,6 +64,9 @@ def place() -> Iterator[tuple[int, dict[str, Site]]]:
         os.environ["DATABASE_URL"] = postgres.url
         stack.callback(SERVERS.stop)
         SERVERS.start()
+        empty = _database(postgres.url, "bench")
+        _python(empty, "manage.py", "migrate", "--verbosity", "0")
+        _python(empty, "manage.py", "seed")
         port = free_port()
         upstream = Server("bench-upstream", [sys.executable, "-m", "bench.upstream", str(port)], var=SERVERS.var)
         stack.callback(upstream.stop)
@@ -71,12 +74,7 @@ def place() -> Iterator[tuple[int, dict[str, Site]]]:
 
 
 def _site(transport: str, server_url: str, *, upstream_port: int, stack: ExitStack) -> Site:
-    name = f"bench_{transport}"
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f'create database "{name}"'.encode())
-    url = urlsplit(server_url)._replace(path=f"/{name}").geturl()
-    _python(url, "manage.py", "migrate", "--verbosity", "0")
-    _python(url, "manage.py", "seed")
+    url = _database(server_url, f"bench_{transport}", template="bench")
     keys = json.loads(_python(url, "-m", "bench.prepare", transport, f"http://127.0.0.1:{upstream_port}/v1", str(ACCOUNTS)))
     others = os.sched_getaffinity(0)
     os.sched_setaffinity(0, _CORES[:1])
@@ -84,6 +82,13 @@ def _site(transport: str, server_url: str, *, upstream_port: int, stack: ExitSta
     stack.callback(web.stop)
     os.sched_setaffinity(0, others)
     return Site(web.wait(), url, f"bench-{transport}", keys)
+
+
+def _database(server_url: str, name: str, *, template: str = "template1") -> str:
+    """The URL of a new database, made as a copy of `template`."""
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f'create database "{name}" template "{template}"'.encode())
+    return urlsplit(server_url)._replace(path=f"/{name}").geturl()
 
 
 def _python(database_url: str, *arguments: str) -> str:

@@ -232,16 +232,18 @@ async def hold(call: Call) -> None:
         case "replay":
             raise AlreadyAnswered
         case "busy":
-            raise _busy("held_credits", f"Calls in flight hold {as_text(verdict.held)} credits of the wallet")
+            raise _busy(limits.Name.HELD_CREDITS, f"Calls in flight hold {as_text(verdict.held)} credits of the wallet")
         case "too_many":
-            raise _busy("calls_in_flight", f"{verdict.in_flight} calls of this account are in flight, as many as it may have at once")
+            raise _busy(
+                limits.Name.CALLS_IN_FLIGHT, f"{verdict.in_flight} calls of this account are in flight, as many as it may have at once"
+            )
         case "cap_busy":
-            raise _busy("spend_cap", "Calls in flight hold what is left of this key's spend limit")
+            raise _busy(limits.Name.SPEND_CAP, "Calls in flight hold what is left of this key's spend limit")
         case "unknown_wallet":
             raise LookupError(f"no wallet {call.caller.wallet_id}")
 
 
-def _busy(limit: str, what: str) -> ApiError:
+def _busy(limit: limits.Name, what: str) -> ApiError:
     message = f"{what}; retry when one of them has ended."
     return ApiError("rate_limited", message, details={"limit": limit}, retry_after_seconds=limits.BUSY_RETRY_SECONDS)
 

@@ -30,7 +30,7 @@ class HeldBytes:
             raise ApiError(
                 "rate_limited",
                 f"Requests and unread answers of this account hold {limits.ACCOUNT_BYTES // limits.MIB} MiB, as much as they may at once.",
-                details={"limit": "account_bytes"},
+                details={"limit": limits.Name.ACCOUNT_BYTES},
                 retry_after_seconds=limits.BUSY_RETRY_SECONDS,
             )
 

@@ -5,8 +5,33 @@ field of a body may be stands with the field, in the schema of its endpoint.
 """
 
 from decimal import Decimal
+from enum import StrEnum
 
 MIB = 1024 * 1024
+
+
+class Name(StrEnum):
+    """What `details.limit` of a `forbidden` or `rate_limited` answer says: which limit it is. `says` is for the documentation."""
+
+    says: str
+
+    def __new__(cls, name: str, says: str) -> "Name":
+        member = str.__new__(cls, name)
+        member._value_, member.says = name, says
+        return member
+
+    SCOPE = "scope", "Of `forbidden`: the scopes of the key."
+    IP = "ip", "Of `forbidden`: the networks of the key."
+    ACCOUNT_REQUESTS_PER_MINUTE = "account_requests_per_minute", "Of `rate_limited`: requests of all keys of the account."
+    KEY_REQUESTS_PER_MINUTE = "key_requests_per_minute", "Of `rate_limited`: requests of the key."
+    CALLS_IN_FLIGHT = "calls_in_flight", "Of `rate_limited`: calls of the account at the same time."
+    HELD_CREDITS = "held_credits", "Of `rate_limited`: the wallet would do, but calls in flight hold its credits."
+    SPEND_CAP = "spend_cap", "Of `rate_limited`: the spend limit of the key would do, but its calls in flight hold what is left of it."
+    ACCOUNT_BYTES = "account_bytes", "Of `rate_limited`: the bytes of requests and of unread answers of the account."
+
+
+SPEND_WINDOWS = ("day", "week", "month", "total")
+"""What `details.window` of `spend_limit_reached` says. They begin at midnight UTC, weeks on Monday; the last has no end."""
 
 # How often, and how much at the same time
 

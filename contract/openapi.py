@@ -40,8 +40,8 @@ its base URL and key.
 
 **Restricted keys.** A key can be kept to capabilities (its scopes: `chat`, `music`, `uploads`, and `read` for the wallet, receipts and \
 looking tasks up), to models, to networks and to a time. Any key lists models and the catalog, which show what it may use. Outside its \
-scopes or networks a key is `forbidden`, and `details.limit` is `scope` or `ip`; a model that is not on its list is `unsupported_model`; \
-expired or paused, it is `invalid_api_key`.
+scopes or networks a key is `forbidden`, and `details.limit` is `{limits.Name.SCOPE}` or `{limits.Name.IP}`; a model that is not \
+on its list is `unsupported_model`; expired or paused, it is `invalid_api_key`.
 
 **Errors.** Every answer that is not 2xx is `{{"error": {{"code", "message", "retryable", "request_id"}}}}`, sometimes with `param` and \
 `details`. Go by `code` and `retryable`; `ErrorCode` lists the codes. Retry what is retryable, after `Retry-After` where it is given.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from contract import limits
 from contract.errors import ERRORS, ApiError, ErrorCode
 
 Json = dict[str, Any]
@@ -88,14 +89,21 @@ def schemas() -> dict[str, Json]:
                 "topup_url": {"type": "string", "format": "uri", "description": "Of `insufficient_balance`: where credits are bought."},
                 "limit": {
                     "type": "string",
-                    "description": (
-                        "Of `forbidden` and `rate_limited`: which limit it is. Of `rate_limited`: `account_requests_per_minute`, "
-                        "`key_requests_per_minute`, `calls_in_flight`, `held_credits` (by calls in flight) or `account_bytes`."
-                    ),
+                    "description": "Of `forbidden` and `rate_limited`: which limit it is.",
+                    "enum": [name.value for name in limits.Name],
+                    "x-enumDescriptions": {name.value: name.says for name in limits.Name},
                 },
-                "limit_credits": {**_CREDITS, "description": "Of `spend_limit_reached`."},
-                "window": {"type": "string", "description": "Of `spend_limit_reached`."},
-                "resets_at": {"type": ["string", "null"], "format": "date-time", "description": "Of `spend_limit_reached`."},
+                "limit_credits": {**_CREDITS, "description": "Of `spend_limit_reached`: what the key may spend in the window."},
+                "window": {
+                    "type": "string",
+                    "description": "Of `spend_limit_reached`: a UTC day, a week from Monday, a month, or all time.",
+                    "enum": list(limits.SPEND_WINDOWS),
+                },
+                "resets_at": {
+                    "type": ["string", "null"],
+                    "format": "date-time",
+                    "description": "Of `spend_limit_reached`: when the window ends; null of `total`.",
+                },
             },
             "additionalProperties": True,
         },
@@ -177,5 +185,23 @@ _EXAMPLES: dict[str, tuple[str | None, str | None, Json | None]] = {
             "affordable_output_tokens": 480,
             "topup_url": "https://beatra.example/wallet/add/",
         },
+    ),
+    "spend_limit_reached": (
+        (
+            "This call may cost 12.5000 credits, more than the spend limit of this key leaves: 5000.0000 credits a month. "
+            "Its owner can raise it at https://beatra.example/keys/7/."
+        ),
+        None,
+        {"limit_credits": "5000.0000", "window": "month", "resets_at": "2026-08-01T00:00:00.000000Z"},
+    ),
+    "forbidden": (
+        "This key may not be used for that. It lacks the scope 'chat'; it has 'read'.",
+        None,
+        {"limit": limits.Name.SCOPE.value},
+    ),
+    "rate_limited": (
+        f"This account may send {limits.REQUESTS_PER_MINUTE} requests per minute.",
+        None,
+        {"limit": limits.Name.ACCOUNT_REQUESTS_PER_MINUTE.value},
     ),
 }

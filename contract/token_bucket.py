@@ -6,8 +6,9 @@ of each bucket it is given, or of none and says how long until all have one.
     await token_bucket.take(bucket, ...)      on the event loop, once `start` was called: what asks at the same time goes out together
     token_bucket.take_sync(bucket, ...)       in a thread
 
-Redis keeps the buckets and has the only clock (token_bucket.lua). It is waited for about 50 ms and nobody's request fails for want of
-it: while it is away each process counts in its own memory, and who asks does not wait; a try is made twice a second to have it back.
+Redis keeps the buckets and has the only clock (token_bucket.lua). It is waited for `TOKEN_BUCKET_SECONDS` (50 ms) and nobody's request
+fails for want of it: while it is away each process counts in its own memory, and who asks does not wait; a try is made twice a second to
+have it back.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import math
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -34,11 +36,9 @@ from contract.bucket import Bucket, Memory, Question, Wait
 
 logger = logging.getLogger("contract.token_bucket")
 
-# Redis answers in a millisecond, or is away. In slices, each of which takes a turn of the event loop at least: after a stall of our own
-# the answer is there, and has only not been looked at
+# Redis is waited for in slices, each of which takes a turn of the event loop at least: after a stall of our own the answer is there,
+# and has only not been looked at
 _SLICE_SECONDS: Final = 0.01
-_SLICES: Final = 5
-_TALK_SECONDS: Final = _SLICE_SECONDS * _SLICES
 _CONNECT_SECONDS: Final = 1.0
 _PAUSE_SECONDS: Final = 0.5
 # A script that runs keeps everybody else of Redis waiting: 0.3 ms
@@ -48,10 +48,14 @@ _SCRIPT: Final = Path(__file__).with_suffix(".lua").read_text()
 
 
 class TokenBuckets:
-    """The buckets as one process reaches them. Without a `url` all are counted in memory."""
+    """The buckets as one process reaches them. Without a `url` all are counted in memory.
 
-    def __init__(self, url: str) -> None:
+    An answer is waited for `seconds`: Redis gives it in a millisecond, or is away.
+    """
+
+    def __init__(self, url: str, *, seconds: float) -> None:
         self._url = url
+        self._seconds = seconds
         self.memory = Memory()
         self._waiting: list[tuple[Question, asyncio.Future[str | None]]] = []
         self._talker: asyncio.Task[None] | None = None
@@ -103,8 +107,8 @@ class TokenBuckets:
     def _script(self) -> Any:
         client = redis.Redis.from_url(
             self._url,
-            socket_connect_timeout=_TALK_SECONDS,
-            socket_timeout=_TALK_SECONDS,
+            socket_connect_timeout=self._seconds,
+            socket_timeout=self._seconds,
             # for a connection that went stale since the last time
             retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
             client_name="beatra-buckets",
@@ -125,7 +129,7 @@ class TokenBuckets:
                     await self._asked.wait()
                     questions, self._waiting = self._waiting[:_MOST_AT_ONCE], self._waiting[_MOST_AT_ONCE:]
                     try:
-                        words = await _in_time(_ask(connection, digest, [buckets for buckets, _ in questions]))
+                        words = await _in_time(_ask(connection, digest, [buckets for buckets, _ in questions]), seconds=self._seconds)
                     except BaseException:
                         self._waiting = questions + self._waiting
                         raise
@@ -184,11 +188,11 @@ async def _ask(connection: AbstractConnection, digest: str, questions: Sequence[
     return str(words).split(" ")
 
 
-async def _in_time(work: Any) -> list[str]:
-    """Raises TimeoutError. What was sent may be done all the same, and the connection is good for nothing more."""
+async def _in_time(work: Any, *, seconds: float) -> list[str]:
+    """Raises TimeoutError after `seconds`. What was sent may be done all the same, and the connection is good for nothing more."""
     task = asyncio.ensure_future(work)
     try:
-        for _ in range(_SLICES):
+        for _ in range(math.ceil(seconds / _SLICE_SECONDS)):
             done, _pending = await asyncio.wait([task], timeout=_SLICE_SECONDS)
             if done:
                 return list(task.result())
@@ -221,7 +225,7 @@ def _warn(error: Exception) -> None:
 
 @functools.cache
 def _shared() -> TokenBuckets:
-    return TokenBuckets(settings.REDIS_URL)
+    return TokenBuckets(settings.REDIS_URL, seconds=settings.TOKEN_BUCKET_SECONDS)
 
 
 async def start() -> None:

@@ -24,6 +24,7 @@ from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 
 from accounts.models import Account
+from contract import limits
 from contract.client_address import WithMeta, client_address
 from contract.errors import ApiError
 from contract.resolving import on_behalf_of
@@ -138,7 +139,9 @@ def _admit(caller: Caller | None, request: Asking) -> Caller:
     last_use.touch(caller.key_id, at=now)
     if caller.networks is not None and not networks.admit(caller.networks, address := client_address(request)):
         seen = f"It was used from {address}" if address else "Where it was used from could not be told"
-        raise ApiError("forbidden", f"This key may not be used from there. {seen}, which is not on its list.", details={"limit": "ip"})
+        raise ApiError(
+            "forbidden", f"This key may not be used from there. {seen}, which is not on its list.", details={"limit": limits.Name.IP}
+        )
     if caller.scopes is not None:
         scopes.check(caller.scopes, request)
     return caller

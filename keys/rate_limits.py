@@ -36,10 +36,10 @@ def _buckets(caller: Caller) -> list[Bucket]:
 def _obey(wait: Wait | None) -> None:
     if wait is None:
         return
-    whose = "key" if wait.bucket.key.startswith(_KEY) else "account"
+    is_key = wait.bucket.key.startswith(_KEY)
     raise ApiError(
         "rate_limited",
-        f"This {whose} may send {wait.bucket.most} requests per minute.",
-        details={"limit": f"{whose}_requests_per_minute"},
+        f"This {'key' if is_key else 'account'} may send {wait.bucket.most} requests per minute.",
+        details={"limit": limits.Name.KEY_REQUESTS_PER_MINUTE if is_key else limits.Name.ACCOUNT_REQUESTS_PER_MINUTE},
         retry_after_seconds=wait.seconds,
     )

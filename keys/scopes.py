@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from contract import limits
 from contract.errors import ApiError
 
 
@@ -71,4 +72,6 @@ def check(scopes: frozenset[str], request: WithPath) -> None:
         names = " or ".join(f"'{scope}'" for scope in wanted)
         has = ", ".join(f"'{scope}'" for scope in IDS if scope in scopes)
         lacks = f"It lacks the scope {names}" if wanted else "No scope covers this path"
-        raise ApiError("forbidden", f"This key may not be used for that. {lacks}; it has {has or 'none'}.", details={"limit": "scope"})
+        raise ApiError(
+            "forbidden", f"This key may not be used for that. {lacks}; it has {has or 'none'}.", details={"limit": limits.Name.SCOPE}
+        )

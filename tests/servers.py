@@ -139,6 +139,8 @@ class Servers:
         environment |= dict.fromkeys(("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"), "")
         # Tests make the routes that they share fail, one after another: tests of breakers start a process of their own
         environment["BREAKER_FAILURES"] = "1000000"
+        # A machine that is short of time is no Redis that is away
+        environment["TOKEN_BUCKET_SECONDS"] = "5"
         environment |= {name: os.environ.get(name) or f"tests-{name.lower()}" for name in _SECRETS}
 
         valkey = None if os.environ.get("REDIS_URL") else Valkey(self.var / "valkey", log=self.var / "log" / "valkey.log")

@@ -104,6 +104,9 @@ def count(calls: str, **sums: str) -> str:
      where c.id = any (array(select id from cap)) and c.id = s.id"""
 
 
+# Of the records that a statement closes, those that a spend cap may count
+CLOSED_KEYS = "select closed.key_id from closed join l on l.id = closed.wallet_id where l.caps_version > 0"
+
 # Told from one that is locked by somebody else
 IS_THERE = "exists (select from wallets_wallet w where w.id = r.wallet_id)"
 

@@ -1,4 +1,4 @@
-"""Spend caps of API keys: set, looked at, and given back to. What holds and charges do to them is in wallets/statements.py.
+"""Spend caps of API keys: set, looked at, and given back to. What holds and charges do to them is in wallets/statements.
 
 A key's caps are its *budget's*. A key that replaces another (rotation) joins its budget: while both are in use they spend of the same
 caps, and changing them for one changes them for the other. Nothing is ever forgiven: a limit that is changed keeps its counters, and a

@@ -1,7 +1,7 @@
 """A request with an Idempotency-Key: reserved once, and answered again from what was stored, for 24 hours.
 
 The key's row is money's: placed with the hold, given its sealed answer with the charge, gone with a release, each in that very
-statement (wallets/statements.py). So of many requests with one key exactly one runs, a failed one leaves nothing in the way of the
+statement (wallets/statements). So of many requests with one key exactly one runs, a failed one leaves nothing in the way of the
 next, and no answer is stored that was not charged. Here is the rest: the look-up, the record of a replay, and the end of the window.
 """
 

@@ -1,6 +1,6 @@
 """The one door for credits that come or go outside a call: welcome, grants, refunds, adjustments, top-ups, closure.
 
-Charges of calls are written by `settle` (wallets/statements.py), under the same rules: wallet locked first, one entry with a
+Charges of calls are written by `settle` (wallets/statements/settle.py), under the same rules: wallet locked first, one entry with a
 unique reference, the balance changed in the same transaction.
 """
 

@@ -15,7 +15,9 @@ from jsonschema import Draft202012Validator
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 
 from beatra_site import openapi
+from contract import limits
 from contract.errors import ERRORS
+from wallets.models.budget import CapWindow
 
 DOCUMENT = json.loads((openapi.FOLDER / "openapi.json").read_text())
 OPERATIONS = {(method, path): operation for path, item in DOCUMENT["paths"].items() for method, operation in item.items()}
@@ -98,6 +100,25 @@ def test_every_error_code_is_in_it_with_its_status_and_words():
         for status, response in operation["responses"].items():
             for code in _resolved(response).get("x-error-codes", ()):
                 assert ERRORS[code].status == int(status)
+
+
+def test_every_limit_is_in_it_with_its_words():
+    limit = SCHEMAS["ErrorDetails"]["properties"]["limit"]
+    assert limit["enum"] == [name.value for name in limits.Name]
+    assert limit["x-enumDescriptions"] == {name.value: name.says for name in limits.Name}
+
+
+def test_every_window_of_a_spend_cap_is_in_it():
+    assert SCHEMAS["ErrorDetails"]["properties"]["window"]["enum"] == list(limits.SPEND_WINDOWS) == CapWindow.values
+
+
+def test_every_example_of_an_error_fits_its_schema():
+    envelope = Draft202012Validator({"$ref": "#/components/schemas/Error", "components": DOCUMENT["components"]})
+    examples = DOCUMENT["components"]["examples"]
+    assert set(ERRORS) <= set(examples)
+    for code in ERRORS:
+        envelope.validate(examples[code]["value"])
+    assert set(examples["spend_limit_reached"]["value"]["error"]["details"]) == {"limit_credits", "window", "resets_at"}
 
 
 def test_every_reference_leads_somewhere():

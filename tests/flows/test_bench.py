@@ -19,7 +19,7 @@ def test_it_measures_every_way_and_ends_with_clean_books(tmp_path: Path):
         "--rounds",
         "1",
         "--seconds",
-        "0.3",
+        "0.1",
         "--parallel",
         "4",
         "--json",

@@ -64,8 +64,9 @@ def test_a_cap_for_10_of_50_calls_at_two_processes_admits_exactly_10(site, custo
     refused = [answer for answer in answers if answer.status_code == 429]
     assert {(error_of(one)["code"], one.headers["Retry-After"]) for one in refused} == {("rate_limited", "2")}
     assert {error_of(one)["message"] for one in refused} == {
-        "The spend limit of this key is held by calls in flight; retry when one of them has ended."
+        "Calls in flight hold what is left of this key's spend limit; retry when one of them has ended."
     }
+    assert all(error_of(one)["details"] == {"limit": "spend_cap"} for one in refused)
     assert counted(owner) == [(hold * ADMITTED, 0)] * 2
 
     late = ask(owner, site.v1, text, model)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from decimal import Decimal
 from typing import Any
 
 import httpx
+from django.db import transaction
+from django.utils import timezone
 
+from accounts.models import Notice
 from tests.factories import WalletFactory
-from wallets import auto_top_ups, cards
+from wallets import auto_top_ups, cards, ledger, payments
 from wallets.models import AutoTopUp, TopUp, Wallet
 
 PAYS = "4242424242424242"
 DECLINED = "4000000000000341"
 WANTS_ITS_OWNER = "4000002760003184"
+
+CHARGES = ("POST", "/v1/payment_intents")
+"""What a charge asks the provider."""
 
 
 def enter(wallet: Wallet, number: str = PAYS) -> None:
@@ -75,3 +82,33 @@ def payment(top_up: TopUp, **fields: Any) -> dict[str, Any]:
         "status": "succeeded",
         **fields,
     }
+
+
+def again(auto: AutoTopUp) -> None:
+    """Its time has come again."""
+    AutoTopUp.objects.filter(pk=auto.pk).update(next_try_at=timezone.now())
+
+
+def now_as(auto: AutoTopUp) -> AutoTopUp:
+    return AutoTopUp.objects.get(pk=auto.pk)
+
+
+def told(auto: AutoTopUp, kind: str) -> int:
+    return Notice.objects.filter(account=auto.wallet.account_id, kind=kind).count()
+
+
+def balance(auto: AutoTopUp) -> Decimal:
+    return Wallet.objects.get(pk=auto.wallet_id).balance
+
+
+def dip(auto: AutoTopUp, *, to: int = 100) -> None:
+    """Spend, or be given, credits until there are so many."""
+    amount = Decimal(to) - balance(auto)
+    with transaction.atomic():
+        ledger.credit(auto.wallet_id, kind="adjustment", amount=amount, reference=f"adjustment:{os.urandom(8).hex()}", reason="spent")
+
+
+def made_at_the_provider(auto: AutoTopUp) -> int:
+    provider = payments.by_name(auto.provider)
+    assert provider is not None
+    return len(payments.ask(lambda client: client.v1.payment_intents.list({"customer": auto.customer_id}), provider)["data"])

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 
 import httpx
 import pytest
 from django.utils import timezone
 
 from accounts.models import Event
+from tests.contract.wire import eventually
 from tests.factories import AccountFactory, WalletFactory
 from tests.topups import saved_cards
 from tests.topups.saved_cards import DECLINED, enter, saved
@@ -190,24 +189,16 @@ def test_a_customer_that_the_provider_has_forgotten_is_made_again(provider):
     assert at_the_provider(after, provider) == [after.payment_method_id]
 
 
-def eventually(holds: Callable[[], bool]) -> None:
-    """Wait for what another process does."""
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_in_the_sandbox_its_own_webhooks_save_and_pay_once(site, settings):
     """The journey of the demo: the site hears of the card and of the payment from the sandbox itself."""
     settings.SITE_URL = site.url
     wallet = WalletFactory(balance=100)
     response = httpx.post(cards.enter(wallet), data={"number": "4242 4242 4242 4242"}, timeout=60)
     assert response.headers["location"] == f"{site.url}/wallet/auto?saved=1"
-    eventually(lambda: of(wallet).has_card)
+    assert eventually(lambda: of(wallet).has_card, seconds=60)
     AutoTopUp.objects.filter(wallet=wallet).update(is_on=True)
     top_up = auto_charging.top_up_if_low(of(wallet).pk)
-    eventually(lambda: WebhookEvent.objects.filter(top_up=top_up, type="payment_intent.succeeded").exists())
+    assert eventually(lambda: WebhookEvent.objects.filter(top_up=top_up, type="payment_intent.succeeded").exists(), seconds=60)
     top_up.refresh_from_db()
     assert (top_up.status, top_up.provider) == ("paid", "sandbox")
     assert wallet.ledger.filter(kind="topup").count() == 1

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
@@ -14,6 +12,7 @@ from django.conf import settings as django_settings
 from django.db import transaction
 
 from accounts.models import Account
+from tests.contract.wire import eventually
 from tests.topups.told import Stripe, charge, dispute, event, moves, new, pending, session
 from wallets import topups
 from wallets.models import Dispute, TopUp, Wallet, WebhookEvent
@@ -47,13 +46,6 @@ def buy(buyer, amount_usd="25.00") -> TopUp:
     return topups.start(buyer.wallet, amount_usd=Decimal(amount_usd), actor=buyer.account.user, submission=new("form"))
 
 
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def pay(top_up: TopUp, number: str) -> httpx.Response:
     return httpx.post(top_up.checkout_url, data={"number": number})
 
@@ -82,7 +74,7 @@ def test_twenty_deliveries_at_once_credit_once(stripe_site, stripe, customer):
 
 def delivered(stripe_site, stripe, told) -> None:
     """As a provider does it: again until it was taken."""
-    until(lambda: stripe.deliver_to(stripe_site.url, json.dumps(told)).status_code == 200)
+    assert eventually(lambda: stripe.deliver_to(stripe_site.url, json.dumps(told)).status_code == 200, seconds=60)
 
 
 def test_refunds_told_at_once_take_their_sum(stripe_site, stripe, customer):
@@ -114,7 +106,7 @@ def test_a_dispute_refuses_the_keys_at_once_on_every_process(stripe_site, site, 
     assert owner.chat().status_code == 200
     told = stripe.deliver_to(stripe_site.url, json.dumps(event("charge.dispute.created", dispute(top_up))))
     assert told.status_code == 200
-    until(lambda: owner.chat().status_code == 403)
+    assert eventually(lambda: owner.chat().status_code == 403, seconds=60)
     assert owner.chat().json()["error"]["code"] == "tenant_disabled"
     assert owner.wallet.balance < 0
     assert Account.objects.get(pk=owner.account.pk).status == "suspended"
@@ -145,7 +137,7 @@ def test_the_checkout_from_an_empty_wallet_to_a_paid_call(buyer, site):
     assert "Pay $25.00" in page.text
     back = pay(top_up, PAYS)
     assert (back.status_code, back.headers["Location"]) == (303, f"{site.url}/wallet/top-ups/{top_up.pk}/return")
-    until(lambda: now(top_up).status == "paid")
+    assert eventually(lambda: now(top_up).status == "paid", seconds=60)
     assert moves(buyer.wallet) == [("topup", "25000.0000")]
     assert buyer.chat().status_code == 200
 
@@ -156,44 +148,44 @@ def test_a_declined_card_pays_nothing_and_another_try_does(buyer):
     assert (declined.status_code, "Your card was declined" in declined.text) == (402, True)
     assert "sandbox&#x27;s numbers" in pay(top_up, "5555 5555 5555 4444").text
     assert pay(top_up, PAYS).status_code == 303
-    until(lambda: now(top_up).status == "paid")
+    assert eventually(lambda: now(top_up).status == "paid", seconds=60)
 
 
 def test_paying_twice_is_paying_once(buyer):
     top_up = buy(buyer)
     assert [pay(top_up, PAYS).status_code for _ in range(3)] == [303] * 3
-    until(lambda: now(top_up).status == "paid")
+    assert eventually(lambda: now(top_up).status == "paid", seconds=60)
     assert len(moves(buyer.wallet)) == 1
 
 
 def test_a_transfer_that_arrives_later(buyer):
     top_up = buy(buyer)
     pay(top_up, ARRIVES)
-    until(lambda: now(top_up).submitted_at is not None)
+    assert eventually(lambda: now(top_up).submitted_at is not None, seconds=60)
     assert now(top_up).status == "pending"
     press(top_up, "arrive")
-    until(lambda: now(top_up).status == "paid")
+    assert eventually(lambda: now(top_up).status == "paid", seconds=60)
 
 
 def test_a_transfer_that_fails(buyer):
     top_up = buy(buyer)
     pay(top_up, BOUNCES)
     press(top_up, "arrive")
-    until(lambda: now(top_up).status == "failed")
+    assert eventually(lambda: now(top_up).status == "failed", seconds=60)
     assert moves(buyer.wallet) == []
 
 
 def test_refunds_and_a_dispute_from_the_checkouts_own_page(buyer):
     top_up = buy(buyer, "10.00")
     pay(top_up, PAYS)
-    until(lambda: now(top_up).status == "paid")
+    assert eventually(lambda: now(top_up).status == "paid", seconds=60)
     press(top_up, "refund_half")
-    until(lambda: now(top_up).refunded_usd == 5)
+    assert eventually(lambda: now(top_up).refunded_usd == 5, seconds=60)
     press(top_up, "dispute")
-    until(lambda: Dispute.objects.filter(top_up=top_up).exists())
+    assert eventually(lambda: Dispute.objects.filter(top_up=top_up).exists(), seconds=60)
     assert Account.objects.get(pk=buyer.account.pk).status == "suspended"
     press(top_up, "won")
-    until(lambda: Dispute.objects.get(top_up=top_up).status == "won")
+    assert eventually(lambda: Dispute.objects.get(top_up=top_up).status == "won", seconds=60)
     assert moves(buyer.wallet) == [
         ("topup", "10000.0000"),
         ("topup_refund", "-5000.0000"),
@@ -212,7 +204,7 @@ def test_a_webhook_is_sent_again_until_it_is_taken(customer, settings, site):
     pay(top_up, PAYS)
     late.start()
     late.wait()
-    until(lambda: now(top_up).status == "paid")
+    assert eventually(lambda: now(top_up).status == "paid", seconds=60)
     late.stop()
 
 

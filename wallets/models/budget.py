@@ -42,7 +42,7 @@ class Cap(models.Model):
     `spent` is what such calls were charged less what they were refunded, `held` what those under way hold, both in credits.
     `spent` may be above `limit_credits`: by a charge larger than its hold, or because the limit was lowered.
 
-    Written under the wallet's lock only, by wallets/statements.py, wallets/budgets.py and wallets/refunds.py.
+    Written under the wallet's lock only, by wallets/statements, wallets/budgets.py and wallets/refunds.py.
     """
 
     wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT, related_name="caps")

@@ -116,7 +116,7 @@ class UsageRecord(models.Model):
 
     It carries snapshots (key, models, route, price), so that a receipt never changes and a list needs no join. Once closed the
     database refuses any change but to `refunded_credits` and `metadata` (which goes when an account is closed); the record of a
-    task (`task_id`) is paid first and learns its outcome later. Written by wallets/statements.py.
+    task (`task_id`) is paid first and learns its outcome later. Written by wallets/statements.
 
     Amounts: `*_credits` in credits, `cost_usd` what LiteLLM says the charged usage cost in USD, `absorbed_cost_usd` what tries
     that nobody pays for cost us, `credits_per_litellm_usd` the model's markup, `credits_per_usd_rate` and

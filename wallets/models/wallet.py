@@ -63,7 +63,7 @@ class WalletManager(models.Manager["Wallet"]):
     def lock(self, wallet_id: int) -> Wallet:
         """The wallet, locked until the caller's transaction ends; waits at most LOCK_TIMEOUT, then raises WalletBusyError.
 
-        Every money transaction outside wallets/statements.py begins with this, before it locks or writes anything else.
+        Every money transaction outside wallets/statements begins with this, before it locks or writes anything else.
         """
         with brief_locks():
             return self.select_for_update(no_key=True).get(pk=wallet_id)
@@ -73,7 +73,7 @@ class Wallet(models.Model):
     """The credits of one account. `balance - held` is what new calls may hold.
 
     `held` is the sum of its open usage records' holds and `in_flight` their number; `entries` counts its ledger entries and is
-    the `seq` of the newest. All four are written by wallets/statements.py and wallets/ledger.py only, with the rows they count.
+    the `seq` of the newest. All four are written by wallets/statements and wallets/ledger.py only, with the rows they count.
     """
 
     account = models.OneToOneField(Account, on_delete=models.PROTECT, related_name="wallet")
@@ -180,7 +180,7 @@ class CreditsPerUsdRate(models.Model):
     """How many credits show as one USD, from `effective_from` on; for one wallet, or for the site where `wallet` is empty.
 
     A display rate only: it never moves money. Versioned: a change is a new row; the database refuses UPDATE and DELETE. Read by
-    `settle` (wallets/statements.py), where a wallet's own newest rate comes before the site's. `manage.py seed` sets the first.
+    `settle` (wallets/statements/settle.py), where a wallet's own newest rate comes before the site's. `manage.py seed` sets the first.
     """
 
     wallet = models.ForeignKey(
