@@ -22,6 +22,8 @@ STORIES = 12 * int(os.environ.get("ROUNDS") or 5)
 WINDOWS = ("day", "week", "month", "total")
 # Of several that are told to wait it may be the wallet or the cap that the verdict names
 WAIT = {"busy", "too_many", "cap_busy"}
+# What the stories are made for; some is so rare that a few more have to be told
+TOLD = {"place held", "place capped", "place cap_busy", "move held", "move capped", "move cap_busy", "settle charged"}
 SEEN: Counter[str] = Counter()
 
 
@@ -124,7 +126,9 @@ class Story:
 @pytest.mark.django_db
 def test_a_batch_is_its_rows_one_after_another():
     first = random.SystemRandom().randrange(10**6)
-    for seed in range(first, first + STORIES):
+    for seed in range(first, first + 10 * STORIES):
+        if seed >= first + STORIES and set(SEEN) >= TOLD:
+            break
         print(f"story {seed}")
         story = Story(seed)
         steps = [story.place] * 4 + [story.settle] * 2 + [story.move, story.release, story.refund, story.change_a_cap, story.some_days_pass]
@@ -134,4 +138,4 @@ def test_a_batch_is_its_rows_one_after_another():
         wallet_ids = {wallet.pk for wallet in story.wallets}
         assert [difference for difference in audit() if difference.wallet_id in wallet_ids] == []
     # It has told what it was made for
-    assert {"place held", "place capped", "place cap_busy", "move held", "move capped", "move cap_busy", "settle charged"} <= set(SEEN)
+    assert set(SEEN) >= TOLD
