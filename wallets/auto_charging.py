@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from accounts.models import Account
 from contract.ids import new_id
-from wallets import auto_settling, auto_top_ups, card_payments, payments, rates, take_backs, top_up_mails, topups
+from wallets import auto_settling, auto_top_ups, card_payments, payments, rates, top_up_mails, topups
 from wallets.comparing import RefusedError, compare_payment
 from wallets.models import AutoTopUp, TopUp, Wallet, WebhookEvent
 
@@ -179,7 +179,7 @@ def _declined(top_up: TopUp, refused: payments.RefusedQuestionError) -> WebhookE
     payment_id = refused.payment_id if isinstance(refused, payments.DeclinedError) else ""
     try:
         with transaction.atomic():
-            top_up = take_backs.locked(top_up)
+            top_up = TopUp.objects.lock(top_up.pk)
             compare_payment(top_up, payment_id)
             TopUp.objects.filter(pk=top_up.pk, payment_id="").update(payment_id=payment_id)
             return _failed(top_up, str(refused))

@@ -7,11 +7,11 @@ from datetime import timedelta
 
 from celery import shared_task
 from django.conf import settings
-from django.db import OperationalError, transaction
+from django.db import OperationalError
 from django.db.models import F, Q
 from django.utils import timezone
 
-from wallets import auto_charging, cards, payments, topups, webhooks
+from wallets import auto_charging, cards, checkout_settling, payments, topups
 from wallets.comparing import RefusedError
 from wallets.models import Provider, TopUp, WebhookEvent
 
@@ -68,8 +68,7 @@ def ask(top_up: TopUp) -> WebhookEvent.Verdict | None:
     except payments.ProviderError:
         return None
     try:
-        with transaction.atomic():
-            verdict, _ = webhooks.settle(top_up, session)
+        verdict, _ = checkout_settling.settle(top_up, session)
     except RefusedError as refused:
         logger.error("a payment provider's word was refused", extra={"top_up": top_up.pk, "reason": str(refused)})
         return WebhookEvent.Verdict.REFUSED

@@ -162,7 +162,7 @@ def credit(top_up: TopUp, *, payment_id: str = "", session_id: str = "") -> bool
 
     What the provider gave back before it told us of the payment is taken at once. False when it was credited before.
     """
-    top_up = take_backs.locked(top_up)
+    top_up = TopUp.objects.lock(top_up.pk)
     if top_up.status == TopUp.Status.PAID:
         return False
     if top_up.status != TopUp.Status.PENDING:
@@ -182,7 +182,7 @@ def credit(top_up: TopUp, *, payment_id: str = "", session_id: str = "") -> bool
 @transaction.atomic
 def submit(top_up: TopUp, *, payment_id: str = "", session_id: str = "") -> bool:
     """The customer is through with the checkout, but the money is still on its way. False when that was known."""
-    top_up = take_backs.locked(top_up)
+    top_up = TopUp.objects.lock(top_up.pk)
     if top_up.status != TopUp.Status.PENDING or top_up.submitted_at is not None:
         return False
     top_up.submitted_at = timezone.now()
@@ -198,7 +198,7 @@ def fail(top_up: TopUp, *, reason: str, unless_opened: bool = False) -> bool:
 
     With `unless_opened` one whose checkout was made stays as it is.
     """
-    top_up = take_backs.locked(top_up)
+    top_up = TopUp.objects.lock(top_up.pk)
     if unless_opened and top_up.session_id:
         return False
     return _end(top_up, TopUp.Status.FAILED, reason=reason)
@@ -210,7 +210,7 @@ def expire(top_up: TopUp) -> bool:
 
     False when it had ended or was paid.
     """
-    return _end(take_backs.locked(top_up), TopUp.Status.EXPIRED)
+    return _end(TopUp.objects.lock(top_up.pk), TopUp.Status.EXPIRED)
 
 
 def _end(top_up: TopUp, status: TopUp.Status, *, reason: str = "") -> bool:

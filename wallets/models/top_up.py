@@ -30,6 +30,14 @@ class Provider(models.TextChoices):
     SANDBOX = "sandbox"
 
 
+class TopUpManager(models.Manager["TopUp"]):
+    def lock(self, pk: str) -> TopUp:
+        """The top-up as it is now, its wallet locked first, until the caller's transaction ends."""
+        Wallet.objects.lock(self.values_list("wallet_id", flat=True).get(pk=pk))
+        with_account = self.select_related("wallet__account__user")
+        return with_account.select_for_update(no_key=True, of=("self",)).get(pk=pk)
+
+
 class TopUp(models.Model):
     """One purchase of credits. `amount_usd` and `credits` are fixed when it is made, whatever the rate becomes until it is paid.
 
@@ -84,6 +92,8 @@ class TopUp(models.Model):
     submitted_at = models.DateTimeField(null=True, blank=True, help_text="When the customer was through with the checkout, still unpaid.")
     paid_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True, help_text="When it failed or expired.")
+
+    objects = TopUpManager()
 
     class Meta:
         verbose_name = "top-up"
