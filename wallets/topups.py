@@ -137,7 +137,8 @@ def _pending(wallet: Wallet, *, provider: str, amount_usd: Decimal, actor: User 
         raise AccountRefusedError(f"This account is {account.status}: it can't buy credits.")
     if not EmailAddress.objects.filter(user=account.user, verified=True).exists():
         raise AccountRefusedError("Confirm your email address first.")
-    if locked.top_ups.filter(status=TopUp.Status.PENDING, submitted_at__isnull=True).count() >= MOST_PENDING:
+    # Not those of another provider: nobody who is configured could end them
+    if locked.top_ups.filter(status=TopUp.Status.PENDING, submitted_at__isnull=True, provider=provider).count() >= MOST_PENDING:
         raise TooManyPendingError
     rate = rates.in_force(locked)
     if rate is None:
@@ -170,7 +171,8 @@ def credit(top_up: TopUp, *, payment_id: str = "", session_id: str = "") -> bool
     top_up.status, top_up.paid_at = TopUp.Status.PAID, timezone.now()
     top_up.payment_id = top_up.payment_id or payment_id
     top_up.session_id = top_up.session_id or session_id
-    top_up.save(update_fields=["status", "paid_at", "payment_id", "session_id"])
+    top_up.problem = ""
+    top_up.save(update_fields=["status", "paid_at", "payment_id", "session_id", "problem"])
     ledger.credit(top_up.wallet_id, kind=EntryKind.TOPUP, amount=top_up.credits, reference=f"topup:{top_up.pk}", actor=top_up.created_by)
     events.record("topup.paid", account=top_up.wallet.account, actor=top_up.created_by, top_up=top_up.pk, credits=as_text(top_up.credits))
     auto_outcomes.paid(top_up)
@@ -216,8 +218,8 @@ def expire(top_up: TopUp) -> bool:
 def _end(top_up: TopUp, status: TopUp.Status, *, reason: str = "") -> bool:
     if top_up.status != TopUp.Status.PENDING:
         return False
-    top_up.status, top_up.ended_at, top_up.failure = status, timezone.now(), reason[:200]
-    top_up.save(update_fields=["status", "ended_at", "failure"])
+    top_up.status, top_up.ended_at, top_up.failure, top_up.problem = status, timezone.now(), reason[:200], ""
+    top_up.save(update_fields=["status", "ended_at", "failure", "problem"])
     if top_up.kind == TopUp.Kind.AUTO:
         if status == TopUp.Status.FAILED:
             auto_outcomes.failed(top_up)

@@ -82,6 +82,9 @@ class TopUp(models.Model):
     customer_id = models.CharField(max_length=255, blank=True, default="", db_collation="C")
     payment_method_id = models.CharField(max_length=255, blank=True, default="", db_collation="C")
     failure = models.CharField("why it failed", max_length=200, blank=True, default="")
+    problem = models.CharField(
+        max_length=200, blank=True, default="", help_text="Why the provider's word was refused when it was asked: staff must look."
+    )
 
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
@@ -129,6 +132,8 @@ class TopUp(models.Model):
         indexes = [
             models.Index(F("wallet"), F("created_at").desc(), F("id").desc(), name="top_up_by_wallet"),
             models.Index(fields=["created_at"], name="top_up_pending", condition=Q(status="pending")),
+            # What staff must look at (wallets/alerts.py)
+            models.Index(fields=["id"], name="top_up_in_question", condition=~Q(problem="")),
         ]
 
     def __str__(self) -> str:
@@ -199,6 +204,9 @@ class WebhookEvent(models.Model):
     reason = models.CharField(max_length=200, blank=True, default="")
     deliveries = models.IntegerField(default=1)
     received_at = models.DateTimeField(default=timezone.now, editable=False)
+    # Of a refused one: who of staff has dealt with it
+    seen_at = models.DateTimeField("dealt with", null=True, blank=True)
+    seen_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
 
     class Meta:
         constraints = [
@@ -229,7 +237,7 @@ class WebhookEvent(models.Model):
         indexes = [
             models.Index(fields=["top_up"], name="webhook_event_by_top_up", condition=Q(top_up__isnull=False)),
             # What staff must look at (wallets/alerts.py)
-            models.Index(F("received_at").desc(), name="webhook_event_refused", condition=Q(verdict="refused")),
+            models.Index(F("received_at").desc(), name="webhook_event_unseen", condition=Q(verdict="refused", seen_at=None)),
         ]
 
     def __str__(self) -> str:
