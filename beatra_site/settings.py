@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 import environ
 from celery.schedules import crontab
 from django.templatetags.static import static
-from kombu import Queue
 
 from beatra_site.logs import logging_config
 from contract import limits
@@ -330,7 +329,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "beatra"
 # What waits for servers that are not ours has a queue, and a worker, of its own: the sweeper must never wait for them.
 # A worker that is told no queue takes both.
-CELERY_TASK_QUEUES = (Queue("beatra", routing_key="beatra"), Queue("outside", routing_key="outside"))
+CELERY_TASK_QUEUES = {name: {"exchange": "beatra", "routing_key": name} for name in ("beatra", "outside")}
 CELERY_TASK_ROUTES = {
     name: {"queue": "outside"} for name in ("accounts.send_notices", "wallets.auto_top_up_one", "wallets.reconcile_top_ups")
 }

@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.contrib.admin.utils import quote
 from django.core import mail
 from django.urls import reverse
 from django.utils import timezone
@@ -114,7 +115,7 @@ def test_a_top_up_in_question_stands_on_the_front_page_until_it_is_dealt_with(to
     client = signed_in(member)
     front = client.get(reverse("admin:index"))
     assert "it is of another payment" in text(front)
-    assert reverse("admin:wallets_topup_change", args=[top_up.pk]) in read(front).links
+    assert reverse("admin:wallets_topup_change", args=[quote(top_up.pk)]) in read(front).links
     assert top_up.pk in text(client.get(reverse("admin:wallets_topup_changelist"), {"problem__isempty": 0}))
     assert dict(alerts.up())["in question"]["top_ups"] == top_up.pk
     assert mark(client, "topup", top_up) == 302

@@ -21,7 +21,19 @@ from tests.topups import saved_cards
 from tests.topups.saved_cards import DECLINED, PAYS, WANTS_ITS_OWNER, of, payment, statuses, switched_on
 from tests.topups.told import charge as charge_told
 from tests.topups.told import dispute, moves, pending, session
-from wallets import audit, auto_charging, auto_settling, auto_top_ups, card_payments, cards, ledger, payments, reconciling
+from wallets import (
+    alerts,
+    audit,
+    auto_charging,
+    auto_settling,
+    auto_top_ups,
+    card_payments,
+    cards,
+    ledger,
+    old_cards,
+    payments,
+    reconciling,
+)
 from wallets.models import AutoTopUp, TopUp, Wallet
 
 pytestmark = pytest.mark.usefixtures("committed", "line")
@@ -256,12 +268,15 @@ def test_a_worker_that_is_killed_before_it_charges_loses_nothing(line, settings)
     assert (statuses(auto), balance(auto), made_at_the_provider(auto)) == (["paid"], 10100, 1)
 
 
-@pytest.mark.parametrize("why", ["off", "too late", "filled"])
+@pytest.mark.parametrize("why", ["off", "removed", "too late", "filled"])
 def test_what_is_wanted_no_more_is_looked_for_and_not_charged(line, why):
     auto = switched_on()
     auto_charging.begin(auto.pk)
     if why == "off":
         auto_top_ups.switch_off(auto.wallet, reason=AutoTopUp.OffReason.CUSTOMER, actor=None)
+    elif why == "removed":
+        # Here; the provider has yet to hear of it
+        cards.remove(auto.wallet, actor=auto.wallet.account.user)
     elif why == "filled":
         dip(auto, to=1000)
     else:
@@ -322,6 +337,20 @@ def test_another_payment_for_the_same_top_up_is_refused(stripe):
     (top_up,) = of(auto)
     assert stripe.says("payment_intent.succeeded", payment(top_up, id="pi_another")) == "refused"
     assert len(moves(auto.wallet)) == 2
+
+
+def test_an_answer_that_does_not_fit_is_for_staff_until_the_payment_is_settled(line):
+    auto = switched_on()
+    line.lose_answers = True
+    auto_charging.top_up_if_low(auto.pk)
+    line.lose_answers = False
+    (top_up,) = of(auto)
+    TopUp.objects.filter(pk=top_up.pk).update(amount_usd=11)
+    assert reconciling.ask(TopUp.objects.get(pk=top_up.pk)) == "refused"
+    assert alerts.in_question().get(pk=top_up.pk).problem == "it is about 1000 cents, not 1100"
+    TopUp.objects.filter(pk=top_up.pk).update(amount_usd=10)
+    assert reconciling.ask(TopUp.objects.get(pk=top_up.pk)) == "credited"
+    assert not alerts.in_question().filter(pk=top_up.pk).exists()
 
 
 def test_the_webhook_after_the_answer_says_nothing_new(stripe):
@@ -425,6 +454,7 @@ def test_a_card_that_was_removed_between_fails_without_a_payment(line):
     auto = switched_on()
     auto_charging.begin(auto.pk)
     assert cards.remove(auto.wallet, actor=auto.wallet.account.user)
+    old_cards.forget()
     assert auto_charging.charge(of(auto)[0]) == "failed"
     state = now_as(auto)
     assert (state.is_on, state.off_reason, state.failures, state.has_card) == (False, "card_removed", 0, False)
