@@ -8,6 +8,7 @@ none. A process that dies between sending and writing so sends it again: at leas
 from __future__ import annotations
 
 import logging
+import smtplib
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -23,6 +24,8 @@ from accounts.models import Account, Notice
 
 logger = logging.getLogger(__name__)
 
+# Mails of one round; the rest waits for the next
+MOST = 50
 MOST_TRIES = 12
 # Longer than sending takes: until then nobody else tries
 FIRST_PAUSE = timedelta(minutes=1)
@@ -41,9 +44,14 @@ def tell(account: Account | int, kind: str, *, reference: str, context: Mapping[
 
 
 def send() -> int:
-    """Send what is due, each mail outside any transaction. Returns how many left."""
+    """Send what is due, each mail outside any transaction, MOST at a time. Returns how many left.
+
+    A mail server that can't be reached ends the round: each mail would wait for it.
+    """
     sent = 0
-    while (notice := _claim()) is not None:
+    for _ in range(MOST):
+        if (notice := _claim()) is None:
+            break
         try:
             _mail(notice)
         except Exception as error:
@@ -51,10 +59,20 @@ def send() -> int:
             last = notice.tries >= MOST_TRIES
             level = logging.ERROR if last else logging.WARNING
             logger.log(level, "notice not sent", extra={"notice": notice.pk, "kind": notice.kind, "error": type(error).__name__})
+            if _is_away(error):
+                break
         else:
             Notice.objects.filter(pk=notice.pk).update(sent_at=timezone.now())
             sent += 1
     return sent
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether no mail can leave, rather than this one."""
+    if isinstance(error, smtplib.SMTPException):
+        lost = smtplib.SMTPServerDisconnected | smtplib.SMTPConnectError | smtplib.SMTPHeloError | smtplib.SMTPAuthenticationError
+        return isinstance(error, lost)
+    return isinstance(error, OSError)
 
 
 def _claim() -> Notice | None:

@@ -8,6 +8,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 
+from wallets import topups
+
 
 @register()
 def secrets_are_set(**kwargs: Any) -> list[CheckMessage]:
@@ -73,6 +75,33 @@ def stripe_is_whole(**kwargs: Any) -> list[CheckMessage]:
     """beatra.E006: without the webhook's secret, customers would pay and get nothing."""
     if settings.STRIPE_SECRET_KEY and not settings.STRIPE_WEBHOOK_SECRET:
         return [Error("STRIPE_SECRET_KEY is set but STRIPE_WEBHOOK_SECRET is not.", id="beatra.E006")]
+    return []
+
+
+@register()
+def sandbox_checkout_is_whole(**kwargs: Any) -> list[CheckMessage]:
+    """beatra.E007: the same of the sandbox's checkout."""
+    if settings.SANDBOX_CHECKOUT_KEY and not settings.SANDBOX_WEBHOOK_SECRET:
+        return [Error("SANDBOX_CHECKOUT_KEY is set but SANDBOX_WEBHOOK_SECRET is not.", id="beatra.E007")]
+    return []
+
+
+@register()
+def checkouts_wait_as_long_as_they_may(**kwargs: Any) -> list[CheckMessage]:
+    """beatra.E008: Stripe would refuse every checkout."""
+    if not 1800 <= settings.TOPUP_CHECKOUT_SECONDS <= 86400:
+        return [Error("TOPUP_CHECKOUT_SECONDS is not from 1800 to 86400.", id="beatra.E008")]
+    return []
+
+
+@register()
+def presets_can_be_bought(**kwargs: Any) -> list[CheckMessage]:
+    """beatra.E009: an amount that is offered and then refused."""
+    refused = [amount for amount in settings.TOPUP_AMOUNTS_USD if not topups.is_offered(amount)]
+    if refused:
+        amounts = ", ".join(str(amount) for amount in refused)
+        hint = "Whole cents from TOPUP_MIN_USD to TOPUP_MAX_USD."
+        return [Error(f"TOPUP_AMOUNTS_USD has amounts that nobody can buy: {amounts}.", hint=hint, id="beatra.E009")]
     return []
 
 

@@ -330,6 +330,12 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "beatra"
+# What waits for servers that are not ours has a queue, and a worker, of its own: the sweeper must never wait for them.
+# A worker that is told no queue takes both.
+CELERY_TASK_QUEUES = {name: {"exchange": "beatra", "routing_key": name} for name in ("beatra", "outside")}
+CELERY_TASK_ROUTES = {
+    name: {"queue": "outside"} for name in ("accounts.send_notices", "wallets.auto_top_up_one", "wallets.reconcile_top_ups")
+}
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -43,3 +45,20 @@ def test_production_is_warned_that_nobody_can_buy_credits(tmp_path: Path):
     production = {"SECRET_KEY": "x", "KEY_PEPPER": "x"}
     assert "beatra.W004" in check(tmp_path, "--deploy", **production)
     assert "beatra.W004" not in check(tmp_path, "--deploy", **production, STRIPE_SECRET_KEY="sk", STRIPE_WEBHOOK_SECRET="whsec")
+
+
+def test_a_sandbox_checkout_without_its_webhooks_secret_is_an_error(tmp_path: Path):
+    assert "beatra.E007" in check(tmp_path, SANDBOX_CHECKOUT_KEY="key")
+    assert "beatra.E007" not in check(tmp_path, SANDBOX_CHECKOUT_KEY="key", SANDBOX_WEBHOOK_SECRET="secret")
+
+
+@pytest.mark.parametrize(("seconds", "is_found"), [("1799", True), ("1800", False), ("86400", False), ("86401", True)])
+def test_a_checkout_that_waits_longer_or_shorter_than_it_may_is_an_error(tmp_path: Path, seconds: str, is_found: bool):
+    assert ("beatra.E008" in check(tmp_path, TOPUP_CHECKOUT_SECONDS=seconds)) == is_found
+
+
+def test_an_amount_that_is_offered_and_refused_is_an_error(tmp_path: Path):
+    findings = check(tmp_path, TOPUP_AMOUNTS_USD="4.99,5,20,20.005,21", TOPUP_MIN_USD="5", TOPUP_MAX_USD="20")
+    assert "beatra.E009" in findings
+    assert "4.99, 20.005, 21" in findings
+    assert "beatra.E009" not in check(tmp_path)

@@ -6,7 +6,8 @@ absorbed      accounts whose failed tries have cost us more than settings.ABSORB
 audit         the last audit found differences, is overdue, or there never was one
 below zero    wallets whose true prompt was larger than estimated: they take no new work until topped up
 never ended   calls open for longer than any may last: the sweeper, which ends such, does not run or can't
-webhooks refused   what payment providers told us, of the last RECENT, that does not fit our top-ups: no money was moved for it
+webhooks refused   what payment providers told us that does not fit our top-ups, until staff have dealt with it: no money was moved for it
+in question   top-ups, and wallets whose card is being entered, about which a provider's answer did not fit
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from django.db.models import Count, QuerySet, Sum
 from django.utils import timezone
 
 from wallets import last_audit, sweeper
-from wallets.models import UsageRecord, UsageStatus, Wallet, WebhookEvent
+from wallets.models import AutoTopUp, TopUp, UsageRecord, UsageStatus, Wallet, WebhookEvent
 
 RECENT = timedelta(days=1)
 # In one line of the log
@@ -99,9 +100,20 @@ def never_ended() -> QuerySet[UsageRecord]:
 
 
 def refused_webhooks() -> QuerySet[WebhookEvent]:
-    """The recent events of payment providers that did not fit the books, the newest first."""
-    recent = WebhookEvent.objects.filter(received_at__gt=timezone.now() - RECENT, verdict=WebhookEvent.Verdict.REFUSED)
-    return recent.order_by("-received_at", "-id")
+    """The events of payment providers that did not fit the books and that staff have not dealt with, the newest first."""
+    unseen = WebhookEvent.objects.filter(verdict=WebhookEvent.Verdict.REFUSED, seen_at=None)
+    return unseen.order_by("-received_at", "-id")
+
+
+def in_question() -> QuerySet[TopUp]:
+    """The top-ups about which a provider, when asked, said what did not fit, the newest first."""
+    return TopUp.objects.exclude(problem="").order_by("-id")
+
+
+def cards_in_question() -> QuerySet[AutoTopUp]:
+    """The automatic top-ups whose card, when the provider was asked for it, did not fit; no longer than RECENT after its page ended."""
+    entering = AutoTopUp.objects.exclude(setup_id="").filter(setup_expires_at__gt=timezone.now() - RECENT)
+    return entering.exclude(problem="").select_related("wallet__account__user").order_by("id")
 
 
 def latest_to_end() -> datetime:
@@ -140,6 +152,9 @@ def up() -> Iterator[tuple[str, dict[str, str | int]]]:
         yield "never ended", {"count": count, "calls": _ids(never_ended().values_list("id", flat=True)[:NAMED])}
     if count := refused_webhooks().count():
         yield "webhooks refused", {"count": count, "events": _ids(refused_webhooks().values_list("event_id", flat=True)[:NAMED])}
+    if (count := in_question().count()) + (cards := cards_in_question().count()):
+        top_ups, wallets = in_question().values_list("id", flat=True), cards_in_question().values_list("wallet_id", flat=True)
+        yield "in question", {"count": count + cards, "top_ups": _ids(top_ups[:NAMED]), "wallets": _ids(wallets[:NAMED])}
 
 
 def _ids(ids: Iterable[object]) -> str:

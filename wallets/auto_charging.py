@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from accounts.models import Account
 from contract.ids import new_id
-from wallets import auto_settling, auto_top_ups, card_payments, payments, rates, take_backs, top_up_mails, topups
+from wallets import auto_settling, auto_top_ups, card_payments, payments, problems, rates, top_up_mails, topups
 from wallets.comparing import RefusedError, compare_payment
 from wallets.models import AutoTopUp, TopUp, Wallet, WebhookEvent
 
@@ -143,6 +143,8 @@ def ask(top_up: TopUp) -> WebhookEvent.Verdict | None:
     except payments.UnknownSessionError:
         logger.error("a payment is unknown to its provider", extra={"top_up": top_up.pk})
         return _failed(top_up, "the provider knows no such payment")
+    except payments.RefusedQuestionError as refused:
+        return problems.note(top_up, f"the provider refused the question: {refused}")
     except payments.ProviderError:
         return None
     if payment is not None:
@@ -170,8 +172,7 @@ def _settle(top_up: TopUp, payment: card_payments.Payment) -> WebhookEvent.Verdi
     try:
         verdict, _ = auto_settling.settle(top_up, payment)
     except RefusedError as refused:
-        logger.error("a payment provider's word was refused", extra={"top_up": top_up.pk, "reason": str(refused)})
-        return WebhookEvent.Verdict.REFUSED
+        return problems.note(top_up, str(refused))
     return verdict
 
 
@@ -179,13 +180,12 @@ def _declined(top_up: TopUp, refused: payments.RefusedQuestionError) -> WebhookE
     payment_id = refused.payment_id if isinstance(refused, payments.DeclinedError) else ""
     try:
         with transaction.atomic():
-            top_up = take_backs.locked(top_up)
+            top_up = TopUp.objects.lock(top_up.pk)
             compare_payment(top_up, payment_id)
             TopUp.objects.filter(pk=top_up.pk, payment_id="").update(payment_id=payment_id)
             return _failed(top_up, str(refused))
     except RefusedError as error:
-        logger.error("a payment provider's word was refused", extra={"top_up": top_up.pk, "reason": str(error)})
-        return WebhookEvent.Verdict.REFUSED
+        return problems.note(top_up, str(error))
 
 
 def _failed(top_up: TopUp, reason: str) -> WebhookEvent.Verdict:

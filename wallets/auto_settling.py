@@ -6,7 +6,7 @@ from typing import Final
 
 from django.db import transaction
 
-from wallets import take_backs, topups
+from wallets import topups
 from wallets.card_payments import Payment
 from wallets.comparing import RefusedError, compare_account, compare_money, compare_payment, verdict_of
 from wallets.models import TopUp, WebhookEvent
@@ -23,7 +23,7 @@ def settle(top_up: TopUp, payment: Payment) -> tuple[WebhookEvent.Verdict, str]:
 
     Raises RefusedError when they don't fit.
     """
-    top_up = take_backs.locked(top_up)
+    top_up = TopUp.objects.lock(top_up.pk)
     if top_up.kind != TopUp.Kind.AUTO:
         return Verdict.IGNORED, "its checkout tells of it"
     _compare(top_up, payment)

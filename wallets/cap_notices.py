@@ -8,6 +8,7 @@ is removed and set again tells nothing twice.
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -20,6 +21,8 @@ from accounts.models import Notice
 from wallets import periods
 from wallets.models import BudgetKey
 from wallets.money import as_text
+
+logger = logging.getLogger(__name__)
 
 BATCH = 500
 
@@ -64,8 +67,17 @@ def tell_caps() -> int:
     while reached := _reached(after):
         after = reached[-1].id
         known = set(Notice.objects.filter(reference__in=[cap.reference for cap in reached]).values_list("reference", flat=True))
-        told += sum(_tell(cap) for cap in reached if cap.reference not in known)
+        told += sum(_told(cap) for cap in reached if cap.reference not in known)
     return told
+
+
+def _told(cap: ReachedCap) -> bool:
+    """Whether it is told now; what fails keeps no other from being told."""
+    try:
+        return _tell(cap)
+    except Exception as error:
+        logger.error("a cap was not told", extra={"cap": cap.id, "error": type(error).__name__})
+        return False
 
 
 @transaction.atomic

@@ -6,6 +6,7 @@ Nothing here touches the database, and nothing here is called inside a transacti
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from django.urls import reverse
 
 from wallets import payments
 from wallets.models import AutoTopUp, TopUp
-from wallets.payments import Configured, Opened, ProviderError, ask, text
+from wallets.payments import Configured, Opened, ProviderError, UnknownSessionError, ask, text
 
 
 def make_customer(provider: Configured, auto: AutoTopUp) -> str:
@@ -191,7 +192,7 @@ def find(provider: Configured, top_up: TopUp) -> Payment | None:
 
 
 def forget_all_but(provider: Configured, *, customer_id: str, payment_method_id: str) -> None:
-    """Detach every card of a customer but one, or all if that is empty."""
+    """Detach every card of a customer but one, or all if that is empty. Raises UnknownSessionError when there is no such customer."""
     params: Any = {"type": "card", "limit": 100}
     found = ask(lambda client: client.v1.customers.payment_methods.list(customer_id, params), provider)
     for method in found.get("data") or ():
@@ -200,4 +201,6 @@ def forget_all_but(provider: Configured, *, customer_id: str, payment_method_id:
 
 
 def _forget(provider: Configured, payment_method_id: str) -> None:
-    ask(lambda client: client.v1.payment_methods.detach(payment_method_id), provider)
+    # One that is gone already is no reason to keep the others
+    with suppress(UnknownSessionError):
+        ask(lambda client: client.v1.payment_methods.detach(payment_method_id), provider)

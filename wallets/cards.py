@@ -2,7 +2,7 @@
 
 `enter` commits our name for it (`setup_id`), then makes the provider's page; what the provider then says, by webhook or when it is
 asked (`ask`), comes to `settle`, which compares it as strictly as a payment. A card that was replaced or removed is forgotten at the
-provider too (`forget_old`), by beat if that could not be done at once.
+provider too, by beat (wallets/old_cards.py).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import OperationalError, transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from accounts import events
@@ -20,7 +20,7 @@ from accounts.models import Account, User
 from contract.ids import new_id
 from wallets import auto_outcomes, auto_top_ups, card_payments, payments, topups
 from wallets.comparing import RefusedError, compare_account
-from wallets.models import AutoTopUp, Wallet, WebhookEvent
+from wallets.models import AutoTopUp, Provider, Wallet, WebhookEvent
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ Verdict = WebhookEvent.Verdict
 # Questions of one round; the rest waits for the next
 MOST = 50
 _CARD = ["payment_method_id", "card_brand", "card_last4", "card_expires", "has_old_cards"]
-_SETUP = ["setup_id", "setup_session_id", "setup_url", "setup_expires_at", "setup_asked_at"]
+_SETUP = ["setup_id", "setup_session_id", "setup_url", "setup_expires_at", "setup_asked_at", "problem"]
 
 
 def enter(wallet: Wallet) -> str:
@@ -40,7 +40,8 @@ def enter(wallet: Wallet) -> str:
     provider = payments.configured()
     if provider is None:
         raise topups.NotSetUpError
-    ask_of(wallet)
+    if ask_of(wallet) is None:
+        raise topups.ProviderAwayError
     try:
         try:
             return _opened(provider, _begun(wallet, provider=provider.name))
@@ -156,78 +157,73 @@ def _compare(auto: AutoTopUp, provider: str, setup: card_payments.Setup) -> None
         raise RefusedError("it is another customer's")
 
 
+@transaction.atomic(durable=True)
 def remove(wallet: Wallet, *, actor: User) -> bool:
-    """Forget the saved card, here and at the provider, and switch off. False when there was none. Not to be called in a transaction."""
-    with transaction.atomic(durable=True):
-        auto = auto_top_ups.locked(wallet)
-        if not auto.has_card:
-            return False
-        auto_outcomes.switch_off(auto, reason=AutoTopUp.OffReason.CARD_REMOVED, actor=actor)
-        events.record("auto_top_up.card_removed", account=auto.wallet.account, actor=actor, card=auto.card)
-        auto.payment_method_id = auto.card_brand = auto.card_last4 = auto.card_expires = ""
-        auto.has_old_cards = True
-        auto.save(update_fields=_CARD)
-    forget_old(auto)
+    """Forget the saved card, here at once and at the provider soon, and switch off. False when there was none."""
+    auto = auto_top_ups.locked(wallet)
+    if not auto.has_card:
+        return False
+    auto_outcomes.switch_off(auto, reason=AutoTopUp.OffReason.CARD_REMOVED, actor=actor)
+    events.record("auto_top_up.card_removed", account=auto.wallet.account, actor=actor, card=auto.card)
+    auto.payment_method_id = auto.card_brand = auto.card_last4 = auto.card_expires = ""
+    auto.has_old_cards = True
+    auto.save(update_fields=_CARD)
     return True
 
 
-def forget_old(auto: AutoTopUp) -> None:
-    """Have the provider forget the cards that were replaced or removed; what fails now is done by beat."""
-    provider = payments.by_name(auto.provider)
-    if provider is None or not auto.customer_id:
-        return
-    if auto.setup_expires_at is not None and auto.setup_expires_at > timezone.now():
-        # The customer may be entering a card this moment, of which we would not know that it is the new one
-        return
-    try:
-        card_payments.forget_all_but(provider, customer_id=auto.customer_id, payment_method_id=auto.payment_method_id)
-    except payments.UnknownSessionError:
-        logger.warning("the payment provider knows no such customer or card any more", extra={"wallet": auto.wallet_id})
-    except payments.ProviderError:
-        return
-    AutoTopUp.objects.filter(pk=auto.pk, payment_method_id=auto.payment_method_id).update(has_old_cards=False)
-
-
 def ask_of(wallet: Wallet) -> WebhookEvent.Verdict | None:
-    """Ask the provider about the card that is being entered for a wallet, if one is."""
+    """Ask the provider about the card that is being entered for a wallet; IGNORED if none is, None when it did not answer."""
     auto = AutoTopUp.objects.filter(wallet=wallet).exclude(setup_session_id="").first()
-    return ask(auto) if auto is not None else None
+    return ask(auto) if auto is not None else Verdict.IGNORED
 
 
 def ask(auto: AutoTopUp) -> WebhookEvent.Verdict | None:
-    """Ask the provider how the entering of a card stands, and do what it says. None when it did not answer."""
+    """Ask the provider how the entering of a card stands, and do what it says. None when it did not answer; IGNORED when it is not
+    configured any more, so that nobody can be asked; EXPIRED also when it knows no such page."""
     AutoTopUp.objects.filter(pk=auto.pk).update(setup_asked_at=timezone.now())
     provider = payments.by_name(auto.provider)
     if provider is None:
-        return None
+        return Verdict.IGNORED
     try:
         setup = card_payments.look_up_setup(provider, auto.setup_session_id)
     except payments.UnknownSessionError:
-        AutoTopUp.objects.filter(pk=auto.pk, setup_id=auto.setup_id).update(setup_id="", setup_session_id="", setup_url="")
-        return None
+        AutoTopUp.objects.filter(pk=auto.pk, setup_id=auto.setup_id).update(setup_id="", setup_session_id="", setup_url="", problem="")
+        return Verdict.EXPIRED
+    except payments.RefusedQuestionError as refused:
+        return _in_question(auto, f"the provider refused the question: {refused}")
     except payments.ProviderError:
         return None
     try:
         verdict, _ = settle(auto.provider, setup)
     except RefusedError as refused:
-        logger.error("a payment provider's word was refused", extra={"wallet": auto.wallet_id, "reason": str(refused)})
-        return Verdict.REFUSED
+        return _in_question(auto, str(refused))
     return verdict
 
 
-def reconcile() -> None:
-    """Ask about the cards whose entering the provider has said nothing about for a while, and have old ones forgotten. Run by beat."""
+def _in_question(auto: AutoTopUp, reason: str) -> WebhookEvent.Verdict:
+    """Remember for staff why the provider's word was refused, as wallets/problems.py does; an error in the log the first time."""
+    reason = reason[:200]
+    if AutoTopUp.objects.filter(pk=auto.pk, setup_id=auto.setup_id).exclude(problem=reason).update(problem=reason):
+        logger.error("a payment provider's word was refused", extra={"wallet": auto.wallet_id, "reason": reason})
+    return Verdict.REFUSED
+
+
+def reconcile() -> bool:
+    """Ask about the cards whose entering the provider has said nothing about for a while, those that were not asked about for longest
+    first. False when it is away."""
     before = timezone.now() - timedelta(seconds=settings.TOPUP_ASK_SECONDS)
-    waiting = AutoTopUp.objects.exclude(setup_id="").exclude(setup_session_id="")
-    for auto in waiting.filter(Q(setup_asked_at=None) | Q(setup_asked_at__lt=before)).order_by("setup_expires_at")[:MOST]:
+    known = [name for name in Provider.values if payments.by_name(name) is not None]
+    waiting = AutoTopUp.objects.filter(provider__in=known).exclude(setup_id="").exclude(setup_session_id="")
+    due = waiting.filter(Q(setup_asked_at=None) | Q(setup_asked_at__lt=before))
+    for auto in due.order_by(F("setup_asked_at").asc(nulls_first=True), "id")[:MOST]:
         try:
-            ask(auto)
+            if ask(auto) is None:
+                return False
         except OperationalError:
             logger.warning("a wallet is locked: its card is saved later", extra={"wallet": auto.wallet_id})
-    for auto in AutoTopUp.objects.filter(has_old_cards=True).order_by("id")[:MOST]:
-        forget_old(auto)
+    return True
 
 
 def _clear_setup(auto: AutoTopUp) -> None:
-    auto.setup_id = auto.setup_session_id = auto.setup_url = ""
+    auto.setup_id = auto.setup_session_id = auto.setup_url = auto.problem = ""
     auto.setup_expires_at = auto.setup_asked_at = None

@@ -14,15 +14,8 @@ from django.utils import timezone
 
 from accounts import events, suspension
 from wallets import auto_outcomes, ledger, top_up_mails
-from wallets.models import AutoTopUp, Dispute, EntryKind, TopUp, Wallet
+from wallets.models import AutoTopUp, Dispute, EntryKind, TopUp
 from wallets.money import EXACT, as_text, credits
-
-
-def locked(top_up: TopUp) -> TopUp:
-    """The top-up as it is now, its wallet locked first, until the caller's transaction ends."""
-    Wallet.objects.lock(top_up.wallet_id)
-    with_account = TopUp.objects.select_related("wallet__account__user")
-    return with_account.select_for_update(no_key=True, of=("self",)).get(pk=top_up.pk)
 
 
 @transaction.atomic
@@ -32,7 +25,7 @@ def refund(top_up: TopUp, *, refunded_usd: Decimal) -> bool:
     All refunds together take what one of their sum would. Less than is known already (a word that came
     late) changes nothing. Of a top-up that is not credited (yet) only the sum is remembered. Raises ValueError for more than was paid.
     """
-    top_up = locked(top_up)
+    top_up = TopUp.objects.lock(top_up.pk)
     if refunded_usd > top_up.amount_usd:
         raise ValueError(f"{refunded_usd} USD of {top_up.amount_usd} given back")
     if refunded_usd <= top_up.refunded_usd:
@@ -53,7 +46,7 @@ def dispute(top_up: TopUp, *, dispute_id: str, amount_usd: Decimal) -> bool:
     False when this dispute was known, whatever became of it. The caller has to see to it that all
     processes forget the account's keys (beatra_site/webhooks.py): they are above us.
     """
-    top_up = locked(top_up)
+    top_up = TopUp.objects.lock(top_up.pk)
     opened, is_new = Dispute.objects.get_or_create(top_up=top_up, dispute_id=dispute_id, defaults={"amount_usd": amount_usd})
     if not is_new:
         return False
@@ -71,7 +64,7 @@ def close_dispute(top_up: TopUp, *, dispute_id: str, amount_usd: Decimal, won: b
     Staff reopen the account by hand. A dispute that is closed before we heard that it was opened takes nothing if it was won,
     and everything if it was lost. False when it was closed before.
     """
-    top_up = locked(top_up)
+    top_up = TopUp.objects.lock(top_up.pk)
     if not won:
         dispute(top_up, dispute_id=dispute_id, amount_usd=amount_usd)
         top_up.refresh_from_db()

@@ -1,11 +1,12 @@
-"""Top-ups, disputes and the webhooks of payment providers for staff: looked at, never edited."""
+"""Top-ups, disputes and the webhooks of payment providers for staff: looked at, never edited, but marked as dealt with."""
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Q
-from unfold.admin import ModelAdmin, TabularInline
-from unfold.decorators import display
+from unfold.admin import TabularInline
+from unfold.decorators import action, display
 
-from accounts.look_only_admin import BoundedList, LookOnly
+from accounts.look_only_admin import LookOnly
+from wallets import problems
 from wallets.books_admin import BooksAdmin
 from wallets.models import Dispute, TopUp, WebhookEvent
 
@@ -25,11 +26,36 @@ class WebhookInline(LookOnly, TabularInline):
     ordering = ["id"]
 
 
+class DealtWith:
+    """For a ModelAdmin whose rows stand on the front page until staff say that they have dealt with them."""
+
+    actions = ["deal_with"]
+
+    def has_deal_with_permission(self, request):
+        return request.user.has_perm(f"wallets.change_{self.opts.model_name}")
+
+    @action(description="I have dealt with it", permissions=["deal_with"])
+    def deal_with(self, request, queryset):
+        count = self.dealt_with(queryset, actor=request.user)
+        messages.success(request, f"Dealt with: {count}.")
+
+
 @admin.register(TopUp)
-class TopUpAdmin(BooksAdmin):
-    list_display = ["id", "created_at", "account_of", "status", "amount_usd", "credits", "refunded_usd", "disputed_credits", "provider"]
+class TopUpAdmin(DealtWith, BooksAdmin):
+    list_display = [
+        "id",
+        "created_at",
+        "account_of",
+        "status",
+        "amount_usd",
+        "credits",
+        "refunded_usd",
+        "disputed_credits",
+        "provider",
+        "problem",
+    ]
     list_display_links = ["id"]
-    list_filter = ["status", "provider", "kind"]
+    list_filter = ["status", "provider", "kind", ("problem", admin.EmptyFieldListFilter)]
     list_select_related = ["wallet__account__user"]
     # The page to pay at is the customer's alone
     exclude = ["checkout_url", "submission"]
@@ -41,17 +67,19 @@ class TopUpAdmin(BooksAdmin):
     def found_by(self, term):
         return Q(id__startswith=term) | Q(session_id=term) | Q(payment_id=term)
 
+    def dealt_with(self, top_ups, *, actor):
+        return problems.deal_with(top_ups, actor=actor)
+
     @display(description="account")
     def account_of(self, top_up):
         return top_up.wallet.account
 
 
 @admin.register(WebhookEvent)
-class WebhookEventAdmin(LookOnly, BoundedList, ModelAdmin):
-    actions = None
-    list_display = ["event_id", "received_at", "provider", "type", "verdict", "reason", "top_up_id", "deliveries"]
+class WebhookEventAdmin(DealtWith, LookOnly, BoundedList, ModelAdmin):
+    list_display = ["event_id", "received_at", "provider", "type", "verdict", "reason", "seen_at", "top_up_id", "deliveries"]
     list_display_links = ["event_id"]
-    list_filter = ["verdict", "provider"]
+    list_filter = ["verdict", "provider", ("seen_at", admin.EmptyFieldListFilter)]
     ordering = ["-id"]
     search_fields = ["event_id"]  # how it is searched: get_search_results
     search_help_text = "A provider's event id, or a top-up's id"
@@ -59,3 +87,6 @@ class WebhookEventAdmin(LookOnly, BoundedList, ModelAdmin):
     def get_search_results(self, request, queryset, search_term):
         term = search_term.strip()
         return (queryset.filter(Q(event_id=term) | Q(top_up=term)) if term else queryset), False
+
+    def dealt_with(self, webhook_events, *, actor):
+        return problems.deal_with_events(webhook_events, actor=actor)

@@ -135,7 +135,9 @@ def _pending(wallet: Wallet, *, provider: str, amount_usd: Decimal, actor: User 
         raise AccountRefusedError(f"This account is {account.status}: it can't buy credits.")
     if not has_verified_address(account.user_id):
         raise AccountRefusedError("Confirm your email address first.")
-    if locked.top_ups.filter(status=TopUp.Status.PENDING, submitted_at__isnull=True).count() >= limits.OPEN_CHECKOUTS:
+    # Not those of another provider: nobody who is configured could end them
+    unpaid = locked.top_ups.filter(status=TopUp.Status.PENDING, submitted_at__isnull=True, provider=provider)
+    if unpaid.count() >= limits.OPEN_CHECKOUTS:
         raise TooManyPendingError
     rate = rates.in_force(locked)
     if rate is None:
@@ -160,7 +162,7 @@ def credit(top_up: TopUp, *, payment_id: str = "", session_id: str = "") -> bool
 
     What the provider gave back before it told us of the payment is taken at once. False when it was credited before.
     """
-    top_up = take_backs.locked(top_up)
+    top_up = TopUp.objects.lock(top_up.pk)
     if top_up.status == TopUp.Status.PAID:
         return False
     if top_up.status != TopUp.Status.PENDING:
@@ -168,7 +170,8 @@ def credit(top_up: TopUp, *, payment_id: str = "", session_id: str = "") -> bool
     top_up.status, top_up.paid_at = TopUp.Status.PAID, timezone.now()
     top_up.payment_id = top_up.payment_id or payment_id
     top_up.session_id = top_up.session_id or session_id
-    top_up.save(update_fields=["status", "paid_at", "payment_id", "session_id"])
+    top_up.problem = ""
+    top_up.save(update_fields=["status", "paid_at", "payment_id", "session_id", "problem"])
     ledger.credit(top_up.wallet_id, kind=EntryKind.TOPUP, amount=top_up.credits, reference=f"topup:{top_up.pk}", actor=top_up.created_by)
     events.record("topup.paid", account=top_up.wallet.account, actor=top_up.created_by, top_up=top_up.pk, credits=as_text(top_up.credits))
     auto_outcomes.paid(top_up)
@@ -180,7 +183,7 @@ def credit(top_up: TopUp, *, payment_id: str = "", session_id: str = "") -> bool
 @transaction.atomic
 def submit(top_up: TopUp, *, payment_id: str = "", session_id: str = "") -> bool:
     """The customer is through with the checkout, but the money is still on its way. False when that was known."""
-    top_up = take_backs.locked(top_up)
+    top_up = TopUp.objects.lock(top_up.pk)
     if top_up.status != TopUp.Status.PENDING or top_up.submitted_at is not None:
         return False
     top_up.submitted_at = timezone.now()
@@ -196,7 +199,7 @@ def fail(top_up: TopUp, *, reason: str, unless_opened: bool = False) -> bool:
 
     With `unless_opened` one whose checkout was made stays as it is.
     """
-    top_up = take_backs.locked(top_up)
+    top_up = TopUp.objects.lock(top_up.pk)
     if unless_opened and top_up.session_id:
         return False
     return _end(top_up, TopUp.Status.FAILED, reason=reason)
@@ -208,14 +211,14 @@ def expire(top_up: TopUp) -> bool:
 
     False when it had ended or was paid.
     """
-    return _end(take_backs.locked(top_up), TopUp.Status.EXPIRED)
+    return _end(TopUp.objects.lock(top_up.pk), TopUp.Status.EXPIRED)
 
 
 def _end(top_up: TopUp, status: TopUp.Status, *, reason: str = "") -> bool:
     if top_up.status != TopUp.Status.PENDING:
         return False
-    top_up.status, top_up.ended_at, top_up.failure = status, timezone.now(), reason[:200]
-    top_up.save(update_fields=["status", "ended_at", "failure"])
+    top_up.status, top_up.ended_at, top_up.failure, top_up.problem = status, timezone.now(), reason[:200], ""
+    top_up.save(update_fields=["status", "ended_at", "failure", "problem"])
     if top_up.kind == TopUp.Kind.AUTO:
         if status == TopUp.Status.FAILED:
             auto_outcomes.failed(top_up)

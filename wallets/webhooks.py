@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from django.db import transaction
 from django.db.models import F
 
-from wallets import auto_settling, card_payments, cards, payments, take_backs, topups
-from wallets.comparing import RefusedError, compare_account, compare_money, compare_payment, usd, verdict_of
+from wallets import auto_settling, card_payments, cards, checkout_settling, payments, take_backs
+from wallets.comparing import RefusedError, compare_money, compare_payment, usd, verdict_of
 from wallets.models import TopUp, WebhookEvent
 
 logger = logging.getLogger(__name__)
@@ -95,7 +95,8 @@ def _top_up(provider: payments.Configured, type_: str, about: Mapping[str, Any])
 def take(told: Told) -> WebhookEvent:
     """Act on an event, unless it was acted on before, and remember it: one transaction, the caller's where there is one."""
     if told.top_up is not None:
-        take_backs.locked(told.top_up)
+        # As it is now: another event about it may have been taken since ours was read
+        told = replace(told, top_up=TopUp.objects.lock(told.top_up.pk))
     elif told.setup is not None:
         cards.lock(told.setup)
     row, is_new = WebhookEvent.objects.get_or_create(
@@ -127,7 +128,7 @@ def _act(told: Told) -> tuple[WebhookEvent.Verdict, str]:
     if told.top_up.provider != told.provider:
         raise RefusedError(f"its provider is {told.top_up.provider}")
     if told.type.startswith(_CHECKOUT):
-        return settle(told.top_up, payments.read_session(told.about), failed=told.type.endswith("async_payment_failed"))
+        return checkout_settling.settle(told.top_up, payments.read_session(told.about), failed=told.type.endswith("async_payment_failed"))
     if told.type.startswith(_PAYMENT):
         return auto_settling.settle(told.top_up, card_payments.read_payment(told.about))
     if told.type.startswith(_DISPUTE):
@@ -135,39 +136,6 @@ def _act(told: Told) -> tuple[WebhookEvent.Verdict, str]:
     if told.type == "refund.failed":
         raise RefusedError("a refund failed: its money is with us again, its credits are to be given back by hand")
     return _refund(told.top_up, told.about)
-
-
-def settle(top_up: TopUp, session: payments.Session, *, failed: bool = False) -> tuple[WebhookEvent.Verdict, str]:
-    """Do with a top-up what its checkout, as the provider tells of it, asks for. `failed`: a payment that was on its way was lost.
-
-    Raises RefusedError when they don't fit.
-    """
-    _compare(top_up, session)
-    ended = top_up.status if top_up.status in (TopUp.Status.FAILED, TopUp.Status.EXPIRED) else ""
-    known = {"payment_id": session.payment_id, "session_id": session.id}
-    if failed:
-        return verdict_of(topups.fail(top_up, reason="the payment did not arrive"), Verdict.FAILED)
-    if session.status == "expired":
-        return verdict_of(topups.expire(top_up), Verdict.EXPIRED)
-    if session.status != "complete":
-        return Verdict.IGNORED, "still open"
-    if session.payment_status == "paid":
-        return verdict_of(topups.credit(top_up, **known), Verdict.CREDITED, f"after it had {ended}" if ended else "")
-    return verdict_of(topups.submit(top_up, **known), Verdict.SUBMITTED)
-
-
-def _compare(top_up: TopUp, session: payments.Session) -> None:
-    if top_up.kind != TopUp.Kind.CHECKOUT:
-        raise RefusedError("it is of a checkout, which an automatic top-up has none of")
-    if top_up.session_id and session.id != top_up.session_id:
-        raise RefusedError("it is of another checkout")
-    if session.top_up != top_up.pk:
-        raise RefusedError("it names another top-up")
-    compare_account(top_up.wallet.account_id, session.account)
-    compare_money(top_up, session.amount, session.currency)
-    compare_payment(top_up, session.payment_id)
-    if TopUp.objects.exclude(pk=top_up.pk).filter(provider=top_up.provider, session_id=session.id).exists():
-        raise RefusedError("its checkout is another top-up's")
 
 
 def _refund(top_up: TopUp, charge: Mapping[str, Any]) -> tuple[WebhookEvent.Verdict, str]:

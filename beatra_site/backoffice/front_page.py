@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from wallets import alerts, last_audit, money
-from wallets.models import AuditRun, UsageRecord, Wallet, WebhookEvent
+from wallets.models import AuditRun, AutoTopUp, TopUp, UsageRecord, Wallet, WebhookEvent
 
 # Of a matter with many rows; the rest is behind its link
 SHOWN = 10
@@ -43,13 +43,19 @@ class Matter:
 
 def add_to(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Unfold's DASHBOARD_CALLBACK: the context with `audit`, `matters` and `is_watched`, whether this member sees any of it."""
-    calls, wallets, webhooks, audits = (_may_view(request, model) for model in (UsageRecord, Wallet, WebhookEvent, AuditRun))
-    matters = [*(_of_calls() if calls else ()), *(_of_wallets() if wallets else ()), *(_of_webhooks() if webhooks else ())]
+    finding = {
+        UsageRecord: _of_calls,
+        Wallet: _of_wallets,
+        WebhookEvent: _of_webhooks,
+        TopUp: _of_top_ups,
+        AutoTopUp: _of_cards,
+    }
+    watched = [find for model, find in finding.items() if _may_view(request, model)]
     return {
         **context,
-        "audit": last_audit.read() if audits else None,
-        "matters": matters,
-        "is_watched": calls or wallets or webhooks,
+        "audit": last_audit.read() if _may_view(request, AuditRun) else None,
+        "matters": [matter for find in watched for matter in find()],
+        "is_watched": bool(watched),
     }
 
 
@@ -129,13 +135,38 @@ def _of_webhooks() -> Iterator[Matter]:
     if count := alerts.refused_webhooks().count():
         yield Matter(
             title="Words of payment providers that don't fit our books",
-            means="In the last 24 hours. No credits were moved for them. Compare the top-up with the provider's own pages.",
+            means="No credits were moved for them. Compare the top-up with the provider's own pages, then mark them as dealt with.",
             table={
                 "headers": ["Event", "Top-up", "Why"],
                 "rows": [_row(one, _page(one), one.top_up_id or "none", one.reason) for one in alerts.refused_webhooks()[:SHOWN]],
             },
             count=count,
-            url=_list(WebhookEvent, verdict__exact=WebhookEvent.Verdict.REFUSED),
+            url=_list(WebhookEvent, verdict__exact=WebhookEvent.Verdict.REFUSED, seen_at__isempty=1),
+        )
+
+
+def _of_top_ups() -> Iterator[Matter]:
+    if count := alerts.in_question().count():
+        yield Matter(
+            title="Top-ups about which the payment provider's answer doesn't fit",
+            means="No credits were moved for it. Compare the top-up with the provider's own pages, then mark it as dealt with.",
+            table={"headers": ["Top-up", "Why"], "rows": [_row(one, _page(one), one.problem) for one in alerts.in_question()[:SHOWN]]},
+            count=count,
+            url=_list(TopUp, problem__isempty=0),
+        )
+
+
+def _of_cards() -> Iterator[Matter]:
+    if count := alerts.cards_in_question().count():
+        yield Matter(
+            title="Cards that don't fit what was asked for",
+            means="They were not saved. Look at the provider's own pages; the customer can enter a card again.",
+            table={
+                "headers": ["Account", "Why"],
+                "rows": [_row(one, _page(one), one.problem) for one in alerts.cards_in_question()[:SHOWN]],
+            },
+            count=count,
+            url=_list(AutoTopUp),
         )
 
 

@@ -1,4 +1,4 @@
-"""What `make run` does, in its order: PostgreSQL and Valkey, the database's contents, then sandbox, web and worker.
+"""What `make run` does, in its order: PostgreSQL and Valkey, the database's contents, then sandbox, web and workers.
 
 Given DATABASE_URL or REDIS_URL, that server is not started. The sandbox providers and the demo's account come with an
 embedded database; over a database of somebody's own, SANDBOX=1 must be said.
@@ -113,7 +113,7 @@ class Run:
         self._start_web(listener)
         demo = self.demo.publish(base_url=f"{self.url}/v1") if self._sandboxed else None
         # Last: nobody waits for it, and it would take the processor from those that somebody waits for.
-        self.supervisor.start(self._worker)
+        self._start_workers()
         self.say(screen.ready(url=self.url, demo=demo, var=self.var))
 
     def _start_servers(self) -> None:
@@ -161,11 +161,15 @@ class Run:
             self.supervisor.mind()
             time.sleep(0.05)
 
-    @property
-    def _worker(self) -> Program:
-        command = ["celery", "-A", "beatra_site", "worker", "--beat", "--concurrency", "2"]
+    def _start_workers(self) -> None:
+        """One for our own work; one, a single process, for what waits for servers elsewhere."""
+        self.supervisor.start(self._worker("worker", "--queues", "beatra", "--beat", "--concurrency", "2"))
+        self.supervisor.start(self._worker("worker-outside", "--queues", "outside", "--pool", "solo"))
+
+    def _worker(self, name: str, *arguments: str) -> Program:
+        command = ["celery", "-A", "beatra_site", "worker", "--hostname", f"{name}@%h", *arguments]
         command += ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "info"]
-        return self._module("worker", *command, stop_seconds=30, stop_order=3)
+        return self._module(name, *command, stop_seconds=30, stop_order=3)
 
     @property
     def _sandboxed(self) -> bool:

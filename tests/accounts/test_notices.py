@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import socketserver
 import threading
 import uuid
 
@@ -13,6 +14,7 @@ from django.db.models import F
 
 from accounts import notices
 from accounts.models import Notice
+from beatra_site.celery import app
 from tests.factories import AccountFactory
 from tests.servers import free_port
 
@@ -89,6 +91,73 @@ def test_a_mail_that_never_leaves_is_given_up_with_an_error(settings, caplog):
     caplog.clear()
     notices.send()
     assert caplog.records == []
+
+
+@pytest.mark.django_db
+def test_a_mail_server_that_is_away_is_asked_once_a_round(settings):
+    told(AccountFactory())
+    told(AccountFactory())
+    settings.EMAIL_BACKEND, settings.EMAIL_HOST, settings.EMAIL_PORT = (
+        "django.core.mail.backends.smtp.EmailBackend",
+        "127.0.0.1",
+        free_port(),
+    )
+    notices.send()
+    assert sorted(Notice.objects.values_list("tries", flat=True)) == [0, 1]
+
+
+class MailServer(socketserver.StreamRequestHandler):
+    """Takes every mail but those to `nobody@example.com`."""
+
+    def handle(self):
+        self.wfile.write(b"220 here\r\n")
+        for line in self.rfile:
+            if line.upper().startswith(b"RCPT") and b"nobody@example.com" in line:
+                self.wfile.write(b"550 no such mailbox\r\n")
+            elif line.upper().startswith(b"DATA"):
+                self.wfile.write(b"354 go on\r\n")
+                while self.rfile.readline() != b".\r\n":
+                    pass
+                self.wfile.write(b"250 ok\r\n")
+            elif line.upper().startswith(b"QUIT"):
+                self.wfile.write(b"221 bye\r\n")
+                return
+            else:
+                self.wfile.write(b"250 ok\r\n")
+
+
+@pytest.mark.django_db
+def test_a_recipient_who_is_refused_stops_nobody_elses_mail(settings):
+    told(AccountFactory(user__email="nobody@example.com"), reference="refused")
+    told(AccountFactory(), reference="taken")
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), MailServer)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = server.server_address
+    try:
+        assert notices.send() == 1
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert list(Notice.objects.exclude(sent_at=None).values_list("reference", flat=True)) == ["taken"]
+
+
+@pytest.mark.django_db
+def test_a_round_ends_while_more_mails_are_due(mailoutbox, monkeypatch):
+    monkeypatch.setattr(notices, "MOST", 2)
+    account = AccountFactory()
+    for _ in range(3):
+        told(account)
+    assert [notices.send(), notices.send()] == [2, 1]
+
+
+def test_what_waits_for_other_servers_is_kept_from_the_sweepers_queue():
+    app.loader.import_default_modules()
+    queues = {name: app.amqp.router.route({}, name)["queue"] for name in sorted(app.tasks) if not name.startswith("celery.")}
+    outside = {name for name, queue in queues.items() if queue.name == "outside"}
+    assert outside == {"accounts.send_notices", "wallets.auto_top_up_one", "wallets.reconcile_top_ups"}
+    assert queues["wallets.sweep"].name == "beatra"
+    assert len({(queue.exchange.name, queue.routing_key) for queue in queues.values()}) == 2, "a message for one must not reach both"
 
 
 @pytest.mark.django_db

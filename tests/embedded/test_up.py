@@ -242,7 +242,9 @@ def worker_takes_jobs(up: Up) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("victim", ["bin/postgres", "valkey-server", "beatra_site.asgi", "celery", "beatra_site.sandbox"])
+@pytest.mark.parametrize(
+    "victim", ["bin/postgres", "valkey-server", "beatra_site.asgi", "worker@", "worker-outside@", "beatra_site.sandbox"]
+)
 def test_what_is_killed_comes_back(victim: str, running: Up) -> None:
     assert running.chats()
     pid = running.child(victim)

@@ -16,6 +16,8 @@ class Line:
         """Method and path of each request that arrived, the query left out."""
         self.lose_answers = False
         """The provider hears and does what it is asked, but its answers are lost."""
+        self.unknown = "none"
+        """What is asked at a path that ends so is unknown to the provider."""
         self.is_cut = False
         """Nothing arrives at all."""
         self.asked_and_held = threading.Event()
@@ -36,6 +38,9 @@ class Line:
                 if line.is_cut:
                     self.close_connection = True
                     return
+                if urlsplit(self.path).path.endswith(line.unknown):
+                    self._answer(404, "application/json", b'{"error": {"type": "invalid_request_error", "code": "resource_missing"}}')
+                    return
                 line.asked.append((self.command, urlsplit(self.path).path))
                 headers = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection")}
                 there = http.client.HTTPConnection(line._place, timeout=60)
@@ -46,8 +51,11 @@ class Line:
                 if line.lose_answers:
                     self.close_connection = True
                     return
-                self.send_response(answer.status)
-                self.send_header("Content-Type", answer.headers.get("Content-Type", ""))
+                self._answer(answer.status, answer.headers.get("Content-Type", ""), content)
+
+            def _answer(self, status: int, content_type: str, content: bytes) -> None:
+                self.send_response(status)
+                self.send_header("Content-Type", content_type)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
+from django.contrib.admin.utils import quote
 from django.core import mail
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts import notices
+from accounts.models import Event
 from tests.browsing import read, signed_in, text
 from tests.factories import StaffFactory
 from tests.topups.told import charge, dispute, moves, pending, session
-from wallets.models import TopUp
+from wallets import alerts, problems
+from wallets.models import TopUp, WebhookEvent
 
 pytestmark = pytest.mark.django_db
 
@@ -76,6 +81,47 @@ def test_what_does_not_fit_stands_on_the_front_page(staff, top_up):
     link = reverse("admin:wallets_webhookevent_change", args=[refused.pk])
     assert link in read(page).links
     assert staff.get(link).status_code == 200
+
+
+def mark(client, model: str, row) -> int:
+    url = reverse(f"admin:wallets_{model}_changelist")
+    return client.post(url, {"action": "deal_with", "_selected_action": [row.pk]}).status_code
+
+
+def test_a_refused_event_stays_on_the_front_page_until_it_is_dealt_with(staff, top_up):
+    refused = top_up.webhook_events.get(verdict="refused")
+    WebhookEvent.objects.filter(pk=refused.pk).update(received_at=timezone.now() - timedelta(days=30))
+    link = reverse("admin:wallets_webhookevent_change", args=[refused.pk])
+    quiet = WebhookEvent.objects.filter(verdict="refused").exclude(pk=refused.pk)
+    quiet.update(seen_at=timezone.now())
+    assert link in read(staff.get(reverse("admin:index"))).links
+    mark(staff, "webhookevent", refused)
+    assert link in read(staff.get(reverse("admin:index"))).links, "looking at them is not enough"
+    member = StaffFactory(permissions=[*VIEWS, "wallets.change_webhookevent"])
+    client = signed_in(member)
+    listed = client.get(reverse("admin:wallets_webhookevent_changelist"), {"verdict__exact": "refused", "seen_at__isempty": 1})
+    assert refused.event_id in text(listed)
+    assert "I have dealt with it" in text(listed)
+    assert mark(client, "webhookevent", refused) == 302
+    assert link not in read(client.get(reverse("admin:index"))).links
+    refused.refresh_from_db()
+    assert (refused.seen_by, refused.seen_at is None) == (member, False)
+
+
+def test_a_top_up_in_question_stands_on_the_front_page_until_it_is_dealt_with(top_up):
+    TopUp.objects.exclude(problem="").update(problem="")
+    problems.note(top_up, "it is of another payment")
+    member = StaffFactory(permissions=[*VIEWS, "wallets.change_topup"])
+    client = signed_in(member)
+    front = client.get(reverse("admin:index"))
+    assert "it is of another payment" in text(front)
+    assert reverse("admin:wallets_topup_change", args=[quote(top_up.pk)]) in read(front).links
+    assert top_up.pk in text(client.get(reverse("admin:wallets_topup_changelist"), {"problem__isempty": 0}))
+    assert dict(alerts.up())["in question"]["top_ups"] == top_up.pk
+    assert mark(client, "topup", top_up) == 302
+    assert "it is of another payment" not in text(client.get(reverse("admin:index")))
+    event = Event.objects.get(account=top_up.wallet.account_id, kind="topup.dealt_with")
+    assert (event.actor, event.data["problem"]) == (member, "it is of another payment")
 
 
 def test_who_may_not_see_webhooks_sees_none_on_the_front_page(top_up):

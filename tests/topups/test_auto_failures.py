@@ -25,7 +25,7 @@ from tests.topups.saved_cards import (
 )
 from tests.topups.told import charge as charge_told
 from tests.topups.told import dispute, moves
-from wallets import audit, auto_charging, cards, reconciling
+from wallets import audit, auto_charging, cards, old_cards, reconciling
 from wallets.models import AutoTopUp
 
 pytestmark = pytest.mark.usefixtures("committed", "line")
@@ -109,6 +109,7 @@ def test_a_card_that_was_removed_between_fails_without_a_payment(line):
     auto = switched_on()
     auto_charging.begin(auto.pk)
     assert cards.remove(auto.wallet, actor=auto.wallet.account.user)
+    old_cards.forget()
     assert auto_charging.charge(of(auto)[0]) == "failed"
     state = now_as(auto)
     assert (state.is_on, state.off_reason, state.failures, state.has_card) == (False, "card_removed", 0, False)

@@ -28,7 +28,7 @@ from tests.topups.saved_cards import (
     told,
 )
 from tests.topups.told import moves
-from wallets import audit, auto_charging, auto_top_ups, card_payments, payments, reconciling
+from wallets import alerts, audit, auto_charging, auto_top_ups, card_payments, cards, payments, reconciling
 from wallets.models import AutoTopUp, TopUp
 
 pytestmark = pytest.mark.usefixtures("committed", "line")
@@ -78,12 +78,15 @@ def test_a_worker_that_is_killed_before_it_charges_loses_nothing(line, settings)
     assert (statuses(auto), balance(auto), made_at_the_provider(auto)) == (["paid"], 10100, 1)
 
 
-@pytest.mark.parametrize("why", ["off", "too late", "filled"])
+@pytest.mark.parametrize("why", ["off", "removed", "too late", "filled"])
 def test_what_is_wanted_no_more_is_looked_for_and_not_charged(line, why):
     auto = switched_on()
     auto_charging.begin(auto.pk)
     if why == "off":
         auto_top_ups.switch_off(auto.wallet, reason=AutoTopUp.OffReason.CUSTOMER, actor=None)
+    elif why == "removed":
+        # Here; the provider has yet to hear of it
+        cards.remove(auto.wallet, actor=auto.wallet.account.user)
     elif why == "filled":
         dip(auto, to=1000)
     else:
@@ -101,6 +104,20 @@ def test_what_was_paid_before_it_was_wanted_no_more_is_credited(line):
     auto_top_ups.switch_off(auto.wallet, reason=AutoTopUp.OffReason.CUSTOMER, actor=None)
     assert reconciling.ask(of(auto)[0]) == "credited"
     assert (balance(auto), made_at_the_provider(auto)) == (10100, 1)
+
+
+def test_an_answer_that_does_not_fit_is_for_staff_until_the_payment_is_settled(line):
+    auto = switched_on()
+    line.lose_answers = True
+    auto_charging.top_up_if_low(auto.pk)
+    line.lose_answers = False
+    (top_up,) = of(auto)
+    TopUp.objects.filter(pk=top_up.pk).update(amount_usd=11)
+    assert reconciling.ask(TopUp.objects.get(pk=top_up.pk)) == "refused"
+    assert alerts.in_question().get(pk=top_up.pk).problem == "it is about 1000 cents, not 1100"
+    TopUp.objects.filter(pk=top_up.pk).update(amount_usd=10)
+    assert reconciling.ask(TopUp.objects.get(pk=top_up.pk)) == "credited"
+    assert not alerts.in_question().filter(pk=top_up.pk).exists()
 
 
 def test_the_webhook_may_come_before_the_answer(stripe, line):

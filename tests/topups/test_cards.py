@@ -14,7 +14,7 @@ from tests.factories import AccountFactory, WalletFactory
 from tests.topups import saved_cards
 from tests.topups.saved_cards import DECLINED, enter, saved
 from tests.topups.told import event
-from wallets import auto_charging, card_payments, cards, payments, topups
+from wallets import alerts, auto_charging, card_payments, cards, old_cards, payments, reconciling, topups
 from wallets.models import AutoTopUp, WebhookEvent
 
 pytestmark = pytest.mark.usefixtures("committed")
@@ -125,30 +125,106 @@ def test_a_card_that_is_replaced_is_forgotten_at_the_provider(provider):
     second = saved(wallet, DECLINED)
     assert (second.customer_id, second.card[:19]) == (first.customer_id, "Visa ending in 0341")
     assert len(at_the_provider(second, provider)) == 2
-    cards.reconcile()
+    old_cards.forget()
     assert at_the_provider(second, provider) == [second.payment_method_id]
     assert not of(wallet).has_old_cards
 
 
-def test_a_card_that_is_removed_is_forgotten_and_switches_off(provider):
+def test_a_card_that_is_removed_is_forgotten_and_switches_off(provider, line):
     auto = saved_cards.switched_on()
+    asked = len(line.asked)
     assert cards.remove(auto.wallet, actor=auto.wallet.account.user)
+    assert len(line.asked) == asked, "who removes a card waits for no provider"
     after = of(auto.wallet)
-    assert (after.is_on, after.off_reason, after.card, after.card_last4, after.has_old_cards) == (False, "card_removed", "", "", False)
+    assert (after.is_on, after.off_reason, after.card, after.card_last4, after.has_old_cards) == (False, "card_removed", "", "", True)
+    old_cards.forget()
+    assert not of(auto.wallet).has_old_cards
     assert at_the_provider(auto, provider) == []
     kinds = Event.objects.filter(account=auto.wallet.account_id).order_by("id").values_list("kind", flat=True)
     assert list(kinds)[-2:] == ["auto_top_up.off", "auto_top_up.card_removed"]
     assert not cards.remove(auto.wallet, actor=auto.wallet.account.user)
 
 
+def later(*autos: AutoTopUp) -> None:
+    """It is long since the provider was asked about these, longer than about any other."""
+    long_ago = timezone.now() - timezone.timedelta(days=900)
+    fields = {"old_cards_asked_at": long_ago, "setup_asked_at": long_ago}
+    AutoTopUp.objects.filter(old_cards_asked_at=None).update(old_cards_asked_at=timezone.now())
+    AutoTopUp.objects.filter(pk__in=[auto.pk for auto in autos]).update(**fields)
+
+
 def test_a_card_that_could_not_be_forgotten_is_forgotten_later(provider, line):
     auto = saved_cards.switched_on()
-    line.is_cut = True
     cards.remove(auto.wallet, actor=auto.wallet.account.user)
-    assert (of(auto.wallet).has_card, of(auto.wallet).has_old_cards) == (False, True)
+    later(auto)
+    line.is_cut = True
+    old_cards.forget()
+    assert of(auto.wallet).has_old_cards
     line.is_cut = False
-    cards.reconcile()
+    later(auto)
+    old_cards.forget()
     assert (at_the_provider(auto, provider), of(auto.wallet).has_old_cards) == ([], False)
+
+
+def test_wallets_whose_cards_can_not_be_forgotten_keep_no_other_waiting(provider, settings, monkeypatch):
+    monkeypatch.setattr(old_cards, "MOST", 1)
+    gone, unwilling, auto = [saved_cards.switched_on() for _ in range(3)]
+    for one in (gone, unwilling, auto):
+        cards.remove(one.wallet, actor=one.wallet.account.user)
+    settings.SANDBOX_CHECKOUT_KEY = ""
+    AutoTopUp.objects.filter(pk=gone.pk).update(provider="sandbox")
+    AutoTopUp.objects.filter(pk=unwilling.pk).update(setup_expires_at=timezone.now() + timezone.timedelta(hours=1))
+    later(gone, unwilling, auto)
+    old_cards.forget()
+    assert [of(one.wallet).has_old_cards for one in (gone, unwilling, auto)] == [True, True, False]
+
+
+def test_a_card_that_is_gone_already_keeps_no_other(provider, line):
+    auto = saved(WalletFactory())
+    for _ in range(2):
+        auto = saved(auto.wallet, DECLINED)
+    first, *_ = [method for method in at_the_provider(auto, provider) if method != auto.payment_method_id]
+    line.unknown = f"/payment_methods/{first}/detach"
+    later(auto)
+    old_cards.forget()
+    assert (line.count("POST", "/detach"), of(auto.wallet).has_old_cards) == (1, False)
+    assert at_the_provider(auto, provider) == [first, auto.payment_method_id]
+
+
+def test_a_provider_that_is_away_is_asked_once_a_round(provider, line):
+    autos = []
+    for _ in range(3):
+        enter(wallet := WalletFactory())
+        autos.append(of(wallet))
+    removed = saved_cards.switched_on()
+    cards.remove(removed.wallet, actor=removed.wallet.account.user)
+    later(*autos, removed)
+    line.is_cut = True
+    assert not cards.reconcile()
+    asked_at = [of(auto.wallet).setup_asked_at > timezone.now() - timezone.timedelta(days=1) for auto in autos]
+    assert sum(asked_at) == 1
+    reconciling.reconcile_top_ups()
+    assert of(removed.wallet).old_cards_asked_at < timezone.now() - timezone.timedelta(days=1)
+
+
+def test_a_page_that_the_provider_does_not_know_ends_no_round(provider):
+    unknown, wallet = WalletFactory(), WalletFactory()
+    enter(unknown)
+    enter(wallet)
+    AutoTopUp.objects.filter(wallet=unknown).update(setup_session_id="cs_unknown")
+    later(of(unknown), of(wallet))
+    assert cards.reconcile()
+    assert (of(unknown).setup_id, of(wallet).has_card) == ("", True)
+
+
+def test_a_card_that_does_not_fit_is_for_staff_until_another_is_entered(provider):
+    enter(wallet := WalletFactory())
+    AutoTopUp.objects.filter(wallet=wallet).update(customer_id="cus_another")
+    assert cards.ask_of(wallet) == "refused"
+    assert alerts.cards_in_question().filter(wallet=wallet).values_list("problem", flat=True).get() == "it is another customer's"
+    AutoTopUp.objects.filter(wallet=wallet).update(setup_expires_at=timezone.now())
+    cards.enter(wallet)
+    assert not alerts.cards_in_question().filter(wallet=wallet).exists()
 
 
 def test_a_card_that_is_being_entered_is_not_forgotten_with_the_old_one(provider):
@@ -156,7 +232,7 @@ def test_a_card_that_is_being_entered_is_not_forgotten_with_the_old_one(provider
     enter(auto.wallet)
     cards.remove(auto.wallet, actor=auto.wallet.account.user)
     assert cards.ask_of(auto.wallet) == "card_saved"
-    cards.reconcile()
+    old_cards.forget()
     assert at_the_provider(auto, provider) == [of(auto.wallet).payment_method_id]
 
 

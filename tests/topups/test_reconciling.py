@@ -10,11 +10,12 @@ import pytest
 from django.conf import settings as django_settings
 from django.utils import timezone
 
+from contract import limits
 from tests.factories import WalletFactory
 from tests.topups.told import moves, new, pending
-from wallets import topups
+from wallets import alerts, topups
 from wallets.models import TopUp, Wallet
-from wallets.reconciling import ask, reconcile, reconcile_top_ups
+from wallets.reconciling import GONE, ask, reconcile, reconcile_top_ups
 
 
 @pytest.fixture
@@ -77,7 +78,39 @@ def test_an_answer_that_does_not_fit_moves_no_money(top_up, wallet, caplog):
     assert ask(TopUp.objects.get(pk=top_up.pk)) == "refused"
     assert moves(wallet) == []
     assert any(record.levelname == "ERROR" for record in caplog.records)
+    assert TopUp.objects.get(pk=top_up.pk).problem == "it is about 1000 cents, not 1100"
+    assert alerts.in_question().filter(pk=top_up.pk).exists()
+    caplog.clear()
+    assert ask(top_up) == "refused"
+    assert caplog.records == [], "said once, however often it is asked"
     TopUp.objects.filter(pk=top_up.pk).update(amount_usd=10)
+    assert ask(top_up) == "credited"
+    assert not alerts.in_question().filter(pk=top_up.pk).exists()
+
+
+def test_an_answer_is_compared_with_the_row_as_it_is_now(top_up, wallet):
+    """Another payment was credited while the provider was asked about this one."""
+    httpx.post(top_up.checkout_url, data={"number": "4242424242424242"})
+    topups.credit(top_up, payment_id=new("pi"))
+    assert top_up.payment_id == ""
+    assert ask(top_up) == "refused"
+    assert alerts.in_question().get(pk=top_up.pk).problem == "it is of another payment"
+    assert len(moves(wallet)) == 1
+
+
+def test_a_checkout_of_a_provider_that_is_gone_ends_without_it(wallet):
+    long_ago = timezone.now() - GONE - timedelta(minutes=1)
+    young, old = pending(wallet), pending(wallet, expires_at=long_ago)
+    on_its_way = pending(wallet, expires_at=long_ago, submitted_at=long_ago)
+    reconcile_top_ups()
+    assert [status(one) for one in (young, old, on_its_way)] == ["pending", "expired", "pending"]
+    assert alerts.in_question().filter(wallet=wallet).get() == on_its_way
+
+
+def test_checkouts_of_a_provider_that_is_gone_leave_room_for_others(wallet):
+    for _ in range(limits.OPEN_CHECKOUTS):
+        pending(wallet)
+    assert topups.start(wallet, amount_usd=Decimal(10), actor=None, submission=new("form")).checkout_url
 
 
 def test_those_that_are_due_are_asked_about_and_not_again_at_once(top_up, settings):

@@ -148,7 +148,7 @@ def test_without_a_provider_nothing_can_be_bought(settings, wallet):
 
 def test_open_checkouts_are_bounded(sandbox, wallet, monkeypatch):
     for _ in range(limits.OPEN_CHECKOUTS):
-        pending(wallet)
+        pending(wallet, provider="sandbox")
     with pytest.raises(topups.TooManyPendingError):
         start(wallet)
     assert not issubclass(topups.TooManyPendingError, topups.ProviderAwayError)

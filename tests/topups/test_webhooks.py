@@ -13,7 +13,7 @@ import pytest
 from accounts.models import Account, Notice
 from tests.factories import WalletFactory
 from tests.topups.told import charge, dispute, event, moves, new, pending, session
-from wallets import alerts, ledger
+from wallets import alerts, ledger, payments, webhooks
 from wallets.audit import audit
 from wallets.models import TopUp, WebhookEvent
 
@@ -139,6 +139,17 @@ def test_a_payment_of_another_top_up_moves_no_money(stripe, wallet):
     assert stripe.pays(second, payment_intent=f"pi_{first.pk}") == "refused"
     assert stripe.says("charge.refunded", charge(first, refunded="10.00", payment_intent="pi_another")) == "refused"
     assert len(moves(wallet)) == 1
+
+
+def test_a_second_payment_that_was_read_before_the_first_was_taken_is_refused(stripe, top_up):
+    provider = payments.by_name("stripe")
+    told = [
+        webhooks.read(provider, event("checkout.session.completed", session(top_up, payment_intent=f"pi_{which}_{top_up.pk}")))
+        for which in ("first", "second")
+    ]
+    first, second = [webhooks.take(one) for one in told]
+    assert (first.verdict, second.verdict, second.reason) == ("credited", "refused", "it is of another payment")
+    assert len(moves(top_up.wallet)) == 1
 
 
 @pytest.mark.parametrize(

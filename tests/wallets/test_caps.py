@@ -374,3 +374,21 @@ def test_refunds_of_calls_without_a_key_touch_no_cap(wallet):
     one = charged(wallet, 2, key_id=None)
     assert refund(one.usage_id, credits=Decimal(2), reference=f"refund:{wallet.pk}") is not None
     assert budgets.caps_of([wallet.pk]) == {}
+
+
+def test_one_account_that_can_not_be_told_keeps_no_other_from_it(wallet, caplog):
+    other = WalletFactory(balance=1000)
+    for one in (wallet, other):
+        cap(one, day=10)
+        holds.place([held := call(one, 10)])
+        holds.settle([charge(held, 10)])
+    with connection.cursor() as cursor:
+        cursor.execute("create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$")
+        cursor.execute(
+            f"create trigger refusing before insert on accounts_notice for each row when (new.account_id = {wallet.account_id})"
+            " execute function refuse()"
+        )
+    tell_caps()
+    told = Notice.objects.filter(kind="spend_cap", account__in=[wallet.account_id, other.account_id])
+    assert list(told.values_list("account_id", flat=True)) == [other.account_id]
+    assert "a cap was not told" in caplog.text

@@ -43,6 +43,10 @@ class AutoTopUp(models.Model):
     card_last4 = models.CharField(max_length=4, blank=True, default="")
     card_expires = models.CharField(max_length=7, blank=True, default="", help_text="MM/YYYY")
     has_old_cards = models.BooleanField(default=False, help_text="The provider has yet to forget a card that was replaced or removed.")
+    old_cards_asked_at = models.DateTimeField(null=True, blank=True)
+    problem = models.CharField(
+        max_length=200, blank=True, default="", help_text="Why the provider's word about the card being entered was refused."
+    )
 
     # The provider's page where a card is being entered: `setup_id` is our name for it
     setup_id = models.CharField(max_length=40, blank=True, default="", db_collation="C")

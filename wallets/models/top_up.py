@@ -30,6 +30,14 @@ class Provider(models.TextChoices):
     SANDBOX = "sandbox"
 
 
+class TopUpManager(models.Manager["TopUp"]):
+    def lock(self, pk: str) -> TopUp:
+        """The top-up as it is now, its wallet locked first, until the caller's transaction ends."""
+        Wallet.objects.lock(self.values_list("wallet_id", flat=True).get(pk=pk))
+        with_account = self.select_related("wallet__account__user")
+        return with_account.select_for_update(no_key=True, of=("self",)).get(pk=pk)
+
+
 class TopUp(models.Model):
     """One purchase of credits. `amount_usd` and `credits` are fixed when it is made, whatever the rate becomes until it is paid.
 
@@ -74,6 +82,9 @@ class TopUp(models.Model):
     customer_id = models.CharField(max_length=255, blank=True, default="", db_collation="C")
     payment_method_id = models.CharField(max_length=255, blank=True, default="", db_collation="C")
     failure = models.CharField("why it failed", max_length=200, blank=True, default="")
+    problem = models.CharField(
+        max_length=200, blank=True, default="", help_text="Why the provider's word was refused when it was asked: staff must look."
+    )
 
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
@@ -84,6 +95,8 @@ class TopUp(models.Model):
     submitted_at = models.DateTimeField(null=True, blank=True, help_text="When the customer was through with the checkout, still unpaid.")
     paid_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True, help_text="When it failed or expired.")
+
+    objects = TopUpManager()
 
     class Meta:
         verbose_name = "top-up"
@@ -119,6 +132,8 @@ class TopUp(models.Model):
         indexes = [
             models.Index(F("wallet"), F("created_at").desc(), F("id").desc(), name="top_up_by_wallet"),
             models.Index(fields=["created_at"], name="top_up_pending", condition=Q(status="pending")),
+            # What staff must look at (wallets/alerts.py)
+            models.Index(fields=["id"], name="top_up_in_question", condition=~Q(problem="")),
         ]
 
     def __str__(self) -> str:
@@ -189,6 +204,9 @@ class WebhookEvent(models.Model):
     reason = models.CharField(max_length=200, blank=True, default="")
     deliveries = models.IntegerField(default=1)
     received_at = models.DateTimeField(default=timezone.now, editable=False)
+    # Of a refused one: who of staff has dealt with it
+    seen_at = models.DateTimeField("dealt with", null=True, blank=True)
+    seen_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
 
     class Meta:
         constraints = [
@@ -219,7 +237,7 @@ class WebhookEvent(models.Model):
         indexes = [
             models.Index(fields=["top_up"], name="webhook_event_by_top_up", condition=Q(top_up__isnull=False)),
             # What staff must look at (wallets/alerts.py)
-            models.Index(F("received_at").desc(), name="webhook_event_refused", condition=Q(verdict="refused")),
+            models.Index(F("received_at").desc(), name="webhook_event_unseen", condition=Q(verdict="refused", seen_at=None)),
         ]
 
     def __str__(self) -> str:
