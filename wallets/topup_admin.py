@@ -2,10 +2,10 @@
 
 from django.contrib import admin, messages
 from django.db.models import Q
-from unfold.admin import TabularInline
+from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
 
-from accounts.look_only_admin import LookOnly
+from accounts.look_only_admin import BoundedList, LookOnly
 from wallets import problems
 from wallets.books_admin import BooksAdmin
 from wallets.models import Dispute, TopUp, WebhookEvent
