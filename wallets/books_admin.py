@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -16,7 +17,7 @@ from wallets.models import Wallet
 class BooksAdmin(LookOnly, BoundedList, ModelAdmin):
     """A table that is looked at and searched by exact values and beginnings: never edited or deleted."""
 
-    actions = None
+    actions: Sequence[str] | None = None
 
     def found_by(self, term: str) -> Q:
         """The rows that a search finds, where it is no email address."""

@@ -26,13 +26,15 @@ class WebhookInline(LookOnly, TabularInline):
     ordering = ["id"]
 
 
-class DealtWith:
+class DealtWith(ModelAdmin):
     """For a ModelAdmin whose rows stand on the front page until staff say that they have dealt with them."""
-
-    actions = ["deal_with"]
 
     def has_deal_with_permission(self, request):
         return request.user.has_perm(f"wallets.change_{self.opts.model_name}")
+
+    def dealt_with(self, rows, *, actor):
+        """Mark them so, and say how many were not yet."""
+        raise NotImplementedError
 
     @action(description="I have dealt with it", permissions=["deal_with"])
     def deal_with(self, request, queryset):
@@ -42,6 +44,7 @@ class DealtWith:
 
 @admin.register(TopUp)
 class TopUpAdmin(DealtWith, BooksAdmin):
+    actions = ["deal_with"]
     list_display = [
         "id",
         "created_at",
@@ -67,8 +70,8 @@ class TopUpAdmin(DealtWith, BooksAdmin):
     def found_by(self, term):
         return Q(id__startswith=term) | Q(session_id=term) | Q(payment_id=term)
 
-    def dealt_with(self, top_ups, *, actor):
-        return problems.deal_with(top_ups, actor=actor)
+    def dealt_with(self, rows, *, actor):
+        return problems.deal_with(rows, actor=actor)
 
     @display(description="account")
     def account_of(self, top_up):
@@ -76,7 +79,8 @@ class TopUpAdmin(DealtWith, BooksAdmin):
 
 
 @admin.register(WebhookEvent)
-class WebhookEventAdmin(DealtWith, LookOnly, BoundedList, ModelAdmin):
+class WebhookEventAdmin(LookOnly, BoundedList, DealtWith):
+    actions = ["deal_with"]
     list_display = ["event_id", "received_at", "provider", "type", "verdict", "reason", "seen_at", "top_up_id", "deliveries"]
     list_display_links = ["event_id"]
     list_filter = ["verdict", "provider", ("seen_at", admin.EmptyFieldListFilter)]
@@ -88,5 +92,5 @@ class WebhookEventAdmin(DealtWith, LookOnly, BoundedList, ModelAdmin):
         term = search_term.strip()
         return (queryset.filter(Q(event_id=term) | Q(top_up=term)) if term else queryset), False
 
-    def dealt_with(self, webhook_events, *, actor):
-        return problems.deal_with_events(webhook_events, actor=actor)
+    def dealt_with(self, rows, *, actor):
+        return problems.deal_with_events(rows, actor=actor)
