@@ -421,6 +421,17 @@ def test_a_refunded_payment_is_not_charged_again(stripe):
     assert auto_charging.top_up_if_low(auto.pk) is None
 
 
+@pytest.mark.parametrize("refunded", ["2.00", "100.00"])
+def test_a_refunded_checkout_is_nothing_to_charge_the_card_for(stripe, line, refunded):
+    auto = switched_on(balance=0, threshold=99_000)
+    top_up = pending(auto.wallet, amount_usd="100.00")
+    stripe.pays(top_up)
+    assert stripe.says("charge.refunded", charge_told(top_up, refunded=refunded)) == "refunded"
+    assert (now_as(auto).is_on, now_as(auto).off_reason, told(auto, "auto_topup_off")) == (False, "refunded", 1)
+    assert Notice.objects.get(account=auto.wallet.account_id, kind="auto_topup_off").context["reason"] == "refunded"
+    assert (auto_charging.top_up_if_low(auto.pk), line.count(*CHARGES)) == (None, 0)
+
+
 def test_a_card_that_was_removed_between_fails_without_a_payment(line):
     auto = switched_on()
     auto_charging.begin(auto.pk)
