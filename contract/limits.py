@@ -52,6 +52,10 @@ bodies, or four megabytes for each of 64 calls."""
 DRAINED_CALLS = 256
 """That go on in one process though their callers have left: four accounts with all their calls. The oldest of more is cut."""
 
+FAILED_AUTO_TOP_UPS_A_DAY = 5
+"""Payments of a wallet's saved cards that may fail in 24 hours, whatever its customer changes: three in a row switch off, and a
+mistake with the next card may follow. Who tries stolen cards out needs hundreds."""
+
 PAGE = 20
 LONGEST_PAGE = 100
 """Rows of a list: what a table on a page shows, and what one answer can hold without being slow to make."""

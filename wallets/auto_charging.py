@@ -93,6 +93,11 @@ def begin(auto_id: int) -> TopUp | None:
     if auto is None or rate is None:
         return None
     now = timezone.now()
+    if (until := auto_top_ups.barred_until(wallet, now=now)) is not None:
+        auto.next_try_at = until
+        auto.save(update_fields=["next_try_at"])
+        logger.warning("too many automatic payments of a wallet have failed", extra={"wallet": wallet.pk})
+        return None
     if auto_top_ups.charged_usd(wallet, now=now) + auto.amount_usd > auto.monthly_ceiling_usd:
         auto.next_try_at = auto_top_ups.month_after(now)
         auto.save(update_fields=["next_try_at"])
@@ -121,10 +126,10 @@ def charge(top_up: TopUp) -> WebhookEvent.Verdict | None:
     try:
         payment = card_payments.charge(provider, top_up)
     except payments.RefusedQuestionError as refused:
-        return _declined(top_up, refused)
+        return _ended(top_up, _declined(top_up, refused))
     except payments.ProviderError:
         return None
-    return _settle(top_up, payment)
+    return _ended(top_up, _settle(top_up, payment))
 
 
 def ask(top_up: TopUp) -> WebhookEvent.Verdict | None:
@@ -148,11 +153,40 @@ def ask(top_up: TopUp) -> WebhookEvent.Verdict | None:
     except payments.ProviderError:
         return None
     if payment is not None:
-        return _settle(top_up, payment)
+        return _ended(top_up, _settle(top_up, payment))
     if _is_wanted(top_up):
         return charge(top_up)
     topups.expire(top_up)
     return WebhookEvent.Verdict.EXPIRED
+
+
+def call_back(top_up: TopUp) -> WebhookEvent.Verdict | None:
+    """See to it that the payment of an automatic top-up that has failed is made no more: a bank that had wanted to see the customer
+    could let it through later, past the ceiling. Not to be called inside a transaction.
+
+    Does what can be done: None when the provider did not answer, or there is no payment. What was paid meanwhile is credited.
+    """
+    provider = payments.by_name(top_up.provider)
+    payment_id = TopUp.objects.values_list("payment_id", flat=True).get(pk=top_up.pk)
+    if provider is None or not payment_id:
+        return None
+    try:
+        try:
+            payment = card_payments.cancel(provider, payment_id)
+        except payments.RefusedQuestionError:
+            # It was paid, or had been called back
+            payment = card_payments.look_up(provider, payment_id)
+    except payments.ProviderError as error:
+        logger.warning("a failed payment was not called back", extra={"top_up": top_up.pk, "error": type(error).__name__})
+        return None
+    return _settle(top_up, payment)
+
+
+def _ended(top_up: TopUp, verdict: WebhookEvent.Verdict) -> WebhookEvent.Verdict:
+    """The verdict on a payment that was asked about; one that failed is called back."""
+    if verdict == WebhookEvent.Verdict.FAILED and call_back(top_up) == WebhookEvent.Verdict.CREDITED:
+        return WebhookEvent.Verdict.CREDITED
+    return verdict
 
 
 def _is_wanted(top_up: TopUp) -> bool:

@@ -52,11 +52,10 @@ def failed(top_up: TopUp) -> None:
 
 
 def taken_back(top_up: TopUp, *, reason: AutoTopUp.OffReason) -> None:
-    """A payment was refunded or disputed: the dip that this leaves is nothing to charge the card for."""
-    if reason == OffReason.DISPUTED or top_up.kind == TopUp.Kind.AUTO:
-        auto = AutoTopUp.objects.filter(wallet_id=top_up.wallet_id).first()
-        if auto is not None:
-            switch_off(auto, reason=reason)
+    """A payment, by checkout or automatic, was refunded or disputed: the dip that this leaves is nothing to charge the card for."""
+    auto = AutoTopUp.objects.filter(wallet_id=top_up.wallet_id).first()
+    if auto is not None:
+        switch_off(auto, reason=reason)
 
 
 def switch_off(auto: AutoTopUp, *, reason: AutoTopUp.OffReason, actor: User | None = None, note: str = "") -> bool:

@@ -5,7 +5,7 @@ Charging is in wallets/auto_charging.py, the card in wallets/cards.py. Every cha
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -16,12 +16,14 @@ from django.utils import timezone
 
 from accounts import events
 from accounts.models import Account, User
+from contract.limits import FAILED_AUTO_TOP_UPS_A_DAY
 from wallets import auto_outcomes, payments, rates, topups
 from wallets.models import AutoTopUp, TopUp, Wallet
 from wallets.money import as_text
 
 MOST_CEILING_USD: Final = Decimal(1_000_000)
 _CEILING_IN_AMOUNTS: Final = 5
+_DAY: Final = timedelta(days=1)
 
 
 class NotPossibleError(Exception):
@@ -66,6 +68,8 @@ def save(
         raise NotPossibleError(f"This account is {account.status}: its card can't be charged.")
     if switch_on and not is_chargeable(auto):
         raise NotPossibleError("Save a card first.")
+    if switch_on and not auto.is_on and (until := barred_until(auto.wallet, now=timezone.now())) is not None:
+        raise NotPossibleError(f"Too many payments have failed. Try again after {until:%Y-%m-%d %H:%M} UTC.")
     before = _shown(auto)
     auto.threshold_credits, auto.amount_usd, auto.monthly_ceiling_usd = threshold_credits, amount_usd, monthly_ceiling_usd
     if (after := _shown(auto)) != before:
@@ -118,6 +122,18 @@ def charged_usd(wallet: Wallet, *, now: datetime) -> Decimal:
         created_at__lt=month_after(now),
     )
     return counted.aggregate(total=Sum("amount_usd"))["total"] or Decimal(0)
+
+
+def barred_until(wallet: Wallet, *, now: datetime) -> datetime | None:
+    """Until when no saved card is charged, because too many payments have failed (contract/limits.py); None if one may be.
+
+    Counted from the payments themselves: what its customer switches or which card he saves does not start it anew.
+    """
+    failed = TopUp.objects.filter(
+        wallet=wallet, kind=TopUp.Kind.AUTO, status=TopUp.Status.FAILED, created_at__gt=now - _DAY, created_at__lte=now
+    )
+    newest = list(failed.order_by("-created_at").values_list("created_at", flat=True)[:FAILED_AUTO_TOP_UPS_A_DAY])
+    return newest[-1] + _DAY if len(newest) == FAILED_AUTO_TOP_UPS_A_DAY else None
 
 
 def _shown(auto: AutoTopUp) -> dict[str, str]:

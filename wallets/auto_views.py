@@ -107,7 +107,7 @@ def _page(request, form, *, status=200):
         "left_usd": max(auto.monthly_ceiling_usd - charged, 0),
         "is_full": auto.is_on and charged + auto.amount_usd > auto.monthly_ceiling_usd,
         "next_month": auto_top_ups.month_after(now),
-        "waits": auto.is_on and auto.failures > 0 and auto.next_try_at > now,
+        "waits": auto.is_on and auto.next_try_at > now and (auto.failures > 0 or auto_top_ups.barred_until(wallet, now=now) is not None),
         "last": TopUp.objects.filter(wallet=wallet, kind=TopUp.Kind.AUTO).order_by("-created_at", "-id")[:5],
     }
     return render(request, "wallets/auto_top_up.html", shown, status=status)

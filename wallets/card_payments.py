@@ -183,6 +183,12 @@ def look_up(provider: Configured, payment_id: str) -> Payment:
     return read_payment(ask(lambda client: client.v1.payment_intents.retrieve(payment_id), provider))
 
 
+def cancel(provider: Configured, payment_id: str) -> Payment:
+    """Have a payment made no more. Raises payments.RefusedQuestionError when it was made, or cancelled before."""
+    params: Any = {"cancellation_reason": "abandoned"}
+    return read_payment(ask(lambda client: client.v1.payment_intents.cancel(payment_id, params), provider))
+
+
 def find(provider: Configured, top_up: TopUp) -> Payment | None:
     """The payment of a top-up that we never heard the name of, among its customer's since; None when there is none."""
     params: Any = {"customer": top_up.customer_id, "created": {"gte": int(top_up.created_at.timestamp()) - 60}, "limit": 100}

@@ -59,7 +59,8 @@ def dispute(top_up: TopUp, *, dispute_id: str, amount_usd: Decimal) -> bool:
 
 @transaction.atomic
 def close_dispute(top_up: TopUp, *, dispute_id: str, amount_usd: Decimal, won: bool) -> bool:
-    """A dispute was decided: won, its credits come back, and what refunds still have to take goes; lost, nothing moves any more.
+    """A dispute was decided: won, its credits come back, and what other disputes and refunds still have to take goes; lost, nothing
+    moves any more.
 
     Staff reopen the account by hand. A dispute that is closed before we heard that it was opened takes nothing if it was won,
     and everything if it was lost. False when it was closed before.
@@ -78,7 +79,7 @@ def close_dispute(top_up: TopUp, *, dispute_id: str, amount_usd: Decimal, won: b
         ledger.credit(top_up.wallet_id, kind=EntryKind.DISPUTE_WON, amount=closed.credits, reference=reference)
         top_up.disputed_credits -= closed.credits
         top_up.save(update_fields=["disputed_credits"])
-        _take_for_refunds(top_up)
+        take_due(top_up)
     events.record(
         "topup.dispute_closed", account=top_up.wallet.account, actor=None, top_up=top_up.pk, dispute=dispute_id, status=closed.status
     )
@@ -86,7 +87,8 @@ def close_dispute(top_up: TopUp, *, dispute_id: str, amount_usd: Decimal, won: b
 
 
 def take_due(top_up: TopUp) -> None:
-    """Of a top-up that was just credited (and is locked), take what was taken back before we heard of the payment."""
+    """Of a top-up (that is locked), take what disputes and refunds have to take and have not yet, as far as there is anything left: when
+    it was just credited, or a dispute that had taken it was won."""
     for dispute in top_up.disputes.exclude(status=Dispute.Status.WON).order_by("id"):
         _take_for_dispute(top_up, dispute)
     _take_for_refunds(top_up)
@@ -119,12 +121,16 @@ def _take_for_refunds(top_up: TopUp) -> None:
 
 
 def _take_for_dispute(top_up: TopUp, dispute: Dispute) -> None:
-    amount = min(_share(top_up, dispute.amount_usd), _left(top_up))
+    """Take what a dispute has to take and has not yet, as far as there is anything left."""
+    amount = min(_share(top_up, dispute.amount_usd) - dispute.credits, _left(top_up))
     if amount <= 0:
         return
     reference = f"dispute:{top_up.pk}:{dispute.dispute_id}"
+    if dispute.credits:
+        # By the sum so far, which only grows
+        reference += f":{as_text(dispute.credits + amount)}"
     ledger.credit(top_up.wallet_id, kind=EntryKind.DISPUTE, amount=-amount, reference=reference, may_overdraw=True)
-    dispute.credits = amount
+    dispute.credits += amount
     dispute.save(update_fields=["credits"])
     top_up.disputed_credits += amount
     top_up.save(update_fields=["disputed_credits"])

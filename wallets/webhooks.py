@@ -15,7 +15,7 @@ from typing import Any, Final
 from django.db import transaction
 from django.db.models import F
 
-from wallets import auto_settling, card_payments, cards, checkout_settling, payments, take_backs
+from wallets import auto_settling, card_payments, cards, checkout_settling, dispute_settling, payments, take_backs
 from wallets.comparing import RefusedError, compare_money, compare_payment, usd, verdict_of
 from wallets.models import TopUp, WebhookEvent
 
@@ -132,7 +132,7 @@ def _act(told: Told) -> tuple[WebhookEvent.Verdict, str]:
     if told.type.startswith(_PAYMENT):
         return auto_settling.settle(told.top_up, card_payments.read_payment(told.about))
     if told.type.startswith(_DISPUTE):
-        return _dispute(told.top_up, told.type.removeprefix(_DISPUTE), told.about)
+        return dispute_settling.settle(told.top_up, told.type.removeprefix(_DISPUTE), told.about)
     if told.type == "refund.failed":
         raise RefusedError("a refund failed: its money is with us again, its credits are to be given back by hand")
     return _refund(told.top_up, told.about)
@@ -145,25 +145,3 @@ def _refund(top_up: TopUp, charge: Mapping[str, Any]) -> tuple[WebhookEvent.Verd
     if refunded > top_up.amount_usd:
         raise RefusedError("more was given back than was paid")
     return verdict_of(take_backs.refund(top_up, refunded_usd=refunded), Verdict.REFUNDED)
-
-
-def _dispute(top_up: TopUp, what: str, dispute: Mapping[str, Any]) -> tuple[WebhookEvent.Verdict, str]:
-    if (currency := payments.text(dispute.get("currency"))) != top_up.currency:
-        raise RefusedError(f"it is in {currency[:10] or 'no money'}, not {top_up.currency}")
-    compare_payment(top_up, payments.text(dispute.get("payment_intent")))
-    dispute_id, status = payments.text(dispute.get("id")), payments.text(dispute.get("status"))
-    if not 0 < len(dispute_id) <= 50:
-        raise RefusedError("it has no id that we could keep")
-    # A bank may take more than was paid; not from the customer
-    amount_usd = min(usd(dispute.get("amount")), top_up.amount_usd)
-    if amount_usd <= 0:
-        raise RefusedError("it is about nothing")
-    about = {"dispute_id": dispute_id, "amount_usd": amount_usd}
-    if what == "closed" and status == "lost":
-        return verdict_of(take_backs.close_dispute(top_up, **about, won=False), Verdict.DISPUTE_LOST)
-    if what in ("closed", "funds_reinstated"):
-        return verdict_of(take_backs.close_dispute(top_up, **about, won=True), Verdict.DISPUTE_WON)
-    if what == "created" and status.startswith("warning_"):
-        # An inquiry takes no money; should it become a dispute, `funds_withdrawn` says so
-        return Verdict.IGNORED, "an inquiry"
-    return verdict_of(take_backs.dispute(top_up, **about), Verdict.DISPUTED)

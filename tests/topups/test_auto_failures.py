@@ -8,10 +8,12 @@ import pytest
 from django.utils import timezone
 
 from accounts import suspension
-from accounts.models import Account, Event
+from accounts.models import Account, Event, Notice
 from tests.topups import saved_cards
 from tests.topups.saved_cards import (
+    CHARGES,
     DECLINED,
+    PAYS,
     WANTS_ITS_OWNER,
     again,
     balance,
@@ -24,9 +26,9 @@ from tests.topups.saved_cards import (
     told,
 )
 from tests.topups.told import charge as charge_told
-from tests.topups.told import dispute, moves
-from wallets import audit, auto_charging, cards, old_cards, reconciling
-from wallets.models import AutoTopUp
+from tests.topups.told import dispute, moves, pending
+from wallets import audit, auto_charging, auto_top_ups, card_payments, cards, old_cards, payments, reconciling
+from wallets.models import AutoTopUp, TopUp
 
 pytestmark = pytest.mark.usefixtures("committed", "line")
 
@@ -103,6 +105,95 @@ def test_a_refunded_payment_is_not_charged_again(stripe):
     assert stripe.says("charge.refunded", charge_told(top_up, refunded="10.00", payment_intent=top_up.payment_id)) == "refunded"
     assert (balance(auto), now_as(auto).off_reason) == (100, "refunded")
     assert auto_charging.top_up_if_low(auto.pk) is None
+
+
+@pytest.mark.parametrize("refunded", ["2.00", "100.00"])
+def test_a_refunded_checkout_is_nothing_to_charge_the_card_for(stripe, line, refunded):
+    auto = switched_on(balance=0, threshold=99_000)
+    top_up = pending(auto.wallet, amount_usd="100.00")
+    stripe.pays(top_up)
+    assert stripe.says("charge.refunded", charge_told(top_up, refunded=refunded)) == "refunded"
+    assert (now_as(auto).is_on, now_as(auto).off_reason, told(auto, "auto_topup_off")) == (False, "refunded", 1)
+    assert Notice.objects.get(account=auto.wallet.account_id, kind="auto_topup_off").context["reason"] == "refunded"
+    assert (auto_charging.top_up_if_low(auto.pk), line.count(*CHARGES)) == (None, 0)
+
+
+def at_the_provider(top_up: TopUp) -> card_payments.Payment:
+    provider = payments.by_name(top_up.provider)
+    assert provider is not None
+    return card_payments.look_up(provider, top_up.payment_id)
+
+
+@pytest.mark.parametrize("number", [DECLINED, WANTS_ITS_OWNER])
+def test_a_payment_that_failed_is_called_back(number):
+    auto = switched_on(number)
+    auto_charging.top_up_if_low(auto.pk)
+    (top_up,) = of(auto)
+    assert (top_up.status, at_the_provider(top_up).status) == ("failed", "canceled")
+    assert auto_charging.call_back(top_up) == "duplicate"
+
+
+def heard_of_its_failure(stripe, auto: AutoTopUp, line) -> TopUp:
+    """Our answer is lost; a webhook says that its bank wants to see the customer."""
+    line.lose_answers = True
+    auto_charging.top_up_if_low(auto.pk)
+    line.lose_answers = False
+    (top_up,) = of(auto)
+    made = card_payments.find(payments.by_name("stripe"), top_up)
+    assert made is not None
+    about = payment(top_up, id=made.id, status="requires_action", amount_received=0)
+    assert stripe.says("payment_intent.payment_failed", about) == "failed"
+    return of(auto)[0]
+
+
+def test_a_failure_told_by_webhook_is_called_back(stripe, line):
+    top_up = heard_of_its_failure(stripe, switched_on(WANTS_ITS_OWNER), line)
+    assert (top_up.status, at_the_provider(top_up).status) == ("failed", "canceled")
+
+
+def test_what_was_paid_before_it_could_be_called_back_is_credited(stripe, line):
+    auto = switched_on()
+    top_up = heard_of_its_failure(stripe, auto, line)
+    assert (top_up.status, at_the_provider(top_up).status, balance(auto)) == ("paid", "succeeded", 10100)
+
+
+def test_a_provider_that_is_away_calls_nothing_back_and_nothing_fails(stripe, line):
+    auto = switched_on(WANTS_ITS_OWNER)
+    top_up = auto_charging.begin(auto.pk)
+    line.is_cut = True
+    failed = payment(top_up, status="requires_action", amount_received=0)
+    assert stripe.says("payment_intent.payment_failed", failed) == "failed"
+    assert statuses(auto) == ["failed"]
+
+
+def test_cards_are_not_tried_out_by_switching_and_saving():
+    auto = switched_on(DECLINED)
+    for _ in range(4):
+        auto_charging.top_up_if_low(auto.pk)
+        saved_cards.saved(auto.wallet, DECLINED)
+    auto_charging.top_up_if_low(auto.pk)
+    saved_cards.saved(auto.wallet, PAYS)
+    assert auto_charging.top_up_if_low(auto.pk) is None
+    assert statuses(auto) == ["failed"] * 5
+    assert now_as(auto).next_try_at == of(auto)[0].created_at + timedelta(days=1)
+    auto_top_ups.switch_off(auto.wallet, reason=AutoTopUp.OffReason.CUSTOMER, actor=auto.wallet.account.user)
+    with pytest.raises(auto_top_ups.NotPossibleError, match="Too many payments have failed"):
+        switch_on_again(auto)
+    TopUp.objects.filter(pk=of(auto)[0].pk).update(created_at=timezone.now() - timedelta(days=1))
+    switch_on_again(auto)
+    auto_charging.top_up_if_low(auto.pk)
+    assert sorted(statuses(auto)) == ["failed"] * 5 + ["paid"]
+
+
+def switch_on_again(auto: AutoTopUp) -> None:
+    auto_top_ups.save(
+        auto.wallet,
+        threshold_credits=auto.threshold_credits,
+        amount_usd=auto.amount_usd,
+        monthly_ceiling_usd=auto.monthly_ceiling_usd,
+        switch_on=True,
+        actor=auto.wallet.account.user,
+    )
 
 
 def test_a_card_that_was_removed_between_fails_without_a_payment(line):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 import httpx
@@ -208,3 +209,17 @@ def test_staff_who_may_only_look_can_not_switch_off():
 def test_what_is_proposed_buys_sense(wallet):
     auto = auto_top_ups.proposed(wallet)
     assert (auto.amount_usd, auto.monthly_ceiling_usd) == (Decimal(25), Decimal(125))
+
+
+def test_too_many_failures_of_a_day_are_told_until_when():
+    auto = saved_cards.switched_on(saved_cards.DECLINED)
+    for _ in range(5):
+        auto_charging.top_up_if_low(auto.pk)
+        saved_cards.saved(auto.wallet, saved_cards.DECLINED)
+    auto_charging.top_up_if_low(auto.pk)
+    until = TopUp.objects.filter(wallet=auto.wallet).earliest("created_at").created_at + timedelta(days=1)
+    customer = signed_in(auto.wallet.account.user)
+    assert f"The next try is after {until:%Y-%m-%d %H:%M} UTC" in text(customer.get(PAGE))
+    auto_top_ups.switch_off(auto.wallet, reason=AutoTopUp.OffReason.CUSTOMER, actor=auto.wallet.account.user)
+    response = customer.post(PAGE, SETTINGS | {"on": "1"})
+    assert (response.status_code, "Too many payments have failed." in text(response)) == (409, True)

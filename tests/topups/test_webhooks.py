@@ -311,6 +311,60 @@ def test_a_dispute_we_hear_of_when_it_is_won_takes_nothing(stripe, top_up):
     assert len(moves(top_up.wallet)) == 1
 
 
+def test_an_inquiry_that_is_over_is_no_win_and_may_still_become_a_dispute(stripe, top_up):
+    stripe.pays(top_up)
+    assert stripe.says("charge.dispute.created", dispute(top_up, status="warning_needs_response")) == "ignored"
+    assert stripe.says("charge.dispute.closed", dispute(top_up, status="warning_closed")) == "ignored"
+    assert top_up.disputes.count() == 0
+    assert stripe.says("charge.dispute.funds_withdrawn", dispute(top_up)) == "disputed"
+    assert stripe.says("charge.dispute.closed", dispute(top_up, status="lost")) == "dispute_lost"
+    assert moves(top_up.wallet)[1:] == [("dispute", "-10000.0000")]
+    assert Account.objects.get(pk=top_up.wallet.account_id).status == "suspended"
+
+
+@pytest.mark.parametrize(("status", "verdict"), [("won", "dispute_won"), ("lost", "dispute_lost")])
+def test_money_that_comes_back_before_the_decision_decides_nothing(stripe, top_up, status, verdict):
+    stripe.pays(top_up)
+    stripe.says("charge.dispute.created", dispute(top_up))
+    assert stripe.says("charge.dispute.funds_reinstated", dispute(top_up, status="under_review")) == "ignored"
+    assert moves(top_up.wallet)[1:] == [("dispute", "-10000.0000")]
+    assert stripe.says("charge.dispute.closed", dispute(top_up, status=status)) == verdict
+    assert len(moves(top_up.wallet)) == (3 if status == "won" else 2)
+
+
+@pytest.mark.parametrize(
+    ("first", "what", "then"),
+    [("won", "closed", "lost"), ("won", "funds_withdrawn", "under_review"), ("lost", "closed", "won"), ("lost", "funds_reinstated", "won")],
+)
+def test_a_decision_that_is_taken_back_moves_nothing_and_is_shown_to_staff(stripe, top_up, first, what, then):
+    stripe.pays(top_up)
+    stripe.says("charge.dispute.created", dispute(top_up))
+    stripe.says("charge.dispute.closed", dispute(top_up, status=first))
+    before = moves(top_up.wallet)
+    assert stripe.says(f"charge.dispute.{what}", dispute(top_up, status=then)) == "refused"
+    assert moves(top_up.wallet) == before
+    assert "by hand" in alerts.refused_webhooks().get(top_up=top_up).reason
+
+
+@pytest.mark.parametrize(("what", "status"), [("closed", "prevented"), ("closed", ""), ("funds_withdrawn", "warning_under_review")])
+def test_what_can_not_be_told_of_a_dispute_is_for_staff(stripe, top_up, what, status):
+    stripe.pays(top_up)
+    assert stripe.says(f"charge.dispute.{what}", dispute(top_up, status=status)) == "refused"
+    assert moves(top_up.wallet) == [("topup", "10000.0000")]
+
+
+def test_what_a_won_dispute_gives_back_goes_to_those_that_found_too_little(stripe, top_up):
+    stripe.pays(top_up)
+    stripe.says("charge.refunded", charge(top_up, refunded="4.00"))
+    stripe.says("charge.dispute.created", dispute(top_up, amount="5.00"))
+    stripe.says("charge.dispute.created", dispute(top_up, amount="5.00", id="du_second"))
+    assert moves(top_up.wallet)[2:] == [("dispute", "-5000.0000"), ("dispute", "-1000.0000")]
+    stripe.says("charge.dispute.closed", dispute(top_up, amount="5.00", status="won"))
+    assert moves(top_up.wallet)[4:] == [("dispute_won", "5000.0000"), ("dispute", "-4000.0000")]
+    stripe.says("charge.dispute.closed", dispute(top_up, amount="5.00", id="du_second", status="won"))
+    assert moves(top_up.wallet)[6:] == [("dispute_won", "5000.0000")]
+
+
 def test_a_dispute_before_the_payment_takes_once_it_is_credited(stripe, top_up):
     TopUp.objects.filter(pk=top_up.pk).update(payment_id=f"pi_{top_up.pk}")
     assert stripe.says("charge.dispute.created", dispute(top_up)) == "disputed"
@@ -366,6 +420,57 @@ def test_in_any_order_all_that_was_taken_back_is_what_was_given(stripe, wallet, 
         assert wallet.balance >= 0
     assert wallet.balance == 0
     assert [difference for difference in audit() if difference.wallet_id == wallet.pk] == []
+
+
+def story(chance: random.Random, top_up: TopUp) -> tuple[list[tuple[str, dict]], Decimal, bool]:
+    """All that a provider tells of a payment with refunds and two disputes; the USD that it holds back in the end; and whether it
+    decided otherwise in between."""
+    told = [("checkout.session.completed", session(top_up, payment_intent="pi_any"))]
+    refunds = sorted(Decimal(chance.randint(1, 999)) / 100 for _ in range(chance.randint(0, 3)))
+    told += [("charge.refunded", charge(top_up, refunded=str(refunded), payment_intent="pi_any")) for refunded in refunds]
+    held, contradicted = max(refunds, default=Decimal(0)), False
+    for number in range(chance.randint(0, 2)):
+        amount = Decimal(chance.randint(1, 999)) / 100
+        ends = chance.choice([["warning_closed"], [], ["won"], ["lost"], ["won", "lost"], ["lost", "won"]])
+
+        def say(what: str, status: str, amount: Decimal = amount, number: int = number) -> tuple[str, dict]:
+            return f"charge.dispute.{what}", dispute(
+                top_up, amount=str(amount), status=status, id=f"du_{number}_{top_up.pk}", payment_intent="pi_any"
+            )
+
+        if chance.random() < 0.5 or ends == ["warning_closed"]:
+            told += [say("created", "warning_needs_response"), say("closed", "warning_closed")]
+        if ends == ["warning_closed"]:
+            continue
+        told += [say("created", "needs_response"), say("funds_withdrawn", "needs_response")]
+        if chance.random() < 0.5:
+            told.append(say("funds_reinstated", "under_review"))
+        for end in ends:
+            told.append(say("closed", end))
+            if end == "won" and chance.random() < 0.5:
+                told.append(say("funds_reinstated", end))
+        held += 0 if ends[-1:] == ["won"] else amount
+        contradicted = contradicted or len(ends) == 2
+    return told, min(held, top_up.amount_usd), contradicted
+
+
+@pytest.mark.parametrize("in_order", [True, False], ids=["in order", "shuffled"])
+@pytest.mark.parametrize("seed", range(25))
+def test_what_is_taken_is_what_the_provider_holds_back_or_staff_are_told(stripe, wallet, seed, in_order):
+    chance = random.Random(seed)
+    top_up = pending(wallet, amount_usd="9.99", payment_id="pi_any")
+    told, held_usd, contradicted = story(chance, top_up)
+    told += chance.sample(told, len(told) // 3)
+    if not in_order:
+        chance.shuffle(told)
+    for one in told:
+        stripe.says(*one)
+        assert [difference for difference in audit() if difference.wallet_id == wallet.pk] == []
+    wallet.refresh_from_db()
+    if contradicted:
+        assert alerts.refused_webhooks().filter(top_up=top_up).exists()
+    else:
+        assert wallet.balance == (top_up.amount_usd - held_usd) * 1000
 
 
 def test_a_wallet_that_spent_what_is_taken_back_goes_below_zero(stripe):

@@ -116,6 +116,14 @@ class CardPayment:
     id: str = field(default_factory=lambda: new_id("pi"))
     charge_id: str = field(default_factory=lambda: new_id("ch"))
     created: int = field(default_factory=lambda: int(time.time()))
+    canceled_at: int | None = None
+    cancellation_reason: str | None = None
+
+    @property
+    def status(self) -> str:
+        if self.canceled_at is not None:
+            return "canceled"
+        return "requires_payment_method" if self.error else "succeeded"
 
     @property
     def error(self) -> dict[str, Any] | None:
@@ -133,6 +141,8 @@ class CardPayment:
             "object": "payment_intent",
             "amount": self.amount,
             "amount_received": 0 if error else self.amount,
+            "canceled_at": self.canceled_at,
+            "cancellation_reason": self.cancellation_reason,
             "created": self.created,
             "currency": self.currency,
             "customer": self.customer.id,
@@ -141,7 +151,7 @@ class CardPayment:
             "livemode": False,
             "metadata": self.metadata,
             "payment_method": None if error else self.card.id,
-            "status": "requires_payment_method" if error else "succeeded",
+            "status": self.status,
         }
 
 

@@ -7,12 +7,14 @@ GET  /checkout/v1/checkout/sessions/<id>                how that stands
 GET  /checkout/v1/setup_intents/<id>                    the card it saved; `expand[]=payment_method`
 POST /checkout/v1/payment_intents                       charges a card (off_session, confirm)
 GET  /checkout/v1/payment_intents/<id>, ?customer=      such a payment, a customer's
+POST /checkout/v1/payment_intents/<id>/cancel           ends one that is not paid
 POST /checkout/v1/payment_methods/<id>/detach           forgets a card
 """
 
 from __future__ import annotations
 
 import hashlib
+import time
 from typing import Any
 
 from beatra_site.sandbox.checkout import form
@@ -80,6 +82,8 @@ class CardsApi:
                 return _list([one.as_json() for one in reversed(self._cards.payments.values()) if one.customer is customer])
             case "GET", ["payment_intents", id] if id in self._cards.payments:
                 return self._cards.payments[id].as_json()
+            case "POST", ["payment_intents", id, "cancel"]:
+                return self._cancel(id, form.text(fields, "cancellation_reason"))
         return None
 
     def _set_up(self, fields: dict[str, Any], *, origin: str) -> Setup:
@@ -117,6 +121,20 @@ class CardsApi:
             self._tell(customer, "payment_intent.payment_failed", told)
             raise StripeError(402, **error, charge=payment.charge_id, payment_intent=told, payment_method=card.as_json())
         self._tell(customer, "payment_intent.succeeded", told)
+        return told
+
+    def _cancel(self, id: str, reason: str) -> dict[str, Any]:
+        if id not in self._cards.payments:
+            raise _missing("payment_intent", id)
+        if reason not in ("", "duplicate", "fraudulent", "requested_by_customer", "abandoned"):
+            raise StripeError(400, "Invalid cancellation_reason", param="cancellation_reason")
+        payment = self._cards.payments[id]
+        if payment.status != "requires_payment_method":
+            message = f"You cannot cancel this PaymentIntent because it has a status of {payment.status}."
+            raise StripeError(400, message, code="payment_intent_unexpected_state", payment_intent=payment.as_json())
+        payment.canceled_at, payment.cancellation_reason = int(time.time()), reason or None
+        told = payment.as_json()
+        self._tell(payment.customer, "payment_intent.canceled", told)
         return told
 
     def _customer(self, id: str) -> Customer:
