@@ -64,15 +64,17 @@ def test_a_cap_for_10_of_50_calls_at_two_processes_admits_exactly_10(site, custo
     refused = [answer for answer in answers if answer.status_code == 429]
     assert {(error_of(one)["code"], one.headers["Retry-After"]) for one in refused} == {("rate_limited", "2")}
     assert {error_of(one)["message"] for one in refused} == {
-        "The spend limit of this key is held by calls in flight; retry when one of them has ended."
+        "Calls in flight hold what is left of this key's spend limit; retry when one of them has ended."
     }
     assert counted(owner) == [(hold * ADMITTED, 0)] * 2
 
     late = ask(owner, site.v1, text, model)
     resets_at = began("week", dt.datetime.now(dt.UTC)) + dt.timedelta(days=7)
     assert (late.status_code, error_of(late)["code"], error_of(late)["retryable"]) == (402, "spend_limit_reached", False)
+    limit = f"{hold * ADMITTED:.4f}"
+    assert f"The spend limit of this key is {limit} credits a week, and less than that cost is left of it." in error_of(late)["message"]
     assert error_of(late)["details"] == {
-        "limit_credits": f"{hold * ADMITTED:.4f}",
+        "limit_credits": limit,
         "window": "week",
         "resets_at": f"{resets_at:%Y-%m-%dT%H:%M:%S}.000000Z",
     }
