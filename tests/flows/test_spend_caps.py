@@ -72,7 +72,7 @@ def test_a_cap_for_10_of_50_calls_at_two_processes_admits_exactly_10(site, custo
     resets_at = began("week", dt.datetime.now(dt.UTC)) + dt.timedelta(days=7)
     assert (late.status_code, error_of(late)["code"], error_of(late)["retryable"]) == (402, "spend_limit_reached", False)
     limit = f"{hold * ADMITTED:.4f}"
-    assert f"The spend limit of this key is {limit} credits a week, and less than that cost is left of it." in error_of(late)["message"]
+    assert f"credits, and less is left of this key's spend limit of {limit} credits a week." in error_of(late)["message"]
     assert error_of(late)["details"] == {
         "limit_credits": limit,
         "window": "week",

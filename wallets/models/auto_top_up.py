@@ -64,7 +64,9 @@ class AutoTopUp(models.Model):
                 condition=Q(is_on=False) | (~Q(payment_method_id="") & Q(off_reason="")), name="auto_top_up_on_has_card"
             ),
             models.CheckConstraint(
-                condition=Q(off_reason__in=["", "customer", "card_removed", "new_card", "failures", "suspended", "disputed", "refunded", "staff"]),
+                condition=Q(
+                    off_reason__in=["", "customer", "card_removed", "new_card", "failures", "suspended", "disputed", "refunded", "staff"]
+                ),
                 name="auto_top_up_off_reason_known",
             ),
             models.CheckConstraint(condition=Q(provider__in=["", "stripe", "sandbox"]), name="auto_top_up_provider_known"),
