@@ -35,8 +35,9 @@ LONGEST_PAUSE = timedelta(hours=6)
 def tell(account: Account | int, kind: str, *, reference: str, context: Mapping[str, Any]) -> bool:
     """Mail the account's owner `templates/mail/<kind>.txt`, in the caller's transaction. Returns whether it had not been told before.
 
-    `reference` names what happened once and for all (`topup:<id>`). `context` is JSON, amounts as text; the template also has `account`
-    and `site_url`. Its first line is the subject, the text begins after an empty one. Never put a secret or a prompt into it.
+    `reference` names what happened once and for all (`topup:<id>`). `context` is JSON, amounts as text; the template also has `account`,
+    `site_url` and `support_email`. Its first line is the subject, the text begins after an empty one.
+    Never put a secret or a prompt into it.
     """
     row = Notice(account_id=account if isinstance(account, int) else account.pk, kind=kind, reference=reference, context=dict(context))
     Notice.objects.bulk_create([row], ignore_conflicts=True)
@@ -93,7 +94,7 @@ def _mail(notice: Notice) -> None:
     account = notice.account
     if account.status == Account.Status.CLOSED:
         return
-    context = {**notice.context, "account": account, "site_url": settings.SITE_URL}
+    context = {**notice.context, "account": account, "site_url": settings.SITE_URL, "support_email": settings.SUPPORT_EMAIL}
     template = Engine.get_default().get_template(f"mail/{notice.kind}.txt")
     subject, text = template.render(Context(context, autoescape=False)).split("\n", 1)
     EmailMessage(subject.strip(), text.strip() + f"\n\nbeatra\n{settings.SITE_URL}\n", to=[account.user.email]).send()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from accounts import events
-from accounts.models import Account, User
+from accounts.models import Account, Event, User
 
 
 def suspend(account: Account, *, actor: User | None, reason: str) -> bool:
@@ -23,6 +23,12 @@ def suspend(account: Account, *, actor: User | None, reason: str) -> bool:
 def reopen(account: Account, *, actor: User, reason: str) -> bool:
     """The account works again. Returns whether it was suspended before; a closed account stays closed."""
     return _move(account, Account.Status.SUSPENDED, Account.Status.ACTIVE, kind="account.reopened", actor=actor, reason=reason)
+
+
+def is_by_dispute(account: Account) -> bool:
+    """Whether the account was last suspended by the system itself, which does it after a payment dispute only."""
+    last = Event.objects.filter(account=account, kind="account.suspended").order_by("-id").first()
+    return last is not None and last.actor_id is None
 
 
 def _move(account: Account, before: Account.Status, after: Account.Status, *, kind: str, actor: User | None, reason: str) -> bool:

@@ -92,6 +92,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "beatra_site.demo_inbox.context",
+                "accounts.support.context",
             ]
         },
     }
@@ -232,6 +233,8 @@ UNFOLD = {
 EMAIL_URL = env.str("EMAIL_URL", "")
 EMAIL_TIMEOUT = 10  # seconds
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "beatra <no-reply@beatra.example>")
+# Where customers are told to write
+SUPPORT_EMAIL = env.str("SUPPORT_EMAIL", "support@beatra.example")
 if EMAIL_URL:
     vars().update(env.email_url_config(EMAIL_URL))
 else:

@@ -316,7 +316,7 @@ def _capped(call: Call, verdict: Verdict) -> ApiError:
     limit = f"{as_text(cap.limit_credits)} credits {'in total' if cap.window == 'total' else f'a {cap.window}'}"
     return ApiError(
         "spend_limit_reached",
-        f"This call may cost {as_text(call.offer.hold_credits)} credits, more than the spend limit of this key leaves: {limit}. "
+        f"This call may cost {as_text(call.offer.hold_credits)} credits, and less is left of this key's spend limit of {limit}. "
         f"Its owner can raise it at {settings.SITE_URL}{reverse('keys:detail', args=[call.caller.key_id])}.",
         details={
             "limit_credits": as_text(cap.limit_credits),

@@ -166,7 +166,9 @@ class Quote(BaseModel):
     model: str = Field(description="The model that would be asked first.", examples=["MiniMax-M2.7"])
     hold_credits: Credits = Field(description="What the call would hold until it ends: the most it may cost with this model.")
     most_credits: Credits = Field(description="The most it may cost whichever model and route answers.")
-    available_credits: Credits = Field(description="What the wallet has that no call in flight holds.")
+    available_credits: Credits = Field(
+        description="What the wallet has that no call in flight holds, whatever the key's spend limits leave of it."
+    )
     affordable: bool = Field(description="Whether the wallet and the key's spend limits carry `hold_credits` now.")
     affordable_output_tokens: Count = Field(
         description="The highest output limit per choice whose hold the wallet and the key's spend limits carry now, never above what the "

@@ -128,7 +128,8 @@ QUOTE_CHAT_COMPLETION: Final = Operation(
     body=ChatRequest,
     body_examples={"text": Example("A question", _HI)},
     answer=Quote,
-    answer_words="What the call would hold.",
+    answer_words="What the call would hold. A key's spend limits count too: with little left of one, `affordable` is false "
+    "however high `available_credits`, which are the wallet's.",
     answer_examples={
         "quote": Example(
             "A call that the wallet carries",

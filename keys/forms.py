@@ -70,8 +70,14 @@ class KeyForm(CapsForm):
         required=False,
         min_value=1,
         max_value=limits.MOST_REQUESTS_PER_MINUTE,
+        error_messages={
+            "invalid": "Give a whole number in digits and nothing else, such as 1200.",
+            "min_value": "The limit must be 1 at least. Leave it empty for none of its own.",
+            "max_value": f"The limit can be {limits.MOST_REQUESTS_PER_MINUTE:,} at most. Leave it empty for none of its own.",
+        },
         help_text="Of this key alone; those of all keys together are limited besides. Empty: no limit of its own.",
-        widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
+        # Text, so that a browser sends and shows again whatever was typed
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
     )
 
     def __init__(self, *args, restrictions=NONE, **kwargs):

@@ -113,6 +113,7 @@ def begin(auto_id: int) -> TopUp | None:
         submission=new_id("auto"),
         customer_id=auto.customer_id,
         payment_method_id=auto.payment_method_id,
+        card=auto.card_name,
         created_at=now,
         expires_at=now + REPEATABLE,
     )

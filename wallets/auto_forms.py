@@ -7,6 +7,13 @@ from django.conf import settings
 
 from wallets import auto_top_ups
 
+_USD = {
+    "required": "Give an amount in USD.",
+    "invalid": "Give the amount in digits, with a point for cents and nothing else, such as 1250.50.",
+    "max_decimal_places": "Whole cents only: two decimal places at most.",
+    "max_value": f"No more than ${auto_top_ups.MOST_CEILING_USD:,} can be set.",
+}
+
 
 class AutoTopUpForm(forms.Form):
     """When, how much, and how much a month at most."""
@@ -16,18 +23,28 @@ class AutoTopUpForm(forms.Form):
         max_digits=14,
         decimal_places=4,
         min_value=Decimal("0.0001"),
+        error_messages={
+            "required": "Give the number of credits below which your card is charged.",
+            "invalid": "Give the credits in digits, with a point for decimals and nothing else, such as 1234.5.",
+            "min_value": "The threshold must be above zero.",
+            "max_decimal_places": "Credits have four decimal places at most.",
+            "max_digits": "That is more than a threshold can be.",
+            "max_whole_digits": "That is more than a threshold can be.",
+        },
         help_text="More than your largest call can cost, or that may be refused first. Credits held for calls in flight still count.",
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
     amount_usd = forms.DecimalField(
         label="Charge my card (USD)",
         decimal_places=2,
+        error_messages=_USD,
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
     monthly_ceiling_usd = forms.DecimalField(
         label="But in a month no more than (USD)",
         decimal_places=2,
         max_value=auto_top_ups.MOST_CEILING_USD,
+        error_messages=_USD,
         help_text="Of automatic top-ups, per calendar month (UTC).",
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
@@ -47,7 +64,7 @@ class AutoTopUpForm(forms.Form):
     def clean_amount_usd(self):
         amount = self.cleaned_data["amount_usd"]
         if not settings.TOPUP_MIN_USD <= amount <= settings.TOPUP_MAX_USD:
-            raise forms.ValidationError(f"Choose an amount from ${settings.TOPUP_MIN_USD:.2f} to ${settings.TOPUP_MAX_USD:.2f}.")
+            raise forms.ValidationError(f"Choose an amount from ${settings.TOPUP_MIN_USD:,.2f} to ${settings.TOPUP_MAX_USD:,.2f}.")
         return amount
 
     def clean(self):

@@ -61,7 +61,7 @@ def taken_back(top_up: TopUp, *, reason: AutoTopUp.OffReason) -> None:
 def switch_off(auto: AutoTopUp, *, reason: AutoTopUp.OffReason, actor: User | None = None, note: str = "") -> bool:
     """Charge no more; the caller has locked the wallet. `note` is staff's reason, for the audit trail. False when it was off.
 
-    The customer is mailed unless he did it himself.
+    The customer is mailed unless he did it himself, knowing it.
     """
     if not auto.is_on:
         return False

@@ -49,7 +49,8 @@ def _saved(request, wallet):
             cards.ask_of(wallet)
     auto = auto_top_ups.of(wallet)
     if auto.has_card and not auto.setup_id:
-        messages.success(request, f"Your card is saved: {auto.card}.")
+        allow = " It is not charged before you allow it below." if auto.off_reason == AutoTopUp.OffReason.NEW_CARD else ""
+        messages.success(request, f"Your card is saved: {auto.card}.{allow}")
     else:
         messages.info(request, "Your card is being saved. Load this page again in a moment.")
     return redirect("wallets:auto_top_up")

@@ -130,6 +130,9 @@ def settle(provider: str, setup: card_payments.Setup) -> tuple[WebhookEvent.Verd
         raise RefusedError("it is complete, but there is no card")
     if card.customer_id != auto.customer_id:
         raise RefusedError("its card is another customer's")
+    if auto.payment_method_id not in ("", card.payment_method_id):
+        # What was allowed is to charge the card of then
+        auto_outcomes.switch_off(auto, reason=AutoTopUp.OffReason.NEW_CARD, actor=auto.wallet.account.user)
     auto.has_old_cards = auto.has_old_cards or auto.payment_method_id not in ("", card.payment_method_id)
     auto.payment_method_id, auto.card_brand, auto.card_last4, auto.card_expires = (
         card.payment_method_id,

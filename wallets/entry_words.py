@@ -12,7 +12,7 @@ WORDS: Final[dict[str, str]] = {
     EntryKind.TOPUP: "Credits bought",
     EntryKind.TOPUP_REFUND: "Payment refunded",
     EntryKind.DISPUTE: "Payment disputed",
-    EntryKind.DISPUTE_WON: "Disputed payment kept",
+    EntryKind.DISPUTE_WON: "Dispute ended: credits back",
     EntryKind.VOUCHER: "Voucher",
     EntryKind.WELCOME: "Welcome credits",
     EntryKind.GRANT: "Credits from us",
@@ -20,3 +20,8 @@ WORDS: Final[dict[str, str]] = {
     EntryKind.CLOSURE: "Account closed",
 }
 """In the order of a filter."""
+
+
+def words(kind: str, *, is_automatic: bool) -> str:
+    """Of an entry of that kind; `is_automatic` where it is about an automatic top-up."""
+    return "Credits bought automatically" if kind == EntryKind.TOPUP and is_automatic else WORDS[kind]

@@ -28,7 +28,9 @@ class MoveForm(forms.ModelForm):
         choices=[(kind.value, kind.label) for kind in (EntryKind.GRANT, EntryKind.ADJUSTMENT)], widget=UnfoldAdminSelectWidget
     )
     reason = forms.CharField(
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}), max_length=1000, help_text="Stands in the ledger for good."
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        max_length=1000,
+        help_text="Internal: it stands in the ledger for good, and customers see the amount and the time, not the reason.",
     )
     submission = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
 

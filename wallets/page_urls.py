@@ -13,6 +13,7 @@ urlpatterns = [
     path("add/", top_up_pages.add, name="add"),
     path("top-ups/", top_up_pages.top_up_list, name="top_ups"),
     path("top-ups/<slug:top_up_id>", top_up_pages.receipt, name="top_up"),
+    path("top-ups/<slug:top_up_id>/cancel", top_up_pages.cancel, name="cancel_top_up"),
     path("top-ups/<slug:top_up_id>/return", top_up_pages.returned, name="topup_return"),
     path("auto", auto_views.auto_top_up, name="auto_top_up"),
     path("auto/off", auto_views.switch_off, name="auto_top_up_off"),

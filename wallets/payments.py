@@ -178,6 +178,11 @@ def look_up(provider: Configured, session_id: str) -> Session:
     return read_session(ask(lambda client: client.v1.checkout.sessions.retrieve(session_id), provider))
 
 
+def expire_checkout(provider: Configured, session_id: str) -> Session:
+    """Close a checkout, so that nobody can pay there any more. Raises RefusedQuestionError when it is not open, ProviderError."""
+    return read_session(ask(lambda client: client.v1.checkout.sessions.expire(session_id), provider))
+
+
 def top_up_of(provider: Configured, payment_id: str) -> str:
     """The id of the top-up that a payment is for, as we named it at the checkout; empty for one that is not ours.
 

@@ -30,12 +30,13 @@ def refund(top_up: TopUp, *, refunded_usd: Decimal) -> bool:
         raise ValueError(f"{refunded_usd} USD of {top_up.amount_usd} given back")
     if refunded_usd <= top_up.refunded_usd:
         return False
+    part_usd = refunded_usd - top_up.refunded_usd
     top_up.refunded_usd = refunded_usd
     top_up.save(update_fields=["refunded_usd"])
     _take_for_refunds(top_up)
     auto_outcomes.taken_back(top_up, reason=AutoTopUp.OffReason.REFUNDED)
     events.record("topup.refunded", account=top_up.wallet.account, actor=None, top_up=top_up.pk, refunded_usd=f"{refunded_usd:.2f}")
-    top_up_mails.refunded(top_up)
+    top_up_mails.refunded(top_up, part_usd=part_usd)
     return True
 
 
@@ -69,7 +70,7 @@ def close_dispute(top_up: TopUp, *, dispute_id: str, amount_usd: Decimal, won: b
     if not won:
         dispute(top_up, dispute_id=dispute_id, amount_usd=amount_usd)
         top_up.refresh_from_db()
-    closed, _ = Dispute.objects.get_or_create(top_up=top_up, dispute_id=dispute_id, defaults={"amount_usd": amount_usd})
+    closed, is_new = Dispute.objects.get_or_create(top_up=top_up, dispute_id=dispute_id, defaults={"amount_usd": amount_usd})
     if closed.status != Dispute.Status.OPEN:
         return False
     closed.status, closed.closed_at = (Dispute.Status.WON if won else Dispute.Status.LOST), timezone.now()
@@ -80,6 +81,8 @@ def close_dispute(top_up: TopUp, *, dispute_id: str, amount_usd: Decimal, won: b
         top_up.disputed_credits -= closed.credits
         top_up.save(update_fields=["disputed_credits"])
         take_due(top_up)
+    if won and not is_new:
+        top_up_mails.dispute_won(top_up, closed)
     events.record(
         "topup.dispute_closed", account=top_up.wallet.account, actor=None, top_up=top_up.pk, dispute=dispute_id, status=closed.status
     )

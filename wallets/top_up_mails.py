@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from accounts import notices
@@ -12,7 +13,14 @@ from wallets.money import group
 def paid(top_up: TopUp) -> None:
     """The receipt."""
     assert top_up.paid_at is not None
-    _tell(top_up, "topup_paid", reference=f"topup:{top_up.pk}", paid_at=f"{top_up.paid_at:%Y-%m-%d %H:%M} UTC")
+    _tell(
+        top_up,
+        "topup_paid",
+        reference=f"topup:{top_up.pk}",
+        paid_at=f"{top_up.paid_at:%Y-%m-%d %H:%M} UTC",
+        is_automatic=top_up.kind == TopUp.Kind.AUTO,
+        card=top_up.card,
+    )
 
 
 def failed(top_up: TopUp) -> None:
@@ -20,14 +28,16 @@ def failed(top_up: TopUp) -> None:
     _tell(top_up, "topup_failed", reference=f"topup_failed:{top_up.pk}")
 
 
-def refunded(top_up: TopUp) -> None:
-    """The provider has given money back: how much so far, and what it took of the credits."""
+def refunded(top_up: TopUp, *, part_usd: Decimal) -> None:
+    """The provider has given money back: `part_usd` USD now, how much so far, and what it took of the credits."""
     refunded_usd = f"{top_up.refunded_usd:,.2f}"
     _tell(
         top_up,
         "topup_refunded",
         reference=f"topup_refunded:{top_up.pk}:{refunded_usd}",
         refunded_usd=refunded_usd,
+        part_usd=f"{part_usd:,.2f}",
+        is_all=top_up.refunded_usd == top_up.amount_usd,
         refunded_credits=group(top_up.refunded_credits),
     )
 
@@ -39,6 +49,16 @@ def disputed(top_up: TopUp, dispute: Dispute) -> None:
         "topup_disputed",
         reference=f"dispute:{top_up.pk}:{dispute.dispute_id}",
         disputed_usd=f"{dispute.amount_usd:,.2f}",
+        disputed_credits=group(dispute.credits),
+    )
+
+
+def dispute_won(top_up: TopUp, dispute: Dispute) -> None:
+    """The dispute ended, the payment stands and its credits are back."""
+    _tell(
+        top_up,
+        "topup_dispute_won",
+        reference=f"dispute_won:{top_up.pk}:{dispute.dispute_id}",
         disputed_credits=group(dispute.credits),
     )
 

@@ -5,12 +5,13 @@ None of them credits anything: only the provider's word does (wallets/webhooks.p
 
 import time
 
+from django.contrib import messages
 from django.db.models import Q
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from accounts.access import account_required
@@ -18,8 +19,8 @@ from accounts.models import Account
 from accounts.verified import has_verified_address
 from contract import pagination
 from contract.errors import ApiError
-from wallets import rates, topups
-from wallets.entry_words import WORDS
+from wallets import cancelling, rates, topups
+from wallets.entry_words import words
 from wallets.models import LedgerEntry, TopUp, WalletBusyError
 from wallets.top_up_forms import TopUpForm
 
@@ -82,9 +83,27 @@ def receipt(request, top_up_id):
         "top_up": top_up,
         "is_payable": is_payable(top_up),
         "disputes": top_up.disputes.order_by("id"),
-        "entries": [(entry, WORDS[entry.kind]) for entry in _entries(top_up)],
+        "entries": [(entry, words(entry.kind, is_automatic=top_up.kind == TopUp.Kind.AUTO)) for entry in _entries(top_up)],
     }
     return render(request, "wallets/top_up.html", shown)
+
+
+@require_POST
+@account_required
+def cancel(request, top_up_id):
+    """Drops a checkout that is not paid."""
+    try:
+        top_up = cancelling.cancel(_found(request, top_up_id))
+    except (topups.ProviderAwayError, WalletBusyError):
+        messages.error(request, "The payment provider can't be reached, so the checkout is still open. Try again in a few minutes.")
+    else:
+        if top_up.status == TopUp.Status.EXPIRED:
+            messages.success(request, "The checkout is cancelled. Nothing was charged.")
+        elif top_up.status == TopUp.Status.PAID:
+            messages.info(request, "It was paid before it could be cancelled, and the credits are in your wallet.")
+        else:
+            messages.info(request, "It can't be cancelled any more.")
+    return redirect("wallets:top_ups")
 
 
 @require_safe

@@ -11,8 +11,8 @@ from accounts.access import account_required
 from contract import pagination
 from contract.errors import ApiError
 from wallets import auto_top_ups, ledger_export, money, rates
-from wallets.entry_words import WORDS
-from wallets.models import EntryKind, LedgerEntry
+from wallets.entry_words import words
+from wallets.models import EntryKind, LedgerEntry, TopUp
 from wallets.wallet_forms import ALL_BUT_CHARGES, KindFilter, LowBalanceForm, VoucherForm
 
 PAGE_LENGTH = 50
@@ -63,10 +63,15 @@ def _ledger(request):
         page = pagination.page(_entries(request.account.wallet, kind=kinds.chosen), cursor=cursor, limit=PAGE_LENGTH, ordering=["-seq"])
     except ApiError as error:
         raise Http404 from error
+    ids = [_top_up_id(entry) for entry in page.items]
+    automatic = set(TopUp.objects.filter(pk__in=filter(None, ids), kind=TopUp.Kind.AUTO).values_list("pk", flat=True))
     return {
         "kinds": kinds,
         "cursor": cursor,
-        "entries": [(entry, WORDS[entry.kind], _top_up_id(entry)) for entry in page.items],
+        "entries": [
+            (entry, words(entry.kind, is_automatic=top_up_id in automatic), top_up_id)
+            for entry, top_up_id in zip(page.items, ids, strict=True)
+        ],
         "older": kinds.query(cursor=page.next_cursor) if page.next_cursor else "",
     }
 

@@ -14,7 +14,7 @@ from wallets.templatetags.credits import credits, exact
     [
         (Decimal(3), "3.0000"),
         (Decimal("1234567.5"), "1,234,567.5000"),
-        (Decimal("-0.6462"), "-0.6462"),
+        (Decimal("-0.6462"), "\N{MINUS SIGN}0.6462"),
         (Decimal("0.00005"), "0.0001"),
         (Decimal("0.00004999"), "0.0000"),
         (Decimal("2.00025"), "2.0003"),

@@ -72,8 +72,10 @@ def test_a_cap_for_10_of_50_calls_at_two_processes_admits_exactly_10(site, custo
     late = ask(owner, site.v1, text, model)
     resets_at = began("week", dt.datetime.now(dt.UTC)) + dt.timedelta(days=7)
     assert (late.status_code, error_of(late)["code"], error_of(late)["retryable"]) == (402, "spend_limit_reached", False)
+    limit = f"{hold * ADMITTED:.4f}"
+    assert f"credits, and less is left of this key's spend limit of {limit} credits a week." in error_of(late)["message"]
     assert error_of(late)["details"] == {
-        "limit_credits": f"{hold * ADMITTED:.4f}",
+        "limit_credits": limit,
         "window": "week",
         "resets_at": f"{resets_at:%Y-%m-%dT%H:%M:%S}.000000Z",
     }

@@ -108,10 +108,11 @@ def test_a_key_works_to_the_end_of_its_last_day(owner: Client, account: Account)
         ({"networks": "\n".join(f"10.0.{n}.0/24" for n in range(101))}, "These are 101 networks; a key can have 100"),
         ({"networks": "x\n" * 30}, "… and 20 more lines."),
         ({"networks": "10.0.0.1\x00"}, "Null characters"),
-        ({"requests_per_minute": "0"}, "greater than or equal to 1"),
-        ({"requests_per_minute": "1000001"}, "less than or equal to 1000000"),
-        ({"requests_per_minute": "many"}, "Enter a whole number."),
-        ({"requests_per_minute": "9" * 5000}, "Enter a whole number."),
+        ({"requests_per_minute": "0"}, "must be 1 at least"),
+        ({"requests_per_minute": "1000001"}, "1,000,000 at most"),
+        ({"requests_per_minute": "many"}, "Give a whole number in digits"),
+        ({"requests_per_minute": "50,000"}, "Give a whole number in digits"),
+        ({"requests_per_minute": "9" * 5000}, "Give a whole number in digits"),
     ],
 )
 @pytest.mark.parametrize("is_new", [True, False], ids=["new", "edited"])

@@ -16,6 +16,7 @@ from wallets import auto_top_ups, cards, ledger, payments
 from wallets.models import AutoTopUp, TopUp, Wallet
 
 PAYS = "4242424242424242"
+PAYS_TOO = "5555555555554444"
 DECLINED = "4000000000000341"
 WANTS_ITS_OWNER = "4000002760003184"
 

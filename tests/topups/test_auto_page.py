@@ -82,14 +82,16 @@ def test_it_can_not_be_on_without_a_card(customer, wallet):
 @pytest.mark.parametrize(
     ("field", "value", "problem"),
     [
-        ("threshold_credits", "", "This field is required."),
-        ("threshold_credits", "0", "greater than or equal to 0.0001"),
-        ("threshold_credits", "NaN", "Enter a number."),
-        ("amount_usd", "4.99", "Choose an amount from $5.00 to $1000.00."),
-        ("amount_usd", "1000.01", "Choose an amount from $5.00 to $1000.00."),
-        ("amount_usd", "10.001", "no more than 2 decimal places"),
+        ("threshold_credits", "", "Give the number of credits"),
+        ("threshold_credits", "0", "must be above zero"),
+        ("threshold_credits", "NaN", "Give the credits in digits"),
+        ("threshold_credits", "50,000", "in digits, with a point for decimals and nothing else"),
+        ("amount_usd", "1,000", "in digits, with a point for cents and nothing else"),
+        ("amount_usd", "4.99", "Choose an amount from $5.00 to $1,000.00."),
+        ("amount_usd", "1000.01", "Choose an amount from $5.00 to $1,000.00."),
+        ("amount_usd", "10.001", "Whole cents only"),
         ("monthly_ceiling_usd", "24.99", "The ceiling must have room for one top-up."),
-        ("monthly_ceiling_usd", "1e30", "less than or equal to 1000000"),
+        ("monthly_ceiling_usd", "1e30", "No more than $1,000,000"),
     ],
 )
 def test_an_error_loses_nothing_that_was_entered(customer, wallet, field, value, problem):

@@ -9,12 +9,13 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Event
+from tests.browsing import signed_in, text
 from tests.contract.wire import eventually
 from tests.factories import AccountFactory, WalletFactory
 from tests.topups import saved_cards
 from tests.topups.saved_cards import DECLINED, enter, saved
 from tests.topups.told import event
-from wallets import alerts, auto_charging, card_payments, cards, old_cards, payments, reconciling, topups
+from wallets import alerts, auto_charging, auto_outcomes, card_payments, cards, old_cards, payments, reconciling, topups
 from wallets.models import AutoTopUp, WebhookEvent
 
 pytestmark = pytest.mark.usefixtures("committed")
@@ -283,3 +284,22 @@ def test_in_the_sandbox_its_own_webhooks_save_and_pay_once(site, settings):
 def test_of_a_card_only_what_its_owner_knows_it_by_is_kept(provider):
     kept = set(card_payments.SavedCard.__dataclass_fields__)
     assert kept == {"customer_id", "payment_method_id", "brand", "last4", "expires"}
+
+
+def test_another_card_is_not_charged_before_its_customer_allows_it(line):
+    auto = saved_cards.switched_on()
+    saved(auto.wallet, saved_cards.PAYS_TOO)
+    auto.refresh_from_db()
+    assert (auto.is_on, auto.off_reason, auto.card_name) == (False, "new_card", "Mastercard ending in 4444")
+    assert auto_charging.top_up_if_low(auto.pk) is None
+    customer = signed_in(auto.wallet.account.user)
+    assert "It is not charged before you allow it below." in text(customer.get("/wallet/auto"))
+    customer.post("/wallet/auto", {"threshold_credits": "1000", "amount_usd": "10.00", "monthly_ceiling_usd": "100", "on": "1"})
+    assert auto_charging.top_up_if_low(auto.pk).card == "Mastercard ending in 4444"
+
+
+def test_another_card_for_one_that_was_off_leaves_why(line):
+    auto = saved_cards.switched_on()
+    auto_outcomes.switch_off(auto, reason=AutoTopUp.OffReason.FAILURES)
+    saved(auto.wallet)
+    assert of(auto.wallet).off_reason == "failures"

@@ -304,8 +304,8 @@ class TestReceipts:
         take_backs.refund(top_up, refunded_usd=Decimal("5.00"))
         take_backs.dispute(top_up, dispute_id="dp_1", amount_usd=Decimal("10.00"))
         words = text(owner.get(pages_of(top_up)[0]))
-        assert "Refunded $5.00 USD, 5,000.0000 credits" in words
-        assert "$10.00 USD , not decided yet; 10,000.0000 credits were taken back for it" in words.replace("USD,", "USD ,")
+        assert "Refunded $5.00, 5,000.0000 credits" in words
+        assert "$10.00 , not decided yet; 10,000.0000 credits were taken back for it" in words.replace("10.00,", "10.00 ,")
         assert "Payment refunded −5,000.0000" in words
         assert "Payment disputed −10,000.0000" in words
         assert "Disputed" in text(owner.get(LIST))

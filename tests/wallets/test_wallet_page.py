@@ -75,7 +75,7 @@ def test_it_shows_what_there_is_and_what_a_usd_is_worth():
     holds.place([hold(wallet, "13.2001"), hold(wallet, "1")])
     words = text(signed_in(wallet.account.user).get(PAGE))
     assert "Available 1,220.2999 credits that new calls can use, about 1.5254 USD" in words
-    assert "Balance 1,234.5000 credits in your wallet; 800 show as 1 USD" in words
+    assert "Balance 1,234.5000 credits in your wallet; 1 USD buys 800" in words
     assert "Held 14.2001 set aside for 2 calls in flight" in words
 
 

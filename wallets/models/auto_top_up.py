@@ -21,6 +21,7 @@ class AutoTopUp(models.Model):
     class OffReason(models.TextChoices):
         CUSTOMER = "customer", "switched off by the customer"
         CARD_REMOVED = "card_removed", "the card was removed"
+        NEW_CARD = "new_card", "another card was saved"
         FAILURES = "failures", "payments failed"
         SUSPENDED = "suspended", "the account is not active"
         DISPUTED = "disputed", "a payment was disputed"
@@ -67,7 +68,9 @@ class AutoTopUp(models.Model):
                 condition=Q(is_on=False) | (~Q(payment_method_id="") & Q(off_reason="")), name="auto_top_up_on_has_card"
             ),
             models.CheckConstraint(
-                condition=Q(off_reason__in=["", "customer", "card_removed", "failures", "suspended", "disputed", "refunded", "staff"]),
+                condition=Q(
+                    off_reason__in=["", "customer", "card_removed", "new_card", "failures", "suspended", "disputed", "refunded", "staff"]
+                ),
                 name="auto_top_up_off_reason_known",
             ),
             models.CheckConstraint(condition=Q(provider__in=["", "stripe", "sandbox"]), name="auto_top_up_provider_known"),
@@ -96,6 +99,9 @@ class AutoTopUp(models.Model):
     @property
     def card(self) -> str:
         """The saved card as its owner knows it; empty without one. "Visa ending in 4242, expires 12/2034"."""
-        if not self.has_card:
-            return ""
-        return f"{self.card_brand.replace('_', ' ').title() or 'Card'} ending in {self.card_last4}, expires {self.card_expires}"
+        return f"{self.card_name}, expires {self.card_expires}" if self.has_card else ""
+
+    @property
+    def card_name(self) -> str:
+        """The saved card in short, as a receipt names it; empty without one. "Visa ending in 4242"."""
+        return f"{self.card_brand.replace('_', ' ').title() or 'Card'} ending in {self.card_last4}" if self.has_card else ""

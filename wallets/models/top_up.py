@@ -81,6 +81,7 @@ class TopUp(models.Model):
     # Of an automatic one, the card it is paid with: whoever asks the provider again must name the same
     customer_id = models.CharField(max_length=255, blank=True, default="", db_collation="C")
     payment_method_id = models.CharField(max_length=255, blank=True, default="", db_collation="C")
+    card = models.CharField("the card, as its owner knows it", max_length=60, blank=True, default="")
     failure = models.CharField("why it failed", max_length=200, blank=True, default="")
     problem = models.CharField(
         max_length=200, blank=True, default="", help_text="Why the provider's word was refused when it was asked: staff must look."

@@ -25,7 +25,7 @@ def credits(value: Decimal | int | str | None) -> str:
     """Credits, or USD of reference, to the fourth place: `1234.5` gives `1,234.5000`; none gives a dash."""
     if value is None or value == "":
         return NOTHING
-    return money.group(_exact(value))
+    return money.group(_exact(value)).replace("-", MINUS)
 
 
 @register.filter
