@@ -15,7 +15,6 @@ from unfold.decorators import action, display
 from accounts.look_only_admin import BoundedList, LookOnly
 from wallets import (  # noqa: F401  # those of admin register their own
     auto_admin,
-    budget_admin,
     editing,
     ledger,
     refunds,

@@ -5,14 +5,14 @@ from django.http import Http404, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html_join
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
 from accounts.look_only_admin import BoundedList
 from accounts.models import Account
 from accounts.reason_form import ReasonForm
-from beatra_site.backoffice import limiting, suspending
+from beatra_site.backoffice import account_links, cap_admin, limiting, suspending  # noqa: F401  # cap_admin registers its own
 from beatra_site.backoffice.limits_form import LimitsForm
 from contract import limits
 from wallets.models import Wallet
@@ -27,7 +27,7 @@ class AccountAdmin(BoundedList, ModelAdmin):
     list_select_related = ["user"]
     ordering = ["-id"]
     search_fields = ["user__email__startswith"]
-    fields = readonly_fields = ["email", "status", "most_requests", "most_calls", "created_at", "history"]
+    fields = readonly_fields = ["email", "status", "most_requests", "most_calls", "created_at", "links"]
     actions = None
     actions_detail = ["limit", "suspend", "reopen"]
 
@@ -58,11 +58,9 @@ class AccountAdmin(BoundedList, ModelAdmin):
     def most_calls(self, account):
         return Wallet.objects.filter(account=account).values_list("max_in_flight", flat=True).first()
 
-    @display(description="events")
-    def history(self, account):
-        return format_html(
-            '<a href="{}?account__id__exact={}">Everything done to this account</a>', reverse("admin:accounts_event_changelist"), account.pk
-        )
+    @display(description="what it has")
+    def links(self, account):
+        return format_html_join("", '<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a><br>', account_links.of(account))
 
     def _is(self, request, object_id, status):
         return object_id is not None and self._found(request, object_id).status == status
@@ -92,7 +90,8 @@ class AccountAdmin(BoundedList, ModelAdmin):
             account,
             LimitsForm(request.POST or None, initial=given),
             lambda data: limiting.limit(wallet, actor=request.user, **data),
-            verb="Limit",
+            verb="Change the limits of",
+            button="Change the limits",
             then="The figures count for new requests at once, in every process.",
             done="has other limits.",
         )
@@ -121,7 +120,7 @@ class AccountAdmin(BoundedList, ModelAdmin):
             request, account, form, lambda data: change(account, actor=request.user, **data), verb=verb, then=then, done=done
         )
 
-    def _with_form(self, request, account, form, change, *, verb, then, done):
+    def _with_form(self, request, account, form, change, *, verb, then, done, button=None):
         """The page of `form`; once it is valid, `change` with what was given, and back to the account."""
         page = reverse("admin:accounts_account_change", args=[account.pk])
         if request.method == "POST" and form.is_valid():
@@ -133,6 +132,7 @@ class AccountAdmin(BoundedList, ModelAdmin):
             "title": f"{verb} {account}",
             "what": account,
             "verb": verb,
+            "button": button or verb,
             "then": then,
             "form": form,
             "page": page,
