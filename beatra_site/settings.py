@@ -204,6 +204,7 @@ UNFOLD = {
     "SITE_HEADER": "beatra",
     "SITE_ICON": lambda request: static("favicon.svg"),
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("favicon.svg")}],
+    "STYLES": [lambda request: static("css/admin.css")],
     "SHOW_HISTORY": True,
     "DASHBOARD_CALLBACK": "beatra_site.backoffice.front_page.add_to",
     "LOGIN": {"form": "accounts.forms.StaffSignInForm"},
