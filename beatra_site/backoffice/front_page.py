@@ -202,7 +202,7 @@ def _row(named: object, url: str, *facts: object) -> list[str]:
     link = format_html(
         '<a href="{}" class="break-words min-w-0 self-center text-primary-600 text-right dark:text-primary-500">{}</a>', url, named
     )
-    return [link, *(format_html('<span class="self-center">{}</span>', fact) for fact in facts)]
+    return [link, *(format_html('<span class="break-words min-w-0 self-center">{}</span>', fact) for fact in facts)]
 
 
 def _list(model: type[Model], **filters: object) -> str:
