@@ -17,6 +17,7 @@ from celery import shared_task
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
+from django.db.models import QuerySet
 from django.template import Context, Engine
 from django.utils import timezone
 
@@ -74,6 +75,13 @@ def _is_away(error: Exception) -> bool:
         lost = smtplib.SMTPServerDisconnected | smtplib.SMTPConnectError | smtplib.SMTPHeloError | smtplib.SMTPAuthenticationError
         return isinstance(error, lost)
     return isinstance(error, OSError)
+
+
+def given_up(within: timedelta) -> QuerySet[Notice]:
+    """The mails that MOST_TRIES tries could not send and nobody tries again, the last of them `within` such a time; the newest first."""
+    # Every try sets the next one, also the last; read by the index of what is unsent
+    tried_after = timezone.now() - within + LONGEST_PAUSE
+    return Notice.objects.filter(sent_at=None, tries__gte=MOST_TRIES, next_try_at__gt=tried_after).order_by("-next_try_at", "-id")
 
 
 def _claim() -> Notice | None:

@@ -36,22 +36,31 @@ def ask_why(
     done: str,
     form: forms.Form | None = None,
     what: object = None,
+    button: str = "",
 ) -> HttpResponse:
     """The page of `form` (a ReasonForm unless it is another); once it is valid, `change` with what was given and back to `row`.
 
     `then` says what that brings about, and `done` that it is so, if `change` says that anything was changed. `what` names the row
-    where its own name does not do.
+    where its own name does not do, and `button` says what pressing it does where `verb` does not do.
     """
     form = form or ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         if change(**form.cleaned_data):
             messages.success(request, done)
         return redirect(page_of(model_admin, row))
-    return reason_page(request, model_admin, row, verb=verb, then=then, form=form, what=what)
+    return reason_page(request, model_admin, row, verb=verb, then=then, form=form, what=what, button=button)
 
 
 def reason_page(
-    request: HttpRequest, model_admin: ModelAdmin, row: Model, *, verb: str, then: str, form: forms.Form, what: object = None
+    request: HttpRequest,
+    model_admin: ModelAdmin,
+    row: Model,
+    *,
+    verb: str,
+    then: str,
+    form: forms.Form,
+    what: object = None,
+    button: str = "",
 ) -> TemplateResponse:
     """The form, with what is to be done to `row` above it, and the way back."""
     context: dict[str, Any] = {
@@ -59,6 +68,7 @@ def reason_page(
         "title": f"{verb} {row}",
         "what": what or row,
         "verb": verb,
+        "button": button,
         "then": then,
         "form": form,
         "page": page_of(model_admin, row),

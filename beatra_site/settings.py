@@ -208,6 +208,7 @@ UNFOLD = {
     "SITE_HEADER": "beatra",
     "SITE_ICON": lambda request: static("favicon.svg"),
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("favicon.svg")}],
+    "STYLES": [lambda request: static("css/admin.css")],
     "SHOW_HISTORY": True,
     "DASHBOARD_CALLBACK": "beatra_site.backoffice.front_page.add_to",
     "LOGIN": {"form": "accounts.forms.StaffSignInForm"},
@@ -354,7 +355,7 @@ CELERY_IMPORTS = (
     "wallets.idempotency",
     "wallets.low_balance",
     "wallets.reconciling",
-    "wallets.cap_notices",
+    "keys.cap_notices",
 )
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
@@ -369,7 +370,7 @@ CELERY_BEAT_SCHEDULE = {
     # Mails customers whose balance has fallen below what they chose
     "wallets.low_balance": {"task": "wallets.low_balance", "schedule": 60.0, "options": {"expires": 60}},
     # Mails that a key's spend cap is nearly, or wholly, used up
-    "wallets.tell_caps": {"task": "wallets.tell_caps", "schedule": 60.0, "options": {"expires": 60}},
+    "keys.tell_caps": {"task": "keys.tell_caps", "schedule": 60.0, "options": {"expires": 60}},
     # Erases the answers that were kept for a retry
     "wallets.expire_answers": {"task": "wallets.expire_answers", "schedule": 600.0, "options": {"expires": 600}},
     # Tops up the wallets that are low and whose customers have allowed it

@@ -13,6 +13,8 @@ from accounts.look_only_admin import BoundedList, LookOnly
 from accounts.reason_page import ask_why
 from keys import issuing, pausing, tokens
 from keys.models import ApiKey
+from wallets import budgets
+from wallets.money import group
 
 _LABELS = {
     ApiKey.Status.ACTIVE.label: "success",
@@ -27,7 +29,7 @@ _LABELS = {
 class ApiKeyAdmin(LookOnly, BoundedList, ModelAdmin):
     """Keys are made, edited and rotated by their owners. Pausing, resuming and revoking take a reason, kept with the event."""
 
-    list_display = ["prefix", "account", "name", "state", "restricted", "created_at", "last_used_at"]
+    list_display = ["prefix", "account", "name", "state", "restricted", "caps", "created_at", "last_used_at"]
     list_select_related = ["account__user"]
     fields = [
         "prefix",
@@ -45,6 +47,7 @@ class ApiKeyAdmin(LookOnly, BoundedList, ModelAdmin):
         "models",
         "networks",
         "requests_per_minute",
+        "spend_caps",
     ]
     readonly_fields = fields
     ordering = ["-pk"]
@@ -60,6 +63,23 @@ class ApiKeyAdmin(LookOnly, BoundedList, ModelAdmin):
     @display(description="Restrictions")
     def restricted(self, key):
         return " · ".join(key.restrictions.glance) or "none"
+
+    def get_changelist_instance(self, request):
+        """With the caps of the keys that are shown, read at once."""
+        changelist = super().get_changelist_instance(request)
+        caps = budgets.caps_of(key.pk for key in changelist.result_list)
+        for key in changelist.result_list:
+            key.caps = caps.get(key.pk, [])
+        return changelist
+
+    @display(description="Spend caps")
+    def caps(self, key):
+        return " · ".join(_cap(cap) for cap in key.caps) or "none"
+
+    @display(description="Spend caps")
+    def spend_caps(self, key):
+        caps = budgets.caps_of([key.pk]).get(key.pk, [])
+        return _lines(f"{_cap(cap)}: {group(cap.spent_credits)} spent, {group(cap.held_credits)} held" for cap in caps) if caps else "none"
 
     @display(description="May do")
     def may_do(self, key):
@@ -126,6 +146,12 @@ class ApiKeyAdmin(LookOnly, BoundedList, ModelAdmin):
         if (key := self.get_object(request, object_id)) is None:
             raise Http404
         return ask_why(request, self, key, partial(change, key, actor=request.user), verb=verb, then=then, done=f"{key} {done}")
+
+
+def _cap(cap):
+    if cap.is_used_up:
+        return f"{cap.in_words}, used up"
+    return f"{cap.in_words}, {cap.percent} % used"
 
 
 def _lines(lines):

@@ -15,7 +15,6 @@ from accounts.look_only_admin import BoundedList, LookOnly
 from accounts.reason_page import page_of, reason_page
 from wallets import (  # noqa: F401  # those of admin register their own
     auto_admin,
-    budget_admin,
     editing,
     ledger,
     refunds,

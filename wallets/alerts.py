@@ -4,10 +4,13 @@ that comes up or is another than it was, and once an hour while it stays as it i
 flagged       calls whose usage or cost could not be trusted (`UsageRecord.alert`), of the last RECENT
 absorbed      accounts whose failed tries have cost us more than settings.ABSORBED_ALERT_USD, of the last RECENT
 audit         the last audit found differences, is overdue, or there never was one
-below zero    wallets whose true prompt was larger than estimated: they take no new work until topped up
+below zero    wallets that a call, a refund or a dispute has brought there: they take no new work until topped up
 never ended   calls open for longer than any may last: the sweeper, which ends such, does not run or can't
 webhooks refused   what payment providers told us that does not fit our top-ups, until staff have dealt with it: no money was moved for it
 in question   top-ups, and wallets whose card is being entered, about which a provider's answer did not fit
+disputes open      payments that customers' banks have taken back, until the provider says who won
+disputes lost      those that were decided against us, of the last RECENT
+mails given up     notices that no try could send (`accounts.notices`), of the last RECENT
 """
 
 from __future__ import annotations
@@ -25,8 +28,9 @@ from django.core.cache import cache
 from django.db.models import Count, QuerySet, Sum
 from django.utils import timezone
 
+from accounts import notices
 from wallets import last_audit, sweeper
-from wallets.models import AutoTopUp, TopUp, UsageRecord, UsageStatus, Wallet, WebhookEvent
+from wallets.models import AutoTopUp, Dispute, TopUp, UsageRecord, UsageStatus, Wallet, WebhookEvent
 
 RECENT = timedelta(days=1)
 # In one line of the log
@@ -116,6 +120,16 @@ def cards_in_question() -> QuerySet[AutoTopUp]:
     return entering.exclude(problem="").select_related("wallet__account__user").order_by("id")
 
 
+def open_disputes() -> QuerySet[Dispute]:
+    """The disputes that nobody has decided yet, the oldest first. Without an index: disputes are few."""
+    return Dispute.objects.filter(status=Dispute.Status.OPEN).order_by("opened_at", "id")
+
+
+def lost_disputes() -> QuerySet[Dispute]:
+    """The disputes lately decided against us, the newest first."""
+    return Dispute.objects.filter(status=Dispute.Status.LOST, closed_at__gt=timezone.now() - RECENT).order_by("-closed_at", "-id")
+
+
 def latest_to_end() -> datetime:
     """An open call that began before this should have been ended. The sweeper gets a minute for it."""
     return timezone.now() - timedelta(seconds=sweeper.longest_seconds() + 60)
@@ -155,6 +169,11 @@ def up() -> Iterator[tuple[str, dict[str, str | int]]]:
     if (count := in_question().count()) + (cards := cards_in_question().count()):
         top_ups, wallets = in_question().values_list("id", flat=True), cards_in_question().values_list("wallet_id", flat=True)
         yield "in question", {"count": count + cards, "top_ups": _ids(top_ups[:NAMED]), "wallets": _ids(wallets[:NAMED])}
+    for kind, disputes in [("disputes open", open_disputes()), ("disputes lost", lost_disputes())]:
+        if count := disputes.count():
+            yield kind, {"count": count, "top_ups": _ids(disputes.values_list("top_up_id", flat=True)[:NAMED])}
+    if count := notices.given_up(RECENT).count():
+        yield "mails given up", {"count": count, "notices": _ids(notices.given_up(RECENT).values_list("id", flat=True)[:NAMED])}
 
 
 def _ids(ids: Iterable[object]) -> str:

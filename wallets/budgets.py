@@ -44,7 +44,7 @@ select b.key_id, c."window", c.limit_credits, case when c.period = p.began then 
 
 
 WARNED_AT = 80
-"""Percent of a limit. The same as that of wallets/cap_notices.py."""
+"""Percent of a limit. The same as that of keys/cap_notices.py."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from django.db import transaction
-
-from wallets import payments, topups, webhooks
+from wallets import checkout_settling, payments, problems, topups
 from wallets.comparing import RefusedError
 from wallets.models import TopUp
 
@@ -32,10 +30,9 @@ def cancel(top_up: TopUp) -> TopUp:
     except payments.ProviderError as error:
         raise topups.ProviderAwayError from error
     try:
-        with transaction.atomic():
-            webhooks.settle(top_up, session)
+        checkout_settling.settle(top_up, session)
     except RefusedError as refused:
-        logger.error("a payment provider's word was refused", extra={"top_up": top_up.pk, "reason": str(refused)})
+        problems.note(top_up, str(refused))
     top_up.refresh_from_db()
     return top_up
 

@@ -8,7 +8,20 @@ from unfold.decorators import action, display
 from accounts.look_only_admin import BoundedList, LookOnly
 from wallets import problems
 from wallets.books_admin import BooksAdmin
-from wallets.models import Dispute, TopUp, WebhookEvent
+from wallets.models import Dispute, TopUp, Wallet, WebhookEvent
+from wallets.top_up_standing import TopUpStanding, with_standing
+
+# Of those whose address begins as it is searched for
+_MOST_WALLETS = 500
+
+_LABELS = {
+    TopUpStanding.PENDING.label: "warning",
+    TopUpStanding.SUBMITTED.label: "warning",
+    TopUpStanding.PAID.label: "success",
+    TopUpStanding.DISPUTED.label: "danger",
+    TopUpStanding.DISPUTE_LOST.label: "danger",
+    TopUpStanding.FAILED.label: "danger",
+}
 
 
 class DisputeInline(LookOnly, TabularInline):
@@ -16,6 +29,7 @@ class DisputeInline(LookOnly, TabularInline):
     fields = ["dispute_id", "status", "amount_usd", "credits", "opened_at", "closed_at"]
     readonly_fields = fields
     extra = 0
+    hide_title = True  # would be the dispute's id once more
 
 
 class WebhookInline(LookOnly, TabularInline):
@@ -24,6 +38,18 @@ class WebhookInline(LookOnly, TabularInline):
     readonly_fields = fields
     extra = 0
     ordering = ["id"]
+    hide_title = True  # would be the event's id once more
+
+
+class StandingFilter(admin.SimpleListFilter):
+    title = "state"
+    parameter_name = "standing"
+
+    def lookups(self, request, model_admin):
+        return TopUpStanding.choices
+
+    def queryset(self, request, queryset):
+        return queryset.filter(standing=self.value()) if self.value() else queryset
 
 
 class DealtWith(ModelAdmin):
@@ -49,7 +75,8 @@ class TopUpAdmin(DealtWith, BooksAdmin):
         "id",
         "created_at",
         "account_of",
-        "status",
+        "state",
+        "kind",
         "amount_usd",
         "credits",
         "refunded_usd",
@@ -58,20 +85,34 @@ class TopUpAdmin(DealtWith, BooksAdmin):
         "problem",
     ]
     list_display_links = ["id"]
-    list_filter = ["status", "provider", "kind", ("problem", admin.EmptyFieldListFilter)]
+    list_filter = [StandingFilter, "kind", "provider", ("problem", admin.EmptyFieldListFilter)]
     list_select_related = ["wallet__account__user"]
-    # The page to pay at is the customer's alone
-    exclude = ["checkout_url", "submission"]
     inlines = [DisputeInline, WebhookInline]
     ordering = ["-id"]  # ids sort by the time they were made
     search_fields = ["id"]  # how it is searched: get_search_results
-    search_help_text = "A top-up's id or its beginning, the provider's id of a checkout or a payment, or an account's email address"
+    search_help_text = "A top-up's id, an account's email address, or how one begins; or the provider's id of a checkout or a payment"
 
-    def found_by(self, term):
-        return Q(id__startswith=term) | Q(session_id=term) | Q(payment_id=term)
+    def get_search_results(self, request, queryset, search_term):
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        wallets = Wallet.objects.filter(account__user__email__startswith=term.lower())[:_MOST_WALLETS]
+        found = Q(id__startswith=term) | Q(session_id=term) | Q(payment_id=term) | Q(wallet__in=list(wallets))
+        return queryset.filter(found), False
 
     def dealt_with(self, rows, *, actor):
         return problems.deal_with(rows, actor=actor)
+
+    def get_queryset(self, request):
+        return with_standing(super().get_queryset(request))
+
+    def get_exclude(self, request, obj=None):
+        """The page to pay at is the customer's alone; an automatic one has none that could end."""
+        return ["checkout_url", "submission", *(["expires_at"] if obj and obj.kind == TopUp.Kind.AUTO else [])]
+
+    @display(description="state", label=_LABELS)
+    def state(self, top_up):
+        return TopUpStanding(top_up.standing).label
 
     @display(description="account")
     def account_of(self, top_up):

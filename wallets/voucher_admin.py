@@ -9,6 +9,7 @@ from django.http import Http404
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.text import Truncator
 from unfold.admin import ModelAdmin
@@ -165,7 +166,7 @@ class VoucherAdmin(Disabling):
 
     @display(description="code", ordering="prefix")
     def begins_with(self, voucher):
-        return str(voucher)
+        return format_html('<span class="font-mono">{}</span>', voucher)
 
     @display(description="credits")
     def credits(self, voucher):

@@ -5,15 +5,14 @@ from functools import partial
 from django.contrib import admin
 from django.http import Http404
 from django.shortcuts import get_object_or_404
-from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html_join
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
 from accounts.look_only_admin import BoundedList
 from accounts.models import Account
 from accounts.reason_page import ask_why
-from beatra_site.backoffice import limiting, suspending
+from beatra_site.backoffice import account_links, cap_admin, limiting, suspending  # noqa: F401  # cap_admin registers its own
 from beatra_site.backoffice.limits_form import LimitsForm
 from contract import limits
 from wallets.models import Wallet
@@ -28,7 +27,7 @@ class AccountAdmin(BoundedList, ModelAdmin):
     list_select_related = ["user"]
     ordering = ["-id"]
     search_fields = ["user__email__startswith"]
-    fields = readonly_fields = ["email", "status", "most_requests", "most_calls", "created_at", "history"]
+    fields = readonly_fields = ["email", "status", "most_requests", "most_calls", "created_at", "links"]
     actions = None
     actions_detail = ["limit", "suspend", "reopen"]
 
@@ -59,11 +58,9 @@ class AccountAdmin(BoundedList, ModelAdmin):
     def most_calls(self, account):
         return Wallet.objects.filter(account=account).values_list("max_in_flight", flat=True).first()
 
-    @display(description="events")
-    def history(self, account):
-        return format_html(
-            '<a href="{}?account__id__exact={}">Everything done to this account</a>', reverse("admin:accounts_event_changelist"), account.pk
-        )
+    @display(description="what it has")
+    def links(self, account):
+        return format_html_join("", '<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a><br>', account_links.of(account))
 
     def _is(self, request, object_id, status):
         return object_id is not None and self._found(request, object_id).status == status
@@ -93,7 +90,8 @@ class AccountAdmin(BoundedList, ModelAdmin):
             self,
             account,
             partial(limiting.limit, wallet, actor=request.user),
-            verb="Limit",
+            verb="Change the limits of",
+            button="Change the limits",
             then="The figures count for new requests at once, in every process.",
             done=f"{account} has other limits.",
             form=LimitsForm(request.POST or None, initial=given),

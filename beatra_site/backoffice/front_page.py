@@ -7,19 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.contrib.admin.utils import quote
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
+from accounts import notices
+from accounts.models import Notice
 from wallets import alerts, last_audit, money
-from wallets.models import AuditRun, AutoTopUp, TopUp, UsageRecord, Wallet, WebhookEvent
+from wallets.models import AuditRun, AutoTopUp, Dispute, TopUp, UsageRecord, Wallet, WebhookEvent
+from wallets.top_up_standing import TopUpStanding
 
 # Of a matter with many rows; the rest is behind its link
 SHOWN = 10
@@ -43,18 +47,20 @@ class Matter:
 
 def add_to(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Unfold's DASHBOARD_CALLBACK: the context with `audit`, `matters` and `is_watched`, whether this member sees any of it."""
-    finding = {
-        UsageRecord: _of_calls,
-        Wallet: _of_wallets,
-        WebhookEvent: _of_webhooks,
-        TopUp: _of_top_ups,
-        AutoTopUp: _of_cards,
-    }
-    watched = [find for model, find in finding.items() if _may_view(request, model)]
+    kinds = [
+        (UsageRecord, _of_calls),
+        (Wallet, _of_wallets),
+        (TopUp, _of_disputes),
+        (WebhookEvent, _of_webhooks),
+        (TopUp, _of_top_ups),
+        (AutoTopUp, _of_cards),
+        (Notice, _of_mails),
+    ]
+    watched = [matters_of for model, matters_of in kinds if _may_view(request, model)]
     return {
         **context,
         "audit": last_audit.read() if _may_view(request, AuditRun) else None,
-        "matters": [matter for find in watched for matter in find()],
+        "matters": [matter for matters_of in watched for matter in matters_of()],
         "is_watched": bool(watched),
     }
 
@@ -118,7 +124,8 @@ def _of_wallets() -> Iterator[Matter]:
     if count := alerts.below_zero().count():
         yield Matter(
             title="Wallets below zero",
-            means="Their last calls cost more than was held for them. They take no new work until topped up.",
+            means="By a call that cost more than was held for it, or by a payment that was taken back; their ledgers say which."
+            " They take no new work until topped up.",
             table={
                 "headers": ["Account", "Balance", "Held"],
                 "rows": [
@@ -128,6 +135,59 @@ def _of_wallets() -> Iterator[Matter]:
             },
             count=count,
             url=_list(Wallet, balance__lt=0),
+        )
+
+
+def _of_disputes() -> Iterator[Matter]:
+    if count := alerts.open_disputes().count():
+        yield Matter(
+            title="Payment disputes",
+            means="The customer's bank has taken the payment back; its credits are gone and the account is suspended."
+            " Answer at the provider, before its deadline. They stand here until it says who won.",
+            table={
+                "headers": ["Top-up", "Account", "USD", "Since"],
+                "rows": [_dispute_row(one, at=one.opened_at) for one in _with_accounts(alerts.open_disputes())],
+            },
+            count=count,
+            url=_list(TopUp, standing=TopUpStanding.DISPUTED),
+        )
+    if count := alerts.lost_disputes().count():
+        yield Matter(
+            title="Payment disputes that were lost",
+            means="In the last 24 hours. The money is gone for good; whether the account is opened again is yours to say.",
+            table={
+                "headers": ["Top-up", "Account", "USD", "Lost"],
+                "rows": [_dispute_row(one, at=one.closed_at) for one in _with_accounts(alerts.lost_disputes())],
+            },
+            count=count,
+            url=_list(TopUp, standing=TopUpStanding.DISPUTE_LOST),
+        )
+
+
+def _with_accounts(disputes: QuerySet[Dispute]) -> QuerySet[Dispute]:
+    return disputes.select_related("top_up__wallet__account__user")[:SHOWN]
+
+
+def _dispute_row(dispute: Dispute, *, at: datetime | None) -> list[str]:
+    assert at is not None
+    return _row(dispute.top_up, _page(dispute.top_up), dispute.top_up.wallet, f"{dispute.amount_usd:,.2f}", f"{at:%Y-%m-%d %H:%M} UTC")
+
+
+def _of_mails() -> Iterator[Matter]:
+    given_up = notices.given_up(alerts.RECENT)
+    if count := given_up.count():
+        yield Matter(
+            title="Mails that could not be sent",
+            means="In the last 24 hours, after many tries: they are not tried again. Does the mail server answer, does the address exist?",
+            table={
+                "headers": ["Mail", "Account", "From"],
+                "rows": [
+                    _row(one.kind, _page(one), one.account, f"{one.created_at:%Y-%m-%d %H:%M} UTC")
+                    for one in given_up.select_related("account__user")[:SHOWN]
+                ],
+            },
+            count=count,
+            url=_list(Notice, sent_at__isempty=1, tries__gte=notices.MOST_TRIES),
         )
 
 
@@ -175,7 +235,7 @@ def _row(named: object, url: str, *facts: object) -> list[str]:
     link = format_html(
         '<a href="{}" class="break-words min-w-0 self-center text-primary-600 text-right dark:text-primary-500">{}</a>', url, named
     )
-    return [link, *(format_html('<span class="self-center">{}</span>', fact) for fact in facts)]
+    return [link, *(format_html('<span class="break-words min-w-0 self-center">{}</span>', fact) for fact in facts)]
 
 
 def _list(model: type[Model], **filters: object) -> str:

@@ -16,8 +16,10 @@ from accounts.models import Event
 from tests.browsing import read, signed_in, text
 from tests.factories import StaffFactory
 from tests.topups.told import charge, dispute, moves, pending, session
+from tests.wallets.quiet_books import quiet_books
 from wallets import alerts, problems
-from wallets.models import TopUp, WebhookEvent
+from wallets.models import Dispute, TopUp, WebhookEvent
+from wallets.top_up_standing import TopUpStanding
 
 pytestmark = pytest.mark.django_db
 
@@ -40,6 +42,18 @@ def top_up(stripe, wallet):
     return top_up
 
 
+def paid(stripe, wallet) -> TopUp:
+    top_up = pending(wallet)
+    stripe.pays(top_up)
+    return top_up
+
+
+def listed(staff, title: str, page) -> list[str]:
+    """The rows of the list that a matter on the front page leads to."""
+    (url,) = [matter.url for matter in page.context["matters"] if matter.title == title]
+    return [row.pk for row in staff.get(url).context["cl"].result_list]
+
+
 def test_a_top_up_shows_its_disputes_and_what_was_told_and_can_not_be_changed(staff, top_up):
     url = reverse("admin:wallets_topup_change", args=[top_up.pk])
     page = staff.get(url)
@@ -53,7 +67,10 @@ def test_a_top_up_shows_its_disputes_and_what_was_told_and_can_not_be_changed(st
     assert TopUp.objects.get(pk=top_up.pk).status == "paid"
 
 
-@pytest.mark.parametrize("term", ["{0.pk}", "{0.session_id}", "{0.payment_id}", "{0.wallet.account.user.email}"])
+@pytest.mark.parametrize(
+    "term",
+    ["{0.pk}", "{0.session_id}", "{0.payment_id}", "{0.wallet.account.user.email}", "{0.wallet.account.user.email:.9}"],
+)
 def test_a_top_up_is_found(staff, top_up, term):
     top_up.refresh_from_db()
     page = staff.get(reverse("admin:wallets_topup_changelist"), {"q": term.format(top_up)})
@@ -122,6 +139,63 @@ def test_a_top_up_in_question_stands_on_the_front_page_until_it_is_dealt_with(to
     assert "it is of another payment" not in text(client.get(reverse("admin:index")))
     event = Event.objects.get(account=top_up.wallet.account_id, kind="topup.dealt_with")
     assert (event.actor, event.data["problem"]) == (member, "it is of another payment")
+
+
+def test_an_open_dispute_stands_on_the_front_page_until_it_is_closed(staff, stripe, wallet):
+    quiet_books()
+    top_up = paid(stripe, wallet)
+    stripe.says("charge.dispute.created", dispute(top_up))
+    page = staff.get(reverse("admin:index"))
+    assert f"{top_up.pk} {wallet.account.user.email} 10.00" in text(page)
+    assert [top_up.pk] == listed(staff, "Payment disputes", page)
+    assert reverse("admin:wallets_topup_change", args=[quote(top_up.pk)]) in read(page).links
+    stripe.says("charge.dispute.closed", dispute(top_up, status="won"))
+    assert "Payment disputes" not in text(staff.get(reverse("admin:index")))
+
+
+def test_a_lost_dispute_stands_on_the_front_page_for_a_day(staff, stripe, wallet):
+    quiet_books()
+    top_up = paid(stripe, wallet)
+    stripe.says("charge.dispute.closed", dispute(top_up, status="lost"))
+    page = staff.get(reverse("admin:index"))
+    assert [matter.title for matter in page.context["matters"]] == ["Payment disputes that were lost"]
+    assert [top_up.pk] == listed(staff, "Payment disputes that were lost", page)
+    Dispute.objects.filter(top_up=top_up).update(closed_at=timezone.now() - timedelta(hours=25))
+    assert "Payment disputes" not in text(staff.get(reverse("admin:index")))
+
+
+def test_who_may_not_see_top_ups_sees_no_dispute_on_the_front_page(top_up):
+    page = signed_in(StaffFactory(permissions=["wallets.view_wallet"])).get(reverse("admin:index"))
+    assert "Payment disputes" not in text(page)
+
+
+def test_the_list_says_what_became_of_each_top_up_and_finds_them_by_it(staff, stripe, wallet):
+    tops = {
+        "pending": pending(wallet),
+        "submitted": pending(wallet, submitted_at=timezone.now()),
+        "failed": pending(wallet, status="failed", ended_at=timezone.now()),
+        **{name: paid(stripe, wallet) for name in ("paid", "partly_refunded", "refunded", "won", "disputed", "dispute_lost")},
+    }
+    stripe.says("charge.refunded", charge(tops["partly_refunded"], refunded="4.00"))
+    for name in ("refunded", "disputed"):
+        stripe.says("charge.refunded", charge(tops[name], refunded="10.00"))
+    stripe.says("charge.dispute.created", dispute(tops["disputed"]))
+    stripe.says("charge.dispute.closed", dispute(tops["won"], status="won"))
+    stripe.says("charge.dispute.closed", dispute(tops["dispute_lost"], status="lost"))
+    page = reverse("admin:wallets_topup_changelist")
+    found = {}
+    for standing, label in TopUpStanding.choices:
+        answer = staff.get(page, {"standing": standing, "q": wallet.account.user.email})
+        found[standing] = {row.pk for row in answer.context["cl"].result_list}
+        assert label in text(answer)
+    by_name = {standing: {tops[standing].pk} if standing in tops else set() for standing in TopUpStanding.values}
+    assert found == {**by_name, "paid": {tops["paid"].pk, tops["won"].pk}}
+
+
+def test_an_automatic_top_up_shows_no_end_of_a_checkout(staff, wallet):
+    auto = pending(wallet, kind="auto", customer_id="cus_1", payment_method_id="pm_1")
+    shown = [text(staff.get(reverse("admin:wallets_topup_change", args=[one.pk]))) for one in (auto, pending(wallet))]
+    assert ["When the provider's checkout ends" in page for page in shown] == [False, True]
 
 
 def test_who_may_not_see_webhooks_sees_none_on_the_front_page(top_up):

@@ -12,11 +12,14 @@ from django.core.cache import cache
 from django.db import connection
 from django.db.models import F
 
+from accounts import notices
+from accounts.models import Notice
 from tests.factories import WalletFactory
+from tests.topups.told import pending
 from tests.wallets.calls import charge, giving_back, hold
 from tests.wallets.quiet_books import quiet_books
 from wallets import alerts, holds
-from wallets.models import AuditRun, UsageRecord, Wallet
+from wallets.models import AuditRun, Dispute, UsageRecord, Wallet
 
 pytestmark = pytest.mark.django_db
 
@@ -131,6 +134,34 @@ def test_an_audit_that_is_not_well(caplog, run, says):
         AuditRun.objects.create(wallets=1, entries=1, usage_records=1, **run)
     line = logged(caplog)["audit"]
     assert (line["state"], line["differences"]) == says
+
+
+def test_a_dispute_until_it_is_decided_and_a_day_longer_if_it_is_lost(caplog):
+    top_up = pending(WalletFactory())
+    dispute = Dispute.objects.create(top_up=top_up, dispute_id="du_1", amount_usd=10)
+    line = logged(caplog)["disputes open"]
+    assert (line["count"], line["top_ups"]) == (1, top_up.pk)
+    assert said_next(caplog) == {}
+    now = dt.datetime.now(dt.UTC)
+    Dispute.objects.filter(pk=dispute.pk).update(status="lost", closed_at=now)
+    assert list(said_next(caplog)) == ["disputes lost"]
+    Dispute.objects.filter(pk=dispute.pk).update(closed_at=now - dt.timedelta(hours=25))
+    assert logged(caplog) == {}
+
+
+def test_a_mail_that_no_try_could_send(caplog, settings):
+    settings.EMAIL_BACKEND = "tests.no.such.backend"
+    notices.tell(WalletFactory().account, "low_balance", reference="a mail", context={})
+    notice = Notice.objects.filter(reference="a mail")
+    notice.update(tries=notices.MOST_TRIES - 2)
+    for kinds in ([], ["mails given up"]):
+        notice.update(next_try_at=dt.datetime.now(dt.UTC) - dt.timedelta(days=999))
+        notices.send()
+        assert list(logged(caplog)) == kinds
+    line = logged(caplog)["mails given up"]
+    assert (line["count"], line["notices"]) == (1, str(notice.get().pk))
+    notice.update(next_try_at=F("next_try_at") - dt.timedelta(hours=24))
+    assert logged(caplog) == {}
 
 
 def test_one_line_names_a_few_of_many(caplog):

@@ -6,11 +6,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from django.conf import settings
 from django.db import connection
 
-from accounts.models import Event, Notice
-from accounts.notices import send
+from accounts.models import Event
 from tests.factories import StaffFactory, WalletFactory
 from tests.wallets.calls import charge, giving_back, hold, moving, now
 from tests.wallets.days import days_pass
@@ -18,7 +16,6 @@ from tests.wallets.model import began
 from wallets import budgets, holds
 from wallets.audit import audit
 from wallets.budgets import caps_of, join_budget, set_caps
-from wallets.cap_notices import tell_caps, tell_caps_task
 from wallets.models import Cap
 from wallets.refunds import refund
 from wallets.sweeper import sweep
@@ -299,68 +296,6 @@ class TestChanges:
             join_budget(wallet, key_id=7, replaces_key_id=wallet.pk)
 
 
-class TestMail:
-    def told(self, wallet):
-        tell_caps()
-        return [(notice.context["percent"], notice.context["window"]) for notice in Notice.objects.filter(account=wallet.account)]
-
-    def test_it_comes_at_80_percent_and_at_all_once(self, wallet):
-        cap(wallet, day=10)
-        charged(wallet, "7.9999")
-        assert self.told(wallet) == []
-        charged(wallet, "0.0001")
-        assert self.told(wallet) == self.told(wallet) == [(80, "day")]
-        charged(wallet, 2)
-        assert sorted(self.told(wallet)) == sorted(self.told(wallet)) == [(80, "day"), (100, "day")]
-
-    def test_all_of_it_at_once_is_one_mail(self, wallet):
-        cap(wallet, day=10, total=100)
-        charged(wallet, 10)
-        assert self.told(wallet) == [(100, "day")]
-
-    def test_another_limit_or_period_is_told_again_and_the_same_cap_set_again_is_not(self, wallet):
-        cap(wallet, day=10)
-        charged(wallet, 10)
-        assert len(self.told(wallet)) == 1
-        cap(wallet, day=None)
-        cap(wallet, day=10)
-        assert len(self.told(wallet)) == 1
-        cap(wallet, day=11)
-        assert len(self.told(wallet)) == 2
-        days_pass(wallet, 1)
-        assert len(self.told(wallet)) == 2
-        charged(wallet, 11)
-        assert len(self.told(wallet)) == 3
-
-    @pytest.mark.parametrize("window", ["day", "total"])
-    @pytest.mark.parametrize(
-        ("credits", "subject"), [(8, "A key has used 80 % of its spend limit"), (10, "A key has reached its spend limit")]
-    )
-    def test_it_says_which_key_and_until_when(self, wallet, mailoutbox, window, credits, subject):
-        cap(wallet, **{window: 10})
-        charged(wallet, credits, key_name="shop & co", key_prefix="sk-bt-abcdef")
-        tell_caps()
-        send()
-        (mail,) = [mail for mail in mailoutbox if mail.to == [wallet.account.user.email]]
-        assert mail.subject == subject
-        assert f"“shop & co” (sk-bt-abcdef…) has spent {credits}.0000 of the 10.0000 credits" in mail.body
-        assert ("00:00 UTC" in mail.body) == (window == "day")
-        assert f"{settings.SITE_URL}/keys/{wallet.pk}/\n" in f"{mail.body}\n"
-
-    def test_it_leads_to_the_key_that_took_the_others_place(self, wallet):
-        cap(wallet, day=10)
-        charged(wallet, 10)
-        newer = wallet.pk + 1_000_000
-        join_budget(wallet, key_id=newer, replaces_key_id=wallet.pk)
-        tell_caps()
-        assert Notice.objects.get(account=wallet.account).context["key_id"] == newer
-
-    def test_beat_runs_it_by_name_once_a_minute(self):
-        (entry,) = [entry for entry in settings.CELERY_BEAT_SCHEDULE.values() if entry["task"] == tell_caps_task.name]
-        assert entry["schedule"] == 60
-        assert tell_caps_task.__module__ in settings.CELERY_IMPORTS
-
-
 def test_a_bar_shows_what_is_spent_of_the_limit(wallet):
     cap(wallet, day=8)
     cap(wallet, key_id=1, day=0)
@@ -374,21 +309,3 @@ def test_refunds_of_calls_without_a_key_touch_no_cap(wallet):
     one = charged(wallet, 2, key_id=None)
     assert refund(one.usage_id, credits=Decimal(2), reference=f"refund:{wallet.pk}") is not None
     assert budgets.caps_of([wallet.pk]) == {}
-
-
-def test_one_account_that_can_not_be_told_keeps_no_other_from_it(wallet, caplog):
-    other = WalletFactory(balance=1000)
-    for one in (wallet, other):
-        cap(one, day=10)
-        holds.place([held := call(one, 10)])
-        holds.settle([charge(held, 10)])
-    with connection.cursor() as cursor:
-        cursor.execute("create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$")
-        cursor.execute(
-            f"create trigger refusing before insert on accounts_notice for each row when (new.account_id = {wallet.account_id})"
-            " execute function refuse()"
-        )
-    tell_caps()
-    told = Notice.objects.filter(kind="spend_cap", account__in=[wallet.account_id, other.account_id])
-    assert list(told.values_list("account_id", flat=True)) == [other.account_id]
-    assert "a cap was not told" in caplog.text

@@ -57,7 +57,7 @@ class TopUp(models.Model):
 
     class Kind(models.TextChoices):
         CHECKOUT = "checkout"
-        AUTO = "auto", "automatic"
+        AUTO = "auto", "Automatic"
 
     id = models.CharField(primary_key=True, max_length=40, default=new_top_up_id, editable=False, db_collation="C")
     wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT, related_name="top_ups", db_index=False)
@@ -190,9 +190,9 @@ class WebhookEvent(models.Model):
         FAILED = "failed"
         REFUNDED = "refunded"
         DISPUTED = "disputed"
-        DISPUTE_WON = "dispute_won", "dispute won"
-        DISPUTE_LOST = "dispute_lost", "dispute lost"
-        CARD_SAVED = "card_saved", "card saved"
+        DISPUTE_WON = "dispute_won", "Dispute won"
+        DISPUTE_LOST = "dispute_lost", "Dispute lost"
+        CARD_SAVED = "card_saved", "Card saved"
         DUPLICATE = "duplicate"  # says what was known already
         REFUSED = "refused"  # does not fit our books: no money moved, staff must look
         IGNORED = "ignored"  # none of ours, or of no interest

@@ -1,4 +1,4 @@
-"""Mails when a key has spent 80 % of a cap, and all of it: once for each cap, limit and period.
+"""Mails when a key, with those that it replaced, has spent 80 % of a cap, and all of it: once for each cap, limit and period.
 
 Calls do nothing for it: beat looks at the caps once a minute. What was told is known by the notices' own references, so that a cap that
 is removed and set again tells nothing twice.
@@ -18,6 +18,7 @@ from django.db import connection, transaction
 
 from accounts import notices
 from accounts.models import Notice
+from keys.models import ApiKey
 from wallets import periods
 from wallets.models import BudgetKey
 from wallets.money import as_text
@@ -32,14 +33,6 @@ select c.id, w.account_id, c.budget_id, c."window", c.period, c.limit_credits, c
   from wallets_cap c join wallets_wallet w on w.id = c.wallet_id
  where c.id > %s and c.limit_credits > 0 and c.spent >= c.limit_credits * 0.8 and c.period >= {periods.begin('c."window"')}
  order by c.id limit {BATCH}
-"""
-# What the key of the budget's last call is called
-KEY = """
-select u.key_name, u.key_prefix
-  from wallets_budgetkey b
- cross join lateral (select key_name, key_prefix, created_at from wallets_usagerecord
-                      where key_id = b.key_id order by created_at desc, id desc limit 1) u
- where b.budget_id = %s order by u.created_at desc limit 1
 """
 
 
@@ -82,15 +75,15 @@ def _told(cap: ReachedCap) -> bool:
 
 @transaction.atomic
 def _tell(cap: ReachedCap) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(KEY, [cap.budget_id])
-        key_name, key_prefix = cursor.fetchone() or ("", "")
-    # The newest is the one whose caps can be changed: it has taken the place of the others
-    key_id = BudgetKey.objects.filter(budget_id=cap.budget_id).order_by("-key_id").values_list("key_id", flat=True).first()
+    # The newest stands for those that it replaced: it is the one that the owner looks at and can change
+    keys = BudgetKey.objects.filter(budget_id=cap.budget_id).values("key_id")
+    key = ApiKey.objects.filter(account_id=cap.account_id, pk__in=keys).order_by("pk").last()
+    if key is None:
+        return False
     context = {
-        "key_id": key_id,
-        "key_name": key_name,
-        "key_prefix": key_prefix,
+        "key_id": key.pk,
+        "key_name": key.name,
+        "key_prefix": key.prefix,
         "percent": cap.percent,
         "window": cap.window,
         "limit_credits": as_text(cap.limit_credits),
@@ -106,7 +99,7 @@ def _reached(after: int) -> list[ReachedCap]:
         return [ReachedCap(*row) for row in cursor.fetchall()]
 
 
-@shared_task(name="wallets.tell_caps", ignore_result=True)
+@shared_task(name="keys.tell_caps", ignore_result=True)
 def tell_caps_task() -> None:
     """Run by beat once a minute (settings.CELERY_BEAT_SCHEDULE)."""
     tell_caps()
