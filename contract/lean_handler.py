@@ -51,10 +51,11 @@ class LeanHandler(ASGIHandler):
         of_request.set(held)
         watch = None
         try:
-            # Set beforehand, so that DATA_UPLOAD_MAX_MEMORY_SIZE has no say: the edge limits bodies. Kept there alone: a view can let go
-            request._body = await _read(receive, held)
-            if request._body is None:
+            body = await _read(receive, held)
+            if body is None:
                 return
+            request._body = body  # set beforehand, so that DATA_UPLOAD_MAX_MEMORY_SIZE has no say: the edge limits bodies
+            del body  # it is kept there alone, where a view can let go of it
             watch = _HangUp(task, receive)
             response = await self._answer(request)
             del request  # a caller who reads a stream slowly keeps the answer in memory, not the question

@@ -20,7 +20,7 @@ from typing import Final
 from allauth.account.models import EmailAddress
 from django.db import OperationalError, transaction
 from django.utils import timezone
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import LockNotAvailable, QueryCanceled
 
 from accounts import events
 from accounts.models import Account, User
@@ -125,7 +125,7 @@ def wallet_first(account: Account) -> Iterator[Wallet]:
         with transaction.atomic():
             yield Wallet.objects.lock(Wallet.objects.values_list("pk", flat=True).get(account=account))
     except OperationalError as error:
-        if isinstance(error.__cause__, LockNotAvailable):
+        if isinstance(error.__cause__, LockNotAvailable | QueryCanceled):
             raise WalletBusy from error
         raise
 
