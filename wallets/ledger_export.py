@@ -14,11 +14,11 @@ from typing import Any, Final
 from weakref import WeakSet
 
 from asgiref.sync import sync_to_async
-from django.db import close_old_connections
 from django.http import StreamingHttpResponse
 
 from contract import limits
 from contract.answers import time_text
+from contract.returned_connections import give_back
 from wallets.models import LedgerEntry
 
 PIECE: Final = 1000
@@ -81,7 +81,7 @@ def _piece(wallet_id: int, *, after: int) -> list[LedgerEntry]:
     try:
         return list(entries.only(*shown).order_by("seq")[:PIECE])
     finally:
-        close_old_connections()
+        give_back()
 
 
 def _row(entry: LedgerEntry) -> tuple[Any, ...]:
