@@ -67,6 +67,7 @@ INSTALLED_APPS = [
     "beatra_site.backoffice",
 ]
 MIDDLEWARE = [
+    "contract.returned_connections.returned_connections",
     "django.middleware.security.SecurityMiddleware",
     "beatra_site.csp.content_security_policy",
     "beatra_site.static_files.StaticFilesMiddleware",

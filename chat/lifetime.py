@@ -18,6 +18,7 @@ from catalog import snapshot
 from catalog.cost import load_litellm
 from contract.errors import ApiError
 from contract.heap import settle_heap
+from contract.held_bytes import of_request
 from contract.lifespan import when_stopping
 
 logger = logging.getLogger(__name__)
@@ -35,8 +36,14 @@ END_SECONDS = 10
 
 
 def spawn(call: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-    """Run `call` to its end, whatever becomes of the request that asked for it."""
+    """Run `call` to its end, whatever becomes of the request that asked for it. What that holds, its body, is held until then."""
+    of_caller = of_request.get()
+    held = of_caller and of_caller.handed_over()
+    before = of_request.set(held)  # what the call spawns takes over from it in turn
     task = asyncio.create_task(call)
+    of_request.reset(before)
+    if held is not None:
+        task.add_done_callback(lambda _: held.drop())
     _calls.add(task)
     task.add_done_callback(_calls.discard)
     # An error nobody waits for any more was already answered or logged by the call itself.

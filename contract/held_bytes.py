@@ -2,12 +2,14 @@
 
 Each has limits of its own, but nothing else bounds how many there are of one key's: whoever is known may send many bodies slowly, and
 read many answers slowly. So what is held is counted per account, and beyond `limits.ACCOUNT_BYTES` no more is taken in.
+A call that goes on though its caller has left holds its body until its end.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable
+from contextvars import ContextVar
 from typing import Final
 
 from contract import limits
@@ -43,6 +45,16 @@ class HeldBytes:
         if not _held[self._whose]:
             del _held[self._whose]
 
+    def handed_over(self) -> HeldBytes:
+        """What holds all of this from now on, for what outlives the request; this holds nothing, and is counted on from there."""
+        other = HeldBytes(self._whose)
+        other._bytes, self._bytes = self._bytes, 0
+        return other
+
     def drop(self) -> None:
         """Nothing is held any more."""
         self.hold(0)
+
+
+of_request: ContextVar[HeldBytes | None] = ContextVar("of_request", default=None)
+"""What is held for the request at hand, where its handler counts it: its body, until its answer is there."""

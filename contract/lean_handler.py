@@ -20,7 +20,7 @@ from contract import limits
 from contract.asgi import Message, Receive, Scope, Send
 from contract.errors import ApiError
 from contract.exceptions import as_api_error, error_response, log
-from contract.held_bytes import HeldBytes
+from contract.held_bytes import HeldBytes, of_request
 from contract.http_protocol import ABORT
 from contract.resolving import on_behalf_of
 
@@ -29,7 +29,8 @@ class LeanHandler(ASGIHandler):
     """`LeanHandler()` serves the paths of ROOT_URLCONF.
 
     A caller who hangs up cancels the view or the stream at hand, which sees CancelledError (a stream: at its `await`, or
-    GeneratorExit at its `yield`); work that must outlive the caller belongs in a task of its own.
+    GeneratorExit at its `yield`); work that must outlive the caller belongs in a task of its own, and takes over what the request
+    holds (`held_bytes.of_request`).
     A caller who does not read a long answer is hung up on.
     A crash of a stream after its first byte is logged and passed on, so that the connection is cut.
     """
@@ -47,15 +48,17 @@ class LeanHandler(ASGIHandler):
         task = asyncio.current_task()
         assert task is not None
         held = HeldBytes(on_behalf_of.get())
+        of_request.set(held)
         watch = None
         try:
             body = await _read(receive, held)
             if body is None:
                 return
             request._body = body  # set beforehand, so that DATA_UPLOAD_MAX_MEMORY_SIZE has no say: the edge limits bodies
+            del body  # it is kept there alone, where a view can let go of it
             watch = _HangUp(task, receive)
             response = await self._answer(request)
-            del request, body  # a caller who reads a stream slowly keeps the answer in memory, not the question
+            del request  # a caller who reads a stream slowly keeps the answer in memory, not the question
             held.hold(0 if response.streaming else len(response.content))  # type: ignore[attr-defined]  # an HttpResponse
             await self._send(response, send, _aborting(scope))
         except asyncio.CancelledError:

@@ -47,7 +47,8 @@ BUSY_RETRY_SECONDS = 2
 
 ACCOUNT_BYTES = 256 * MIB
 """What a process holds for one account: bodies that come or are being answered, and answers that wait to be read. Eight of the largest
-bodies, or four megabytes for each of 64 calls."""
+bodies, or four megabytes for each of 64 calls. Counted are the bytes as they come; what is read of them and what goes to a provider are
+as much again each, so it is up to three times this in memory."""
 
 DRAINED_CALLS = 256
 """That go on in one process though their callers have left: four accounts with all their calls. The oldest of more is cut."""

@@ -6,8 +6,8 @@
     its account is suspended or closed, or its user     403 tenant_disabled
     switched off
     used from elsewhere than its networks               403 forbidden, limit "ip"
-    used for what is not in its scopes                  403 forbidden, limit "scope"
     too many requests this minute                       429 rate_limited
+    used for what is not in its scopes                  403 forbidden, limit "scope"
 
 `ApiKeyAuthentication` serves async views through keys.cache and sync ones from the database. They differ only in how they load the
 row: one statement, one decision.
@@ -61,7 +61,8 @@ class ApiKeyAuthentication(BaseAuthentication):
     """DRF's authentication class of /v1: `request.user` and `request.auth` are the `Caller`.
 
     Both ways in raise ApiError unauthorized, invalid_api_key, tenant_disabled or rate_limited; database errors go through as they come.
-    Each request that gets in is counted once (keys/rate_limits.py): no view of /v1 can forget it.
+    Each request that gets in is counted once (keys/rate_limits.py): no view of /v1 can forget it. One that is refused for the key's
+    scopes is counted too, one from elsewhere than its networks is not: who has stolen a key must not use up its owner's minute.
     """
 
     def authenticate(self, request: Asking) -> tuple[Caller, Caller]:
@@ -71,6 +72,7 @@ class ApiKeyAuthentication(BaseAuthentication):
             cursor.execute(_LOAD, [tokens.digest(token)])
             caller = _admit(_caller(cursor.fetchone()), request)
         rate_limits.take_sync(caller)
+        _check_scopes(caller, request)
         return caller, caller
 
     async def authenticate_async(self, request: Asking) -> Caller:
@@ -81,6 +83,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         if _COUNTED not in request.META:
             await rate_limits.take(caller)
             request.META[_COUNTED] = True
+        _check_scopes(caller, request)
         return caller
 
     def authenticate_header(self, request: Asking) -> str:
@@ -142,6 +145,9 @@ def _admit(caller: Caller | None, request: Asking) -> Caller:
         raise ApiError(
             "forbidden", f"This key may not be used from there. {seen}, which is not on its list.", details={"limit": limits.Name.IP}
         )
+    return caller
+
+
+def _check_scopes(caller: Caller, request: Asking) -> None:
     if caller.scopes is not None:
         scopes.check(caller.scopes, request)
-    return caller

@@ -30,8 +30,9 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         return self.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), revoked_at=None)
 
     def in_use(self) -> Self:
-        """Those that count towards the most an account may have: active, and no other key has taken their place."""
-        return self.active().filter(replaced_by=None)
+        """Those that count towards the most an account may have: active, and no other key that is has taken their place."""
+        successor_has_ended = Q(replaced_by__revoked_at__isnull=False) | Q(replaced_by__expires_at__lte=timezone.now())
+        return self.active().filter(Q(replaced_by=None) | successor_has_ended)
 
 
 class ApiKey(models.Model):

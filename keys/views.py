@@ -135,9 +135,12 @@ def rotate(request, key_id):
     key = _key(request, key_id)
     form = RotateForm(request.POST) if request.method == "POST" else RotateForm.new()
     if not form.is_valid():
-        if not form.is_bound and not key.is_changeable():
-            messages.info(request, str(editing.NotChangeable(key)))
-            return redirect("keys:detail", key.pk)
+        if not form.is_bound:
+            try:
+                rotating.check(key)
+            except issuing.Refused as refusal:
+                messages.info(request, str(refusal))
+                return redirect("keys:detail", key.pk)
         return render(request, "keys/rotate.html", {"key": key, "form": form, "caps": _caps(key)}, status=422 if form.is_bound else 200)
     try:
         issued = rotating.rotate(key, actor=request.user, **form.cleaned_data)

@@ -25,13 +25,17 @@ from wallets.money import as_text, group, is_amount
 
 BEGIN = f"""
 insert into wallets_cap (wallet_id, budget_id, "window", limit_credits, period, spent, held, created_at)
-select %(wallet)s, %(budget)s, %(window)s, %(limit)s, p.began, coalesce(sum(u.charged_credits - u.refunded_credits), 0),
+select %(wallet)s, %(budget)s, p."window", p.limit_credits, p.began, coalesce(sum(u.charged_credits - u.refunded_credits), 0),
        coalesce(sum(u.hold_credits) filter (where u.status = 'open'), 0), statement_timestamp()
-  from (select {periods.begin("%(window)s")} as began) p
+  from (select w.*, {periods.begin('w."window"')} as began
+          from unnest(%(windows)s::text[], %(limits)s::numeric[]) w("window", limit_credits)) p
   left join wallets_usagerecord u
          on u.key_id = any (array(select key_id from wallets_budgetkey where budget_id = %(budget)s)) and u.created_at >= p.began
- group by p.began
+ group by p."window", p.limit_credits, p.began
 """
+
+SUM_TIMEOUT = "2s"
+"""How long a new cap may keep the wallet locked for adding up what its keys have spent: of a long history, it can take longer."""
 
 STANDING = f"""
 select b.key_id, c."window", c.limit_credits, case when c.period = p.began then c.spent else 0 end,
@@ -89,7 +93,7 @@ def set_caps(wallet: Wallet | int, *, key_id: int, limits: Mapping[str, Decimal 
 
     Windows that are not named stay as they are. A limit may be below what is spent: then the next call is refused. Calls under way
     go on. Returns whether anything is changed. Raises ValueError for what is no window or no amount, OperationalError when the wallet
-    is locked for too long.
+    is locked for too long, by others or by this (SUM_TIMEOUT).
     """
     for window, limit in limits.items():
         if window not in CapWindow.values or (limit is not None and not is_amount(limit)):
@@ -103,14 +107,16 @@ def set_caps(wallet: Wallet | int, *, key_id: int, limits: Mapping[str, Decimal 
     changed = {window: limit for window, limit in limits.items() if limit != (caps[window].limit_credits if window in caps else None)}
     if not changed:
         return False
+    new: dict[str, Decimal] = {}
     for window, limit in changed.items():
         if limit is None:
             caps[window].delete()
         elif window in caps:
             Cap.objects.filter(pk=caps[window].pk).update(limit_credits=limit)
         else:
-            with connection.cursor() as cursor:
-                cursor.execute(BEGIN, {"wallet": locked.pk, "budget": budget_id, "window": window, "limit": limit})
+            new[window] = limit
+    if new:
+        _begin(locked, budget_id=budget_id, limits=new)
     _tell_statements(locked)
     said = {window: None if limit is None else as_text(limit) for window, limit in changed.items()}
     events.record("key.caps_changed", account=locked.account, actor=actor, key_id=key_id, limits=said)
@@ -153,6 +159,14 @@ def give_back(record: UsageRecord, *, credits: Decimal) -> None:
         return
     budget = BudgetKey.objects.filter(key_id=record.key_id).values("budget_id")
     Cap.objects.filter(budget_id__in=budget, period__lte=record.created_at).update(spent=F("spent") - credits)
+
+
+def _begin(wallet: Wallet, *, budget_id: int, limits: Mapping[str, Decimal]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("select current_setting('statement_timeout'), set_config('statement_timeout', %s, true)", [SUM_TIMEOUT])
+        before, _ = cursor.fetchone()
+        cursor.execute(BEGIN, {"wallet": wallet.pk, "budget": budget_id, "windows": list(limits), "limits": list(limits.values())})
+        cursor.execute("select set_config('statement_timeout', %s, true)", [before])
 
 
 def _tell_statements(wallet: Wallet) -> None:

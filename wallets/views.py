@@ -1,6 +1,7 @@
 """The wallet page: what there is, and the ledger behind it, entry by entry."""
 
-from django.http import Http404, StreamingHttpResponse
+from django.contrib import messages
+from django.http import Http404
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -10,6 +11,7 @@ from django.views.decorators.vary import vary_on_headers
 from accounts.access import account_required
 from contract import pagination
 from contract.errors import ApiError
+from contract.http_protocol import ABORT
 from wallets import auto_top_ups, ledger_export, money, rates
 from wallets.entry_words import words
 from wallets.models import EntryKind, LedgerEntry, TopUp
@@ -33,9 +35,18 @@ def wallet(request):
 @never_cache
 @account_required
 def export(request):
-    """The whole ledger as a file."""
+    """The whole ledger as a file; the wallet page, which says so, if too many are on their way already."""
     headers = {"Content-Disposition": f'attachment; filename="beatra-ledger-{timezone.now():%Y-%m-%d}.csv"'}
-    return StreamingHttpResponse(ledger_export.rows_of(request.account.wallet.pk), content_type="text/csv; charset=utf-8", headers=headers)
+    abort = getattr(request, "scope", {}).get("state", {}).get(ABORT, _nothing)
+    try:
+        return ledger_export.Export(request.account.wallet.pk, abort=abort, headers=headers)
+    except ledger_export.TooManyExports:
+        messages.error(request, "Your ledger is being downloaded already. Wait for that to end, or stop it, then try again.")
+        return wallet_page(request, status=429)
+
+
+def _nothing():
+    """Ends no connection, under a server that has none."""
 
 
 def wallet_page(request, *, status=200, **forms):

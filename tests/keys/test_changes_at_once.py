@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.urls import reverse
 
 from accounts.models import Event
@@ -141,6 +141,38 @@ def test_while_the_wallet_is_locked_a_key_is_refused_and_nothing_of_the_form_is_
         other.rollback()
     assert ApiKey.objects.get(account=key.account).works()
     assert kinds(key) == []
+
+
+def test_a_cap_whose_sum_takes_too_long_is_refused_as_by_a_busy_wallet(committed, monkeypatch):
+    monkeypatch.setattr("wallets.budgets.SUM_TIMEOUT", "50ms")
+    monkeypatch.setattr("wallets.models.wallet.LOCK_TIMEOUT", "60s")
+    key = ApiKeyFactory()
+    wallet = WalletFactory(account=key.account)
+    given = {
+        "name": "the name I gave",
+        "expires": "never",
+        "scope_choice": "all",
+        "model_choice": "all",
+        "cap_week": "12.5",
+        "cap_total": "20",
+    }
+    edit = reverse("keys:edit", args=[key.pk])
+    owner = signed_in(key.account.user)
+    with closing(connection.copy()) as other:
+        other.set_autocommit(False)
+        # Stands for a long history: the statement that adds it up does not come to its end
+        other.cursor().execute("lock table wallets_cap in exclusive mode")
+        response = owner.post(edit, given)
+        assert response.status_code == 503
+        assert "Your wallet is busy right now, so nothing was saved." in text(response)
+        other.rollback()
+    assert (ApiKey.objects.get(pk=key.pk).name, budgets.caps_of([key.pk])) == (key.name, {})
+    assert owner.post(edit, given).status_code == 302
+    assert {cap.window: cap.limit_credits for cap in budgets.caps_of([key.pk])[key.pk]} == {"week": Decimal("12.5"), "total": 20}
+    with transaction.atomic(), connection.cursor() as cursor:
+        budgets.set_caps(wallet, key_id=key.pk, limits={"day": Decimal(1)}, actor=None)
+        cursor.execute("show statement_timeout")
+        assert cursor.fetchone() == ("0",), "what follows in the transaction has the time that it had before"
 
 
 def test_a_key_is_paused_once_however_often_at_once(committed):

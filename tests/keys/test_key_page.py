@@ -274,9 +274,26 @@ def test_a_full_account_can_rotate_but_make_no_further_key(owner: Client, accoun
     monkeypatch.setattr(issuing, "ACTIVE_KEYS", 2)
     key, _ = ApiKeyFactory(account=account), ApiKeyFactory(account=account)
     token = token_in(rotation(owner, key))
-    token_in(rotation(owner, ApiKey.objects.get(digest=tokens.digest(token))))
-    assert ApiKey.objects.of_account(account).active().count() == 4
+    assert ApiKey.objects.of_account(account).active().count() == 3
     assert "2 keys in use" in owner.get(reverse("keys:create")).content.decode()
+    # The one that it replaced works on, and takes its place again
+    owner.post(url("revoke", ApiKey.objects.get(digest=tokens.digest(token))))
+    assert "2 keys in use" in owner.get(reverse("keys:create")).content.decode()
+    owner.post(url("revoke", key))
+    assert "2 keys in use" not in owner.get(reverse("keys:create")).content.decode()
+
+
+def test_two_keys_overlap_and_never_three(owner: Client, account: Account):
+    key = ApiKeyFactory(account=account)
+    new = ApiKey.objects.get(digest=tokens.digest(token_in(rotation(owner, key, "168"))))
+    why = f"The key {key.prefix}… that this one replaced works until {now_of(key).expires_at:%Y-%m-%d %H:%M} UTC. Revoke it first."
+    number = "2c1e1e0a-5b9b-4c39-8f7b-3f1f5d0e8a11"
+    assert why in text(owner.get(url("rotate", new), follow=True))
+    assert why in text(owner.post(url("rotate", new), {"overlap": "0", "submission": number}, follow=True))
+    assert ApiKey.objects.of_account(account).count() == 2
+    assert now_of(new).works()
+    owner.post(url("revoke", key))
+    token_in(rotation(owner, new))
 
 
 @pytest.mark.parametrize("status", ["suspended", "closed"])

@@ -205,6 +205,30 @@ def test_it_is_refused_before_its_body_is_read(customer, site):
         assert error_of(read_answer(connection))["details"] == {"limit": "account_requests_per_minute"}
 
 
+@pytest.mark.parametrize("path", ["wallet", "usage/chatcmpl_none"], ids=["lean", "sync"])
+def test_a_request_that_the_keys_scopes_refuse_takes_one_of_each(customer, site, path: str):
+    owner = customer(requests_per_minute=30)
+    key = ApiKeyFactory(account=owner.account, scopes=["chat"], requests_per_minute=2)
+
+    def refused() -> httpx.Response:
+        return httpx.get(f"{site.v1}/{path}", headers={"Authorization": f"Bearer {key.token}"}, timeout=30)
+
+    account, own = of_account(owner), of_key(key)
+    assert refused().status_code == 403
+    assert (of_account(owner).taken_since(account), of_key(key).taken_since(own)) == (1, 1)
+    assert any(refused().status_code == 429 for _ in range(100))
+
+
+@pytest.mark.parametrize("path", ["wallet", "usage/chatcmpl_none"], ids=["lean", "sync"])
+def test_who_uses_a_key_from_elsewhere_takes_none_of_its_owners(customer, site, path: str):
+    owner = customer(requests_per_minute=30)
+    key = ApiKeyFactory(account=owner.account, allowed_networks=["203.0.113.0/24"], requests_per_minute=2)
+    account = of_account(owner)
+    for _ in range(4):
+        assert httpx.get(f"{site.v1}/{path}", headers={"Authorization": f"Bearer {key.token}"}, timeout=30).status_code == 403
+    assert (of_account(owner), of_key(key).debt) == (account, 0)
+
+
 def test_who_is_not_let_in_takes_none(customer, site):
     owner = customer(requests_per_minute=1)
     revoked, paused = ApiKeyFactory(account=owner.account), ApiKeyFactory(account=owner.account, requests_per_minute=10)

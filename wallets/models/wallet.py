@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import OperationalError, connection, models
 from django.db.models import F, Q
 from django.utils import timezone
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import LockNotAvailable, QueryCanceled
 
 from accounts.models import Account
 from contract import limits
@@ -40,7 +40,8 @@ class UsdField(models.DecimalField):  # type: ignore[type-arg]  # generic in the
 
 
 class WalletBusyError(OperationalError):
-    """Another transaction has the wallet, or what hangs on it, locked for longer than LOCK_TIMEOUT. The text is for the customer."""
+    """Another transaction has the wallet, or what hangs on it, locked for longer than LOCK_TIMEOUT, or this one would keep it locked for
+    too long (budgets.SUM_TIMEOUT). The text is for the customer."""
 
     def __init__(self) -> None:
         super().__init__("Your wallet is busy with something else. Nothing was saved; try again.")
@@ -48,13 +49,14 @@ class WalletBusyError(OperationalError):
 
 @contextmanager
 def brief_locks() -> Iterator[None]:
-    """Until the caller's transaction ends no lock waits longer than LOCK_TIMEOUT; one that would in here raises WalletBusyError."""
+    """Until the caller's transaction ends no lock waits longer than LOCK_TIMEOUT. One that would in here, or a statement that is ended for
+    having run too long, raises WalletBusyError."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("select set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
         yield
     except OperationalError as error:
-        if not isinstance(error.__cause__, LockNotAvailable):
+        if not isinstance(error.__cause__, LockNotAvailable | QueryCanceled):
             raise
         raise WalletBusyError from error.__cause__
 
