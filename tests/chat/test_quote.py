@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -22,8 +21,8 @@ from tests.chat.test_bad_input import assert_refused
 from tests.contract.wire import eventually
 from tests.customer import Customer
 from tests.gate import Gate, calling
+from tests.wallets.days import days_pass
 from wallets import budgets
-from wallets.models import Cap
 
 QUOTE = "/chat/completions/quote"
 
@@ -202,6 +201,5 @@ def test_what_a_cap_of_the_key_leaves_is_what_is_affordable(site, customer, wind
     assert capped.chat(model=id, max_tokens=most + 1).json()["error"]["code"] == "spend_limit_reached"
     assert capped.chat(model=id, max_tokens=most).status_code == 200
     assert quote(capped, model=id)["affordable_output_tokens"] < most
-    # Another period
-    Cap.objects.filter(wallet=capped.wallet, window="day").update(period=datetime(2026, 1, 1, tzinfo=UTC), spent=1)
+    days_pass(capped.wallet, 1)
     assert (quote(capped, model=id)["affordable_output_tokens"] == most) == (window == "day")
