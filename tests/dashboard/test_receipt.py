@@ -112,7 +112,7 @@ def test_the_worked_example_is_spelt_out(wallet):
         "Charged (rounded half up to four places) 3.0000 credits",
         "In USD, for reference: 3.0000 ÷ 1,000 credits per USD, the rate at that time 0.0030 USD",
         "Held for the call (the most it could cost) 13.2000 Charged at its end − 3.0000 Free again 10.2000",
-        f"Charge charge:{usage_id} -3.0000 997.0000",
+        f"Charge charge:{usage_id} −3.0000 997.0000",
     ):
         assert part in words, part
     assert "Estimated" not in words
