@@ -235,7 +235,7 @@ async def hold(call: Call) -> None:
             raise _busy(limits.Name.HELD_CREDITS, f"Calls in flight hold {as_text(verdict.held)} credits of the wallet")
         case "too_many":
             raise _busy(
-                limits.Name.CALLS_IN_FLIGHT, f"{verdict.in_flight} calls of this account are in flight, as many as it may have at once"
+                limits.Name.CALLS_IN_FLIGHT, f"Calls of this account in flight: {verdict.in_flight}, as many as it may have at once"
             )
         case "cap_busy":
             raise _busy(limits.Name.SPEND_CAP, "Calls in flight hold what is left of this key's spend limit")
