@@ -164,7 +164,7 @@ def test_a_cap_whose_sum_takes_too_long_is_refused_as_by_a_busy_wallet(committed
         other.cursor().execute("lock table wallets_cap in exclusive mode")
         response = owner.post(edit, given)
         assert response.status_code == 503
-        assert "Your wallet is busy right now, so nothing was saved." in text(response)
+        assert "Your wallet is busy with something else. Nothing was saved; try again." in text(response)
         other.rollback()
     assert (ApiKey.objects.get(pk=key.pk).name, budgets.caps_of([key.pk])) == (key.name, {})
     assert owner.post(edit, given).status_code == 302

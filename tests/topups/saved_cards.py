@@ -60,6 +60,18 @@ def switched_on(
     return AutoTopUp.objects.get(wallet=wallet)
 
 
+def allow(auto: AutoTopUp) -> None:
+    """Its customer presses Allow, as after another card was saved."""
+    auto_top_ups.save(
+        auto.wallet,
+        threshold_credits=auto.threshold_credits,
+        amount_usd=auto.amount_usd,
+        monthly_ceiling_usd=auto.monthly_ceiling_usd,
+        switch_on=True,
+        actor=auto.wallet.account.user,
+    )
+
+
 def of(auto: AutoTopUp) -> list[TopUp]:
     """The automatic top-ups of a wallet, oldest first."""
     return list(TopUp.objects.filter(wallet=auto.wallet_id, kind="auto").order_by("created_at", "id"))

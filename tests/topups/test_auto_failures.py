@@ -16,6 +16,7 @@ from tests.topups.saved_cards import (
     PAYS,
     WANTS_ITS_OWNER,
     again,
+    allow,
     balance,
     made_at_the_provider,
     now_as,
@@ -58,7 +59,8 @@ def test_a_success_forgives_the_failures_before_it():
     auto = switched_on(DECLINED)
     auto_charging.top_up_if_low(auto.pk)
     saved_cards.saved(auto.wallet)
-    assert (now_as(auto).failures, now_as(auto).is_on, now_as(auto).has_old_cards) == (0, True, True)
+    assert (now_as(auto).failures, now_as(auto).is_on, now_as(auto).has_old_cards) == (0, False, True)
+    allow(auto)
     AutoTopUp.objects.filter(pk=auto.pk).update(failures=2)
     auto_charging.top_up_if_low(auto.pk)
     assert (statuses(auto), now_as(auto).failures) == (["failed", "paid"], 0)
@@ -171,29 +173,19 @@ def test_cards_are_not_tried_out_by_switching_and_saving():
     for _ in range(4):
         auto_charging.top_up_if_low(auto.pk)
         saved_cards.saved(auto.wallet, DECLINED)
+        allow(auto)
     auto_charging.top_up_if_low(auto.pk)
-    saved_cards.saved(auto.wallet, PAYS)
+    again(auto)
     assert auto_charging.top_up_if_low(auto.pk) is None
     assert statuses(auto) == ["failed"] * 5
     assert now_as(auto).next_try_at == of(auto)[0].created_at + timedelta(days=1)
-    auto_top_ups.switch_off(auto.wallet, reason=AutoTopUp.OffReason.CUSTOMER, actor=auto.wallet.account.user)
+    saved_cards.saved(auto.wallet, PAYS)
     with pytest.raises(auto_top_ups.NotPossibleError, match="Too many payments have failed"):
-        switch_on_again(auto)
+        allow(auto)
     TopUp.objects.filter(pk=of(auto)[0].pk).update(created_at=timezone.now() - timedelta(days=1))
-    switch_on_again(auto)
+    allow(auto)
     auto_charging.top_up_if_low(auto.pk)
     assert sorted(statuses(auto)) == ["failed"] * 5 + ["paid"]
-
-
-def switch_on_again(auto: AutoTopUp) -> None:
-    auto_top_ups.save(
-        auto.wallet,
-        threshold_credits=auto.threshold_credits,
-        amount_usd=auto.amount_usd,
-        monthly_ceiling_usd=auto.monthly_ceiling_usd,
-        switch_on=True,
-        actor=auto.wallet.account.user,
-    )
 
 
 def test_a_card_that_was_removed_between_fails_without_a_payment(line):
