@@ -24,7 +24,7 @@ from rest_framework import exceptions as drf
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from contract import limits, request_id
+from contract import held_bytes, limits, request_id
 from contract.async_view import AsyncAPIView
 from contract.edge import Edge
 from contract.errors import ApiError
@@ -142,6 +142,15 @@ class Big(AsyncAPIView):
         return HttpResponse(b"x" * BIG, content_type="application/json")
 
 
+class Held(AsyncAPIView):
+    """The bytes that are held for the caller with the token `good`."""
+
+    authentication_classes = []
+
+    async def get(self, request):
+        return JsonAnswer({"held": held_bytes._held["good"]})
+
+
 class Journal(AsyncAPIView):
     async def get(self, request):
         return JsonAnswer(journal)
@@ -229,6 +238,7 @@ urlpatterns = [
     path("v1/chat/stream", Stream.as_view()),
     path("v1/chat/big", Big.as_view()),
     path("v1/chat/journal", Journal.as_view()),
+    path("v1/chat/held", Held.as_view()),
     path("v1/stock/echo", Echo.as_view()),
     path("v1/stock/private", Private.as_view()),
     path("v1/stock/stream", Stream.as_view()),

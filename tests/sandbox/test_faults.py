@@ -100,7 +100,8 @@ def test_short_waits_end(http):
 def test_pings_fill_a_stall(http):
     body = post(http, "[[stall_ms=60 stall_at=1 ping_ms=10 chunks=2]]", stream=True).text
     assert body.count(": ping\n\n") >= 2
-    assert body.index("0,") < body.index(": ping") < body.index("1,")
+    first, second = (body.index(f'"content":"{word}') for word in ("0,", "1,"))
+    assert first < body.index(": ping") < second
 
 
 @pytest.mark.parametrize(
