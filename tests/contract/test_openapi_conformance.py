@@ -37,7 +37,9 @@ def schema(site: Site) -> Any:
         shape = document["components"]["schemas"][name]
         if "properties" in shape:
             shape.setdefault("additionalProperties", False)
-    return schemathesis.openapi.from_dict(document)
+    schema = schemathesis.openapi.from_dict(document)
+    schema.config.max_stream_events = 100_000  # a stream is read to its end, not for its first events alone
+    return schema
 
 
 @by_mode
