@@ -20,6 +20,7 @@ from accounts import notices
 from accounts.models import Notice
 from keys.models import ApiKey
 from wallets import periods
+from wallets.budgets import WARNED_AT
 from wallets.models import BudgetKey
 from wallets.money import as_text
 
@@ -29,9 +30,9 @@ BATCH = 500
 
 REACHED = f"""
 select c.id, w.account_id, c.budget_id, c."window", c.period, c.limit_credits, c.spent,
-       {periods.end('c."window"', began="c.period")}, case when c.spent >= c.limit_credits then 100 else 80 end
+       {periods.end('c."window"', began="c.period")}, case when c.spent >= c.limit_credits then 100 else {WARNED_AT} end
   from wallets_cap c join wallets_wallet w on w.id = c.wallet_id
- where c.id > %s and c.limit_credits > 0 and c.spent >= c.limit_credits * 0.8 and c.period >= {periods.begin('c."window"')}
+ where c.id > %s and c.limit_credits > 0 and c.spent * 100 >= c.limit_credits * {WARNED_AT} and c.period >= {periods.begin('c."window"')}
  order by c.id limit {BATCH}
 """
 

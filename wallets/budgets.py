@@ -48,7 +48,7 @@ select b.key_id, c."window", c.limit_credits, case when c.period = p.began then 
 
 
 WARNED_AT = 80
-"""Percent of a limit. The same as that of keys/cap_notices.py."""
+"""Percent of a limit, from which a key's page and a mail to its owner (keys/cap_notices.py) warn."""
 
 
 @dataclass(frozen=True, slots=True)
