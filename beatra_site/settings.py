@@ -284,7 +284,7 @@ TOPUP_URL = env.str("TOPUP_URL", f"{SITE_URL}/wallet/add/")
 # An account whose failed tries cost us more than this in a day, in USD, is shown to staff and logged
 ABSORBED_ALERT_USD = Decimal(env.str("ABSORBED_ALERT_USD", "5"))
 
-# Top-ups (wallets/payments.py): with a Stripe key by Stripe, else in the sandbox, else not at all. Amounts in USD.
+# Top-ups (wallets/top_ups/payments.py): with a Stripe key by Stripe, else in the sandbox, else not at all. Amounts in USD.
 TOPUP_AMOUNTS_USD = [Decimal(amount) for amount in env.list("TOPUP_AMOUNTS_USD", default=["10", "25", "50", "100"])]
 TOPUP_MIN_USD = Decimal(env.str("TOPUP_MIN_USD", "5"))
 TOPUP_MAX_USD = Decimal(env.str("TOPUP_MAX_USD", "1000"))
@@ -352,10 +352,10 @@ CELERY_IMPORTS = (
     "wallets.sweeper",
     "wallets.audit_runs",
     "wallets.alerts",
-    "wallets.auto_charging",
+    "wallets.automatic_top_ups.charging",
     "wallets.idempotency",
     "wallets.low_balance",
-    "wallets.reconciling",
+    "wallets.top_ups.reconciling",
     "keys.cap_notices",
 )
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat-schedule")

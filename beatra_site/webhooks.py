@@ -16,8 +16,9 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from keys import forgetting
-from wallets import auto_charging, payments, webhooks
+from wallets.automatic_top_ups import charging
 from wallets.models import TopUp, WebhookEvent
+from wallets.top_ups import payments, webhooks
 
 logger = logging.getLogger(__name__)
 
@@ -55,5 +56,5 @@ def _take(provider: payments.Configured, event: Mapping[str, Any]) -> HttpRespon
         if row.verdict in _SUSPENDING and told.top_up is not None:
             forgetting.publish_account(told.top_up.wallet.account_id)
     if row.verdict == WebhookEvent.Verdict.FAILED and told.top_up is not None and told.top_up.kind == TopUp.Kind.AUTO:
-        auto_charging.call_back(told.top_up)
+        charging.call_back(told.top_up)
     return JsonResponse({"received": True})

@@ -11,16 +11,13 @@ from django.utils.text import Truncator
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
+# Each registers its own
+import wallets.automatic_top_ups.admin
+import wallets.top_ups.admin
+import wallets.vouchers.admin  # noqa: F401
 from accounts.look_only_admin import BoundedList, LookOnly
 from accounts.reason_page import page_of, reason_page
-from wallets import (  # noqa: F401  # those of admin register their own
-    auto_admin,
-    editing,
-    ledger,
-    refunds,
-    topup_admin,
-    voucher_admin,
-)
+from wallets import editing, ledger, refunds
 from wallets.books_admin import BooksAdmin
 from wallets.forms import MoveForm, RateForm, RefundForm
 from wallets.models import AuditRun, CreditsPerUsdRate, IdempotencyKey, LedgerEntry, UsageRecord, Wallet

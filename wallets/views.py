@@ -12,7 +12,8 @@ from accounts.access import account_required
 from contract import pagination
 from contract.errors import ApiError
 from contract.http_protocol import ABORT
-from wallets import auto_top_ups, ledger_export, money, rates
+from wallets import ledger_export, money, rates
+from wallets.automatic_top_ups import terms
 from wallets.entry_words import words
 from wallets.models import EntryKind, LedgerEntry, TopUp
 from wallets.wallet_forms import ALL_BUT_CHARGES, KindFilter, LowBalanceForm, VoucherForm
@@ -59,7 +60,7 @@ def wallet_page(request, *, status=200, **forms):
         "rate": rate,
         "available_usd": None if rate is None else money.usd_reference(account.wallet.available, rate=rate),
         "voucher_form": VoucherForm(),
-        "auto": auto_top_ups.of(account.wallet),
+        "auto": terms.of(account.wallet),
         "low_balance_form": LowBalanceForm(wallet=account.wallet),
         **_ledger(request),
         **forms,

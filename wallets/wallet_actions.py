@@ -7,10 +7,10 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.access import account_required
 from wallets import low_balance as low_balances
-from wallets import vouchers
 from wallets.models import WalletBusyError
 from wallets.money import group
 from wallets.views import wallet_page
+from wallets.vouchers import vouchers
 from wallets.wallet_forms import LowBalanceForm, VoucherForm
 
 
@@ -19,7 +19,7 @@ from wallets.wallet_forms import LowBalanceForm, VoucherForm
 def redeem_voucher(request):
     """Every try counts towards the limits of its user and of its address, also one that succeeds.
 
-    A code can't be guessed (wallets/voucher_codes.py); the limits keep somebody from asking the database all day. While Redis is
+    A code can't be guessed (wallets/vouchers/spelling.py); the limits keep somebody from asking the database all day. While Redis is
     away each process counts for itself (beatra_site/forgiving_cache.py).
     """
     if request.method != "POST":

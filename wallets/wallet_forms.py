@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 from django import forms
 
 from contract.limits import MOST_CREDITS
-from wallets import voucher_codes
 from wallets.entry_words import WORDS
 from wallets.models import Wallet
+from wallets.vouchers import spelling
 
 ALL_BUT_CHARGES = "other"
 
@@ -49,7 +49,7 @@ class VoucherForm(forms.Form):
     """A code, as somebody types it."""
 
     code = forms.CharField(
-        max_length=voucher_codes.LONGEST,
+        max_length=spelling.LONGEST,
         label="Voucher code",
         error_messages={"max_length": "That is longer than a voucher code."},
         # No maxlength: a browser would cut what is pasted

@@ -23,7 +23,7 @@ from accounts import notices
 from accounts.models import Notice
 from wallets import alerts, last_audit, money
 from wallets.models import AuditRun, AutoTopUp, Dispute, TopUp, UsageRecord, Wallet, WebhookEvent
-from wallets.top_up_standing import TopUpStanding
+from wallets.top_ups.standing import TopUpStanding
 
 # Of a matter with many rows; the rest is behind its link
 SHOWN = 10

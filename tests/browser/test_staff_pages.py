@@ -11,9 +11,9 @@ from django.urls import reverse
 
 from tests.factories import PASSWORD, AccountFactory, ApiKeyFactory, StaffFactory, UserFactory, WalletFactory
 from tests.topups.told import pending
-from wallets import take_backs, topups
 from wallets.budgets import set_caps
 from wallets.models import AutoTopUp, Cap, WebhookEvent
+from wallets.top_ups import take_backs, topups
 
 
 @pytest.fixture

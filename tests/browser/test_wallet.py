@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.factories import StaffFactory
-from wallets import vouchers
+from wallets.vouchers import vouchers
 
 
 @pytest.fixture

@@ -12,8 +12,10 @@ from django.utils import timezone
 
 from accounts.models import Notice
 from tests.factories import WalletFactory
-from wallets import auto_top_ups, cards, ledger, payments
+from wallets import ledger
+from wallets.automatic_top_ups import cards, terms
 from wallets.models import AutoTopUp, TopUp, Wallet
+from wallets.top_ups import payments
 
 PAYS = "4242424242424242"
 PAYS_TOO = "5555555555554444"
@@ -49,7 +51,7 @@ def switched_on(
     """Automatic top-ups of a new wallet with `balance` credits, switched on by its customer."""
     wallet = WalletFactory(balance=balance)
     saved(wallet, number)
-    auto_top_ups.save(
+    terms.save(
         wallet,
         threshold_credits=Decimal(threshold),
         amount_usd=Decimal(amount),
@@ -62,7 +64,7 @@ def switched_on(
 
 def allow(auto: AutoTopUp) -> None:
     """Its customer presses Allow, as after another card was saved."""
-    auto_top_ups.save(
+    terms.save(
         auto.wallet,
         threshold_credits=auto.threshold_credits,
         amount_usd=auto.amount_usd,

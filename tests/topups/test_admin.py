@@ -17,9 +17,10 @@ from tests.browsing import read, signed_in, text
 from tests.factories import StaffFactory
 from tests.topups.told import charge, dispute, moves, pending, session
 from tests.wallets.quiet_books import quiet_books
-from wallets import alerts, problems
+from wallets import alerts
 from wallets.models import Dispute, TopUp, WebhookEvent
-from wallets.top_up_standing import TopUpStanding
+from wallets.top_ups import problems
+from wallets.top_ups.standing import TopUpStanding
 
 pytestmark = pytest.mark.django_db
 

@@ -24,7 +24,8 @@ from tests.topups.saved_cards import (
     told,
 )
 from tests.topups.told import moves, pending, session
-from wallets import audit, auto_charging, auto_settling, auto_top_ups, card_payments
+from wallets import audit
+from wallets.automatic_top_ups import card_payments, charging, settling, terms
 from wallets.models import AutoTopUp, TopUp, Wallet
 
 pytestmark = pytest.mark.usefixtures("committed", "line")
@@ -32,22 +33,22 @@ pytestmark = pytest.mark.usefixtures("committed", "line")
 
 def test_a_wallet_that_is_low_is_filled_with_a_receipt():
     auto = switched_on()
-    assert auto.pk in auto_charging.due().values_list("pk", flat=True)
-    auto_charging.top_up_if_low(auto.pk)
+    assert auto.pk in charging.due().values_list("pk", flat=True)
+    charging.top_up_if_low(auto.pk)
     (top_up,) = of(auto)
     assert (top_up.status, top_up.provider, top_up.created_by, top_up.payment_id[:3]) == ("paid", "stripe", None, "pi_")
     assert moves(auto.wallet)[1:] == [("topup", "10000.0000")]
     assert (told(auto, "topup_paid"), balance(auto)) == (1, 10100)
-    assert auto_charging.top_up_if_low(auto.pk) is None
+    assert charging.top_up_if_low(auto.pk) is None
 
 
 def test_the_beat_finds_it_and_leaves_it_to_a_worker(monkeypatch):
     auto = switched_on()
     handed: list[int] = []
-    monkeypatch.setattr(auto_charging.top_up_one, "apply_async", lambda args, **options: handed.append(*args))
-    auto_charging.auto_top_up()
+    monkeypatch.setattr(charging.top_up_one, "apply_async", lambda args, **options: handed.append(*args))
+    charging.auto_top_up()
     assert auto.pk in handed
-    auto_charging.top_up_one(auto.pk)
+    charging.top_up_one(auto.pk)
     assert statuses(auto) == ["paid"]
 
 
@@ -55,7 +56,7 @@ def test_five_beats_at_once_are_one_payment_for_one_dip(line):
     auto = switched_on()
 
     def beat(_: int) -> None:
-        auto_charging.top_up_if_low(auto.pk)
+        charging.top_up_if_low(auto.pk)
         connection.close()
 
     with ThreadPoolExecutor(5) as threads:
@@ -65,15 +66,15 @@ def test_five_beats_at_once_are_one_payment_for_one_dip(line):
 
 def test_a_second_dip_is_a_second_payment():
     auto = switched_on()
-    auto_charging.top_up_if_low(auto.pk)
+    charging.top_up_if_low(auto.pk)
     dip(auto)
-    auto_charging.top_up_if_low(auto.pk)
+    charging.top_up_if_low(auto.pk)
     assert statuses(auto) == ["paid", "paid"]
 
 
 def test_the_database_has_no_place_for_two_pending_ones():
     auto = switched_on()
-    first = auto_charging.begin(auto.pk)
+    first = charging.begin(auto.pk)
     assert first is not None
     first.pk, first.submission = "top_another", "another"
     with pytest.raises(IntegrityError, match="top_up_one_auto_pending"):
@@ -82,11 +83,11 @@ def test_the_database_has_no_place_for_two_pending_ones():
 
 def test_an_amount_too_small_to_lift_it_waits_before_the_next():
     auto = switched_on(threshold=50_000)
-    auto_charging.top_up_if_low(auto.pk)
-    assert auto_charging.top_up_if_low(auto.pk) is None
+    charging.top_up_if_low(auto.pk)
+    assert charging.top_up_if_low(auto.pk) is None
     assert now_as(auto).next_try_at > timezone.now() + timedelta(minutes=4)
     again(auto)
-    auto_charging.top_up_if_low(auto.pk)
+    charging.top_up_if_low(auto.pk)
     assert statuses(auto) == ["paid", "paid"]
 
 
@@ -94,36 +95,36 @@ def test_an_amount_too_small_to_lift_it_waits_before_the_next():
 def test_what_calls_hold_is_no_dip(balance):
     auto = switched_on(balance=balance)
     Wallet.objects.filter(pk=auto.wallet_id).update(held=balance, in_flight=1)
-    assert auto_charging.top_up_if_low(auto.pk) is None
+    assert charging.top_up_if_low(auto.pk) is None
     Wallet.objects.filter(pk=auto.wallet_id).update(held=0, in_flight=0)
 
 
 def test_off_is_off():
     auto = switched_on()
-    auto_top_ups.switch_off(auto.wallet, reason=AutoTopUp.OffReason.CUSTOMER, actor=auto.wallet.account.user)
-    assert auto_charging.top_up_if_low(auto.pk) is None
+    terms.switch_off(auto.wallet, reason=AutoTopUp.OffReason.CUSTOMER, actor=auto.wallet.account.user)
+    assert charging.top_up_if_low(auto.pk) is None
     assert told(auto, "auto_topup_off") == 0
 
 
 def test_the_ceiling_is_never_passed_and_told_once():
     auto = switched_on(ceiling="25.00")
     for _ in range(2):
-        auto_charging.top_up_if_low(auto.pk)
+        charging.top_up_if_low(auto.pk)
         dip(auto)
     for _ in range(2):
         again(auto)
-        assert auto_charging.top_up_if_low(auto.pk) is None
+        assert charging.top_up_if_low(auto.pk) is None
     assert (statuses(auto), told(auto, "auto_topup_ceiling")) == (["paid", "paid"], 1)
-    assert now_as(auto).next_try_at == auto_top_ups.month_after(timezone.now())
+    assert now_as(auto).next_try_at == terms.month_after(timezone.now())
     assert now_as(auto).is_on
 
 
 def test_a_ceiling_that_is_raised_has_room_at_once():
     auto = switched_on(ceiling="10.00")
-    auto_charging.top_up_if_low(auto.pk)
+    charging.top_up_if_low(auto.pk)
     dip(auto)
-    assert auto_charging.top_up_if_low(auto.pk) is None
-    auto_top_ups.save(
+    assert charging.top_up_if_low(auto.pk) is None
+    terms.save(
         auto.wallet,
         threshold_credits=auto.threshold_credits,
         amount_usd=auto.amount_usd,
@@ -131,22 +132,22 @@ def test_a_ceiling_that_is_raised_has_room_at_once():
         switch_on=False,
         actor=auto.wallet.account.user,
     )
-    auto_charging.top_up_if_low(auto.pk)
+    charging.top_up_if_low(auto.pk)
     assert statuses(auto) == ["paid", "paid"]
 
 
 def test_another_month_has_a_ceiling_of_its_own():
     auto = switched_on(ceiling="10.00")
-    auto_charging.top_up_if_low(auto.pk)
+    charging.top_up_if_low(auto.pk)
     dip(auto)
-    TopUp.objects.filter(wallet=auto.wallet_id).update(created_at=auto_top_ups.month_of(timezone.now()) - timedelta(seconds=1))
-    auto_charging.top_up_if_low(auto.pk)
+    TopUp.objects.filter(wallet=auto.wallet_id).update(created_at=terms.month_of(timezone.now()) - timedelta(seconds=1))
+    charging.top_up_if_low(auto.pk)
     assert statuses(auto) == ["paid", "paid"]
 
 
 def test_a_month_is_utc_and_december_ends_in_a_year():
     at = datetime(2026, 12, 31, 23, 59, tzinfo=UTC)
-    assert (auto_top_ups.month_of(at), auto_top_ups.month_after(at)) == (
+    assert (terms.month_of(at), terms.month_after(at)) == (
         datetime(2026, 12, 1, tzinfo=UTC),
         datetime(2027, 1, 1, tzinfo=UTC),
     )
@@ -154,7 +155,7 @@ def test_a_month_is_utc_and_december_ends_in_a_year():
 
 def test_another_payment_for_the_same_top_up_is_refused(stripe):
     auto = switched_on()
-    auto_charging.top_up_if_low(auto.pk)
+    charging.top_up_if_low(auto.pk)
     (top_up,) = of(auto)
     assert stripe.says("payment_intent.succeeded", payment(top_up, id="pi_another")) == "refused"
     assert len(moves(auto.wallet)) == 2
@@ -162,7 +163,7 @@ def test_another_payment_for_the_same_top_up_is_refused(stripe):
 
 def test_the_webhook_after_the_answer_says_nothing_new(stripe):
     auto = switched_on()
-    auto_charging.top_up_if_low(auto.pk)
+    charging.top_up_if_low(auto.pk)
     (top_up,) = of(auto)
     assert stripe.says("payment_intent.succeeded", payment(top_up)) == "duplicate"
     assert len(moves(auto.wallet)) == 2
@@ -170,9 +171,9 @@ def test_the_webhook_after_the_answer_says_nothing_new(stripe):
 
 def test_money_on_its_way_is_waited_for(stripe):
     auto = switched_on()
-    top_up = auto_charging.begin(auto.pk)
-    auto_settling.settle(top_up, card_payments.read_payment(payment(top_up, status="processing", amount_received=0)))
-    assert (statuses(auto), auto_charging.top_up_if_low(auto.pk)) == (["pending"], None)
+    top_up = charging.begin(auto.pk)
+    settling.settle(top_up, card_payments.read_payment(payment(top_up, status="processing", amount_received=0)))
+    assert (statuses(auto), charging.top_up_if_low(auto.pk)) == (["pending"], None)
     assert stripe.says("payment_intent.succeeded", payment(top_up)) == "credited"
 
 
@@ -190,7 +191,7 @@ WRONG = {
 @pytest.mark.parametrize("fields", WRONG.values(), ids=WRONG)
 def test_what_does_not_fit_moves_no_money(stripe, fields):
     auto = switched_on()
-    top_up = auto_charging.begin(auto.pk)
+    top_up = charging.begin(auto.pk)
     about = payment(top_up, **fields)
     about["metadata"] = {"top_up": top_up.pk, **about["metadata"]}
     assert stripe.says("payment_intent.succeeded", about) == "refused"
@@ -203,7 +204,7 @@ def test_a_checkout_is_told_by_its_own_events(stripe):
     assert stripe.says("payment_intent.succeeded", {**payment(top_up), "customer": None}) == "ignored"
     assert moves(wallet) == []
     auto = switched_on()
-    automatic = auto_charging.begin(auto.pk)
+    automatic = charging.begin(auto.pk)
     assert stripe.says("checkout.session.completed", session(automatic, id="cs_forged")) == "refused"
 
 
@@ -216,5 +217,5 @@ def test_a_payment_of_somebody_elses_is_ignored_without_a_question(stripe, line)
 
 def test_the_books_hold():
     auto = switched_on()
-    auto_charging.top_up_if_low(auto.pk)
+    charging.top_up_if_low(auto.pk)
     assert [difference for difference in audit.audit() if difference.wallet_id == auto.wallet_id] == []

@@ -28,8 +28,10 @@ from tests.topups.saved_cards import (
     told,
 )
 from tests.topups.told import moves
-from wallets import alerts, audit, auto_charging, auto_top_ups, card_payments, cards, payments, reconciling
+from wallets import alerts, audit
+from wallets.automatic_top_ups import card_payments, cards, charging, terms
 from wallets.models import AutoTopUp, TopUp
+from wallets.top_ups import payments, reconciling
 
 pytestmark = pytest.mark.usefixtures("committed", "line")
 
@@ -37,9 +39,9 @@ pytestmark = pytest.mark.usefixtures("committed", "line")
 def test_a_lost_answer_is_asked_for_again_and_paid_once(line):
     auto = switched_on()
     line.lose_answers = True
-    auto_charging.top_up_if_low(auto.pk)
+    charging.top_up_if_low(auto.pk)
     assert (statuses(auto), balance(auto)) == (["pending"], 100)
-    assert auto_charging.top_up_if_low(auto.pk) is None, "the one whose outcome nobody knows keeps the next from being begun"
+    assert charging.top_up_if_low(auto.pk) is None, "the one whose outcome nobody knows keeps the next from being begun"
     line.lose_answers = False
     (top_up,) = of(auto)
     assert reconciling.ask(top_up) == "credited"
@@ -50,7 +52,7 @@ def test_a_lost_answer_is_asked_for_again_and_paid_once(line):
 def test_a_lost_refusal_is_one_failure(line):
     auto = switched_on(DECLINED)
     line.lose_answers = True
-    auto_charging.top_up_if_low(auto.pk)
+    charging.top_up_if_low(auto.pk)
     line.lose_answers = False
     assert reconciling.ask(of(auto)[0]) == "failed"
     assert (statuses(auto), now_as(auto).failures, made_at_the_provider(auto)) == (["failed"], 1, 1)
@@ -64,7 +66,7 @@ def test_a_worker_that_is_killed_before_it_charges_loses_nothing(line, settings)
         "STRIPE_SECRET_KEY": settings.STRIPE_SECRET_KEY,
         "STRIPE_API_BASE": settings.STRIPE_API_BASE,
     }
-    call = f"from wallets.auto_charging import top_up_if_low; top_up_if_low({auto.pk})"
+    call = f"from wallets.automatic_top_ups.charging import top_up_if_low; top_up_if_low({auto.pk})"
     worker = subprocess.Popen([sys.executable, "manage.py", "shell", "-v", "0", "-c", call], env={**os.environ, **environment})
     try:
         assert line.asked_and_held.wait(60)
@@ -81,9 +83,9 @@ def test_a_worker_that_is_killed_before_it_charges_loses_nothing(line, settings)
 @pytest.mark.parametrize("why", ["off", "removed", "too late", "filled"])
 def test_what_is_wanted_no_more_is_looked_for_and_not_charged(line, why):
     auto = switched_on()
-    auto_charging.begin(auto.pk)
+    charging.begin(auto.pk)
     if why == "off":
-        auto_top_ups.switch_off(auto.wallet, reason=AutoTopUp.OffReason.CUSTOMER, actor=None)
+        terms.switch_off(auto.wallet, reason=AutoTopUp.OffReason.CUSTOMER, actor=None)
     elif why == "removed":
         # Here; the provider has yet to hear of it
         cards.remove(auto.wallet, actor=auto.wallet.account.user)
@@ -99,9 +101,9 @@ def test_what_is_wanted_no_more_is_looked_for_and_not_charged(line, why):
 def test_what_was_paid_before_it_was_wanted_no_more_is_credited(line):
     auto = switched_on()
     line.lose_answers = True
-    auto_charging.top_up_if_low(auto.pk)
+    charging.top_up_if_low(auto.pk)
     line.lose_answers = False
-    auto_top_ups.switch_off(auto.wallet, reason=AutoTopUp.OffReason.CUSTOMER, actor=None)
+    terms.switch_off(auto.wallet, reason=AutoTopUp.OffReason.CUSTOMER, actor=None)
     assert reconciling.ask(of(auto)[0]) == "credited"
     assert (balance(auto), made_at_the_provider(auto)) == (10100, 1)
 
@@ -109,7 +111,7 @@ def test_what_was_paid_before_it_was_wanted_no_more_is_credited(line):
 def test_an_answer_that_does_not_fit_is_for_staff_until_the_payment_is_settled(line):
     auto = switched_on()
     line.lose_answers = True
-    auto_charging.top_up_if_low(auto.pk)
+    charging.top_up_if_low(auto.pk)
     line.lose_answers = False
     (top_up,) = of(auto)
     TopUp.objects.filter(pk=top_up.pk).update(amount_usd=11)
@@ -123,13 +125,13 @@ def test_an_answer_that_does_not_fit_is_for_staff_until_the_payment_is_settled(l
 def test_the_webhook_may_come_before_the_answer(stripe, line):
     auto = switched_on()
     line.lose_answers = True
-    auto_charging.top_up_if_low(auto.pk)
+    charging.top_up_if_low(auto.pk)
     line.lose_answers = False
     (top_up,) = of(auto)
     provider = payments.by_name("stripe")
     made = card_payments.find(provider, top_up)
     assert stripe.says("payment_intent.succeeded", payment(top_up, id=made.id)) == "credited"
-    assert auto_charging.charge(top_up) == "duplicate"
+    assert charging.charge(top_up) == "duplicate"
     assert len(moves(auto.wallet)) == 2
 
 
@@ -137,7 +139,7 @@ def test_the_webhook_may_come_before_the_answer(stripe, line):
 def test_answers_and_webhooks_at_once_count_once(stripe, line, number, type, ends):
     auto = switched_on(number)
     line.lose_answers = True
-    auto_charging.top_up_if_low(auto.pk)
+    charging.top_up_if_low(auto.pk)
     line.lose_answers = False
     (top_up,) = of(auto)
     made = card_payments.find(payments.by_name("stripe"), top_up)
@@ -145,7 +147,7 @@ def test_answers_and_webhooks_at_once_count_once(stripe, line, number, type, end
 
     def say(number: int) -> None:
         if number % 2:
-            auto_charging.charge(top_up)
+            charging.charge(top_up)
         else:
             stripe.says(f"payment_intent.{type}", about)
         connection.close()
@@ -157,5 +159,5 @@ def test_answers_and_webhooks_at_once_count_once(stripe, line, number, type, end
 
 def test_the_books_hold():
     auto = switched_on()
-    auto_charging.top_up_if_low(auto.pk)
+    charging.top_up_if_low(auto.pk)
     assert [difference for difference in audit.audit() if difference.wallet_id == auto.wallet_id] == []

@@ -15,8 +15,9 @@ from tests.browsing import read, signed_in, text
 from tests.factories import AccountFactory, StaffFactory, WalletFactory
 from tests.topups import saved_cards
 from tests.topups.told import new, pending
-from wallets import auto_charging, auto_outcomes, auto_top_ups, topups
+from wallets.automatic_top_ups import charging, outcomes, terms
 from wallets.models import AutoTopUp, TopUp
+from wallets.top_ups import topups
 
 pytestmark = pytest.mark.usefixtures("committed", "line")
 
@@ -105,7 +106,7 @@ def test_an_error_loses_nothing_that_was_entered(customer, wallet, field, value,
 
 def test_what_is_left_of_the_month_and_what_happened_last():
     auto = saved_cards.switched_on(ceiling="15.00")
-    auto_charging.top_up_if_low(auto.pk)
+    charging.top_up_if_low(auto.pk)
     customer = signed_in(auto.wallet.account.user)
     shown = text(customer.get(PAGE))
     assert "Charged $10.00" in shown
@@ -116,7 +117,7 @@ def test_what_is_left_of_the_month_and_what_happened_last():
 
 def test_a_failure_says_what_the_bank_wants():
     auto = saved_cards.switched_on(saved_cards.WANTS_ITS_OWNER)
-    auto_charging.top_up_if_low(auto.pk)
+    charging.top_up_if_low(auto.pk)
     shown = text(signed_in(auto.wallet.account.user).get(PAGE))
     assert "Your card could not be charged. The next try is after" in shown
     assert "The bank wants you to confirm payments yourself." in shown
@@ -125,7 +126,7 @@ def test_a_failure_says_what_the_bank_wants():
 @pytest.mark.parametrize("reason", [reason for reason in AutoTopUp.OffReason if reason not in ("customer", "card_removed")])
 def test_who_switched_it_off_is_said(reason):
     auto = saved_cards.switched_on()
-    auto_outcomes.switch_off(auto, reason=reason)
+    outcomes.switch_off(auto, reason=reason)
     customer = signed_in(auto.wallet.account.user)
     assert "Switched off" in text(customer.get(PAGE))
     customer.post(PAGE, {**SETTINGS, "on": "1"})
@@ -159,14 +160,14 @@ def test_where_top_ups_are_not_set_up_it_says_so(customer, settings):
 def test_the_mails_say_what_to_do(kind):
     auto = saved_cards.switched_on(saved_cards.DECLINED, ceiling="10.00")
     if kind == "failed":
-        auto_charging.top_up_if_low(auto.pk)
+        charging.top_up_if_low(auto.pk)
     elif kind == "off":
-        auto_outcomes.switch_off(auto, reason=AutoTopUp.OffReason.FAILURES)
+        outcomes.switch_off(auto, reason=AutoTopUp.OffReason.FAILURES)
     else:
         earlier = pending(auto.wallet, amount_usd="5.00", credits=1, kind="auto", session_id="", customer_id="cus", payment_method_id="pm")
         topups.credit(earlier, payment_id=new("pi"))
         AutoTopUp.objects.filter(pk=auto.pk).update(next_try_at=timezone.now())
-        auto_charging.top_up_if_low(auto.pk)
+        charging.top_up_if_low(auto.pk)
     notice = Notice.objects.get(account=auto.wallet.account_id, kind=f"auto_topup_{kind}")
     context = {**notice.context, "account": notice.account, "site_url": "https://beatra.example"}
     told = Engine.get_default().get_template(f"mail/{notice.kind}.txt").render(Context(context, autoescape=False))
@@ -209,22 +210,22 @@ def test_staff_who_may_only_look_can_not_switch_off():
 
 
 def test_what_is_proposed_buys_sense(wallet):
-    auto = auto_top_ups.proposed(wallet)
+    auto = terms.proposed(wallet)
     assert (auto.amount_usd, auto.monthly_ceiling_usd) == (Decimal(25), Decimal(125))
 
 
 def test_too_many_failures_of_a_day_are_told_until_when():
     auto = saved_cards.switched_on(saved_cards.DECLINED)
     for _ in range(4):
-        auto_charging.top_up_if_low(auto.pk)
+        charging.top_up_if_low(auto.pk)
         saved_cards.saved(auto.wallet, saved_cards.DECLINED)
         saved_cards.allow(auto)
-    auto_charging.top_up_if_low(auto.pk)
+    charging.top_up_if_low(auto.pk)
     saved_cards.again(auto)
-    auto_charging.top_up_if_low(auto.pk)
+    charging.top_up_if_low(auto.pk)
     until = TopUp.objects.filter(wallet=auto.wallet).earliest("created_at").created_at + timedelta(days=1)
     customer = signed_in(auto.wallet.account.user)
     assert f"The next try is after {until:%Y-%m-%d %H:%M} UTC" in text(customer.get(PAGE))
-    auto_top_ups.switch_off(auto.wallet, reason=AutoTopUp.OffReason.CUSTOMER, actor=auto.wallet.account.user)
+    terms.switch_off(auto.wallet, reason=AutoTopUp.OffReason.CUSTOMER, actor=auto.wallet.account.user)
     response = customer.post(PAGE, SETTINGS | {"on": "1"})
     assert (response.status_code, "Too many payments have failed." in text(response)) == (409, True)

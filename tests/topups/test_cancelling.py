@@ -7,8 +7,8 @@ import pytest
 
 from tests.browsing import signed_in, text
 from tests.factories import WalletFactory
-from wallets import topups
 from wallets.models import TopUp
+from wallets.top_ups import topups
 
 pytestmark = pytest.mark.usefixtures("committed")
 

@@ -15,8 +15,10 @@ from tests.factories import AccountFactory, WalletFactory
 from tests.topups import saved_cards
 from tests.topups.saved_cards import DECLINED, enter, saved
 from tests.topups.told import event
-from wallets import alerts, auto_charging, auto_outcomes, card_payments, cards, old_cards, payments, reconciling, topups
+from wallets import alerts
+from wallets.automatic_top_ups import card_payments, cards, charging, old_cards, outcomes
 from wallets.models import AutoTopUp, WebhookEvent
+from wallets.top_ups import payments, reconciling, topups
 
 pytestmark = pytest.mark.usefixtures("committed")
 
@@ -274,7 +276,7 @@ def test_in_the_sandbox_its_own_webhooks_save_and_pay_once(site, settings):
     assert response.headers["location"] == f"{site.url}/wallet/auto?saved=1"
     assert eventually(lambda: of(wallet).has_card, seconds=60)
     AutoTopUp.objects.filter(wallet=wallet).update(is_on=True)
-    top_up = auto_charging.top_up_if_low(of(wallet).pk)
+    top_up = charging.top_up_if_low(of(wallet).pk)
     assert eventually(lambda: WebhookEvent.objects.filter(top_up=top_up, type="payment_intent.succeeded").exists(), seconds=60)
     top_up.refresh_from_db()
     assert (top_up.status, top_up.provider) == ("paid", "sandbox")
@@ -291,15 +293,15 @@ def test_another_card_is_not_charged_before_its_customer_allows_it(line):
     saved(auto.wallet, saved_cards.PAYS_TOO)
     auto.refresh_from_db()
     assert (auto.is_on, auto.off_reason, auto.card_name) == (False, "new_card", "Mastercard ending in 4444")
-    assert auto_charging.top_up_if_low(auto.pk) is None
+    assert charging.top_up_if_low(auto.pk) is None
     customer = signed_in(auto.wallet.account.user)
     assert "It is not charged before you allow it below." in text(customer.get("/wallet/auto"))
     customer.post("/wallet/auto", {"threshold_credits": "1000", "amount_usd": "10.00", "monthly_ceiling_usd": "100", "on": "1"})
-    assert auto_charging.top_up_if_low(auto.pk).card == "Mastercard ending in 4444"
+    assert charging.top_up_if_low(auto.pk).card == "Mastercard ending in 4444"
 
 
 def test_another_card_for_one_that_was_off_leaves_why(line):
     auto = saved_cards.switched_on()
-    auto_outcomes.switch_off(auto, reason=AutoTopUp.OffReason.FAILURES)
+    outcomes.switch_off(auto, reason=AutoTopUp.OffReason.FAILURES)
     saved(auto.wallet)
     assert of(auto.wallet).off_reason == "failures"

@@ -14,8 +14,8 @@ from django.db import transaction
 from accounts.models import Account
 from tests.contract.wire import eventually
 from tests.topups.told import Stripe, charge, dispute, event, moves, new, pending, session
-from wallets import topups
 from wallets.models import Dispute, TopUp, Wallet, WebhookEvent
+from wallets.top_ups import topups
 
 pytestmark = pytest.mark.usefixtures("committed")
 

@@ -13,9 +13,10 @@ from django.utils import timezone
 from contract import limits
 from tests.factories import WalletFactory
 from tests.topups.told import moves, new, pending
-from wallets import alerts, topups
+from wallets import alerts
 from wallets.models import TopUp, Wallet
-from wallets.reconciling import GONE, ask, reconcile, reconcile_top_ups
+from wallets.top_ups import topups
+from wallets.top_ups.reconciling import GONE, ask, reconcile, reconcile_top_ups
 
 
 @pytest.fixture
@@ -138,4 +139,4 @@ def test_a_wallet_that_is_locked_holds_up_no_other(top_up, connect):
 def test_beat_runs_it_by_name(settings):
     names = [entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()]
     assert reconcile_top_ups.name in names
-    assert "wallets.reconciling" in settings.CELERY_IMPORTS
+    assert "wallets.top_ups.reconciling" in settings.CELERY_IMPORTS

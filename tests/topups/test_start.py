@@ -19,9 +19,9 @@ from accounts.models import Account
 from contract import limits
 from tests.factories import UserFactory, WalletFactory
 from tests.topups.told import new, pending
-from wallets import payments, topups
 from wallets.models import CreditsPerUsdRate, TopUp, Wallet
-from wallets.reconciling import ask
+from wallets.top_ups import payments, topups
+from wallets.top_ups.reconciling import ask
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -13,8 +13,10 @@ from tests.browsing import signed_in, text
 from tests.factories import WalletFactory
 from tests.topups import saved_cards
 from tests.topups.told import new, pending
-from wallets import auto_charging, ledger, take_backs, topups
+from wallets import ledger
+from wallets.automatic_top_ups import charging
 from wallets.models import EntryKind, TopUp
+from wallets.top_ups import take_backs, topups
 
 pytestmark = pytest.mark.usefixtures("committed", "line")
 
@@ -36,7 +38,7 @@ def paid() -> TopUp:
 
 def test_an_automatic_top_up_says_so_everywhere_with_its_card():
     auto = saved_cards.switched_on()
-    top_up = auto_charging.top_up_if_low(auto.pk)
+    top_up = charging.top_up_if_low(auto.pk)
     customer = signed_in(auto.wallet.account.user)
     told = mails(top_up, "topup_paid")[0]
     assert "your saved card (Visa ending in 4242) was charged automatically" in told
@@ -50,7 +52,7 @@ def test_an_automatic_top_up_says_so_everywhere_with_its_card():
 
 def test_the_page_of_one_that_failed_gives_the_reason():
     auto = saved_cards.switched_on(saved_cards.WANTS_ITS_OWNER)
-    top_up = auto_charging.top_up_if_low(auto.pk)
+    top_up = charging.top_up_if_low(auto.pk)
     shown = text(signed_in(auto.wallet.account.user).get(f"/wallet/top-ups/{top_up.pk}"))
     assert "The bank wants you to confirm payments yourself." in shown
 
@@ -78,7 +80,7 @@ def test_refunds_in_parts_say_the_part_and_the_sum():
 
 def test_a_dispute_says_why_on_every_page_and_leaves_nothing_to_turn_on():
     auto = saved_cards.switched_on()
-    top_up = auto_charging.top_up_if_low(auto.pk)
+    top_up = charging.top_up_if_low(auto.pk)
     take_backs.dispute(top_up, dispute_id=new("du"), amount_usd=Decimal(10))
     customer = signed_in(auto.wallet.account.user)
     for page in ("/", "/wallet/", "/wallet/auto"):

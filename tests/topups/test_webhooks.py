@@ -13,9 +13,10 @@ import pytest
 from accounts.models import Account, Notice
 from tests.factories import WalletFactory
 from tests.topups.told import charge, dispute, event, moves, new, pending, session
-from wallets import alerts, ledger, payments, webhooks
+from wallets import alerts, ledger
 from wallets.audit import audit
 from wallets.models import TopUp, WebhookEvent
+from wallets.top_ups import payments, webhooks
 
 pytestmark = pytest.mark.django_db
 
@@ -120,7 +121,7 @@ def test_what_does_not_fit_moves_no_money_and_is_shown_to_staff(stripe, top_up, 
     assert stripe.pays(top_up, **fields) == "refused"
     assert moves(top_up.wallet) == []
     assert TopUp.objects.get(pk=top_up.pk).status == "pending"
-    (line,) = [record for record in caplog.records if record.name == "wallets.webhooks"]
+    (line,) = [record for record in caplog.records if record.name == "wallets.top_ups.webhooks"]
     assert (line.levelname, line.top_up) == ("ERROR", top_up.pk)
     assert alerts.refused_webhooks().filter(top_up=top_up).count() == 1
     assert "webhooks refused" in dict(alerts.up())

@@ -10,11 +10,13 @@ from django.db import connection
 from tests.factories import StaffFactory, WalletFactory
 from tests.topups.told import pending
 from tests.wallets.calls import charge, giving_back, hold
-from wallets import budgets, holds, take_backs, topups, vouchers
+from wallets import budgets, holds
 from wallets.audit import CHECKS, audit
 from wallets.audit_runs import audit_task
 from wallets.holds import Reservation
 from wallets.models import AuditRun, LedgerEntry, UsageRecord, Wallet
+from wallets.top_ups import take_backs, topups
+from wallets.vouchers import vouchers
 
 pytestmark = pytest.mark.django_db
 

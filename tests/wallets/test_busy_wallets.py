@@ -16,8 +16,8 @@ from tests.browsing import signed_in, text
 from tests.factories import ApiKeyFactory, StaffFactory, WalletFactory
 from tests.topups import saved_cards
 from tests.topups.conftest import stripe  # noqa: F401  # a fixture
-from wallets import vouchers
 from wallets.models import AutoTopUp, TopUp, Voucher, Wallet, WalletBusyError
+from wallets.vouchers import vouchers
 
 pytestmark = pytest.mark.usefixtures("committed")
 

@@ -14,9 +14,9 @@ from django.utils import timezone
 from contract import limits
 from tests.browsing import browser, read, signed_in, text
 from tests.factories import PASSWORD, WalletFactory
-from wallets import payments, take_backs, topups
 from wallets.models import CreditsPerUsdRate, TopUp, Wallet
-from wallets.top_up_pages import PAGE_LENGTH
+from wallets.top_ups import payments, take_backs, topups
+from wallets.top_ups.pages import PAGE_LENGTH
 
 pytestmark = pytest.mark.django_db
 ADD, LIST = "/wallet/add/", "/wallet/top-ups/"

@@ -15,8 +15,8 @@ from django.utils import timezone
 from accounts.models import Event
 from tests.browsing import read, signed_in, text
 from tests.factories import StaffFactory, WalletFactory
-from wallets import vouchers
 from wallets.models import Voucher, VoucherBatch
+from wallets.vouchers import vouchers
 
 pytestmark = pytest.mark.django_db
 ADD, BATCHES, CODES = (reverse(f"admin:wallets_{name}") for name in ("voucherbatch_add", "voucherbatch_changelist", "voucher_changelist"))

@@ -16,8 +16,8 @@ from django.utils import timezone
 
 from accounts.models import Event
 from tests.factories import StaffFactory, WalletFactory
-from wallets import voucher_codes, vouchers
 from wallets.models import LedgerEntry, Voucher, VoucherBatch, Wallet, WalletBusyError
+from wallets.vouchers import spelling, vouchers
 
 
 def made(*, credits="25.5", codes=1, uses=1, expires_in=None, submission=None):
@@ -58,7 +58,7 @@ class TestRedeeming:
         assert redeem(WalletFactory(), typed(code)).amount == Decimal("25.5")
 
     def test_letters_that_no_code_has_are_the_digits_they_look_like(self):
-        assert voucher_codes.normal("o0Oi-1lL1-2345-6789-ABCD") == "00011111" + "23456789ABCD"
+        assert spelling.normal("o0Oi-1lL1-2345-6789-ABCD") == "00011111" + "23456789ABCD"
 
     def test_an_account_redeems_a_code_once_and_others_do_too(self):
         (code,), wallet = made(uses=2).codes, WalletFactory()
@@ -116,7 +116,7 @@ class TestMaking:
         kept = str(list(Voucher.objects.filter(batch=batch.batch).values()))
         assert not any(code in kept or code.replace("-", "") in kept for code in batch.codes)
         assert not any(code in repr(batch) for code in batch.codes)
-        assert len(voucher_codes.ALPHABET) ** (voucher_codes.LENGTH - voucher_codes.GROUP) >= 2**80
+        assert len(spelling.ALPHABET) ** (spelling.LENGTH - spelling.GROUP) >= 2**80
 
     def test_a_form_that_is_sent_twice_makes_one_batch(self):
         submission = uuid.uuid4()

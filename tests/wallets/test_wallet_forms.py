@@ -9,8 +9,8 @@ import pytest
 from accounts.models import Event
 from tests.browsing import browser, read, signed_in, text
 from tests.factories import StaffFactory, WalletFactory
-from wallets import vouchers
 from wallets.models import Voucher, Wallet
+from wallets.vouchers import vouchers
 
 pytestmark = pytest.mark.django_db
 PAGE, REDEEM, LOW = "/wallet/", "/wallet/voucher/", "/wallet/low-balance/"

@@ -11,7 +11,8 @@ from django.db import connection, transaction
 from tests.browsing import browser, read, signed_in, text
 from tests.factories import StaffFactory, WalletFactory
 from tests.wallets.calls import charge, hold
-from wallets import auto_top_ups, holds, ledger, refunds
+from wallets import holds, ledger, refunds
+from wallets.automatic_top_ups import terms
 from wallets.models import CreditsPerUsdRate, LedgerEntry
 from wallets.views import PAGE_LENGTH, _entries
 
@@ -167,7 +168,7 @@ def test_the_way_to_automatic_top_ups_says_whether_they_are_on():
     owner = signed_in(wallet.account.user)
     assert "Set it up" in text(owner.get(PAGE))
     assert owner.get("/wallet/auto").status_code == 200
-    auto = auto_top_ups.of(wallet)
+    auto = terms.of(wallet)
     auto.provider, auto.customer_id, auto.payment_method_id, auto.card_brand, auto.card_last4 = "stripe", "cus_1", "pm_1", "visa", "4242"
     auto.is_on = True
     auto.save()

@@ -11,7 +11,8 @@ from wallets.models.wallet import CreditsField, Wallet
 
 
 class AutoTopUp(models.Model):
-    """A wallet's automatic top-up. Written with the wallet locked, by wallets/auto_top_ups.py, auto_outcomes.py and cards.py only.
+    """A wallet's automatic top-up. Written with the wallet locked, by terms.py, outcomes.py and cards.py of
+    wallets/automatic_top_ups only.
 
     On, and with a balance below `threshold_credits`, the card is charged `amount_usd`: one TopUp of kind `auto` at a time, never
     before `next_try_at`, and in a calendar month (UTC) `monthly_ceiling_usd` at most. Of the card we keep what a customer knows it

@@ -43,10 +43,10 @@ class TopUp(models.Model):
 
     pending: the customer is at the provider's checkout, or (`submitted_at`) has paid in a way that takes the bank days.
     paid: the money was taken and the credits entered, once (`topup:<id>`). failed, expired: the checkout ended without a payment;
-    should the provider say later that there was one, it becomes paid after all. An automatic one (wallets/auto_top_ups.py) has no
+    should the provider say later that there was one, it becomes paid after all. An automatic one (wallets/automatic_top_ups/) has no
     checkout: `expires_at` is until when the provider may be asked for its payment again. Refunds and disputes leave the status alone:
     `refunded_usd` is what the provider gave back, `refunded_credits` and `disputed_credits` are what was taken from the wallet for it,
-    together never more than `credits`. Written by wallets/topups.py only.
+    together never more than `credits`. Written by wallets/top_ups/topups.py only.
     """
 
     class Status(models.TextChoices):

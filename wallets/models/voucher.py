@@ -1,4 +1,4 @@
-"""Codes that are worth credits: made by staff, redeemed by customers (wallets/vouchers.py)."""
+"""Codes that are worth credits: made by staff, redeemed by customers (wallets/vouchers/vouchers.py)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class VoucherBatch(models.Model):
 class Voucher(models.Model):
     """One code. Who redeemed it stands in the ledger, `used` counts those entries: `voucher:<id>:<account id>`.
 
-    The code itself is not kept: `digest` finds it, `prefix` is its beginning (wallets/voucher_codes.py). `uses` is the batch's.
+    The code itself is not kept: `digest` finds it, `prefix` is its beginning (wallets/vouchers/spelling.py). `uses` is the batch's.
     """
 
     class Status(models.TextChoices):

@@ -9,9 +9,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import account_required
-from wallets import auto_top_ups, cards, topups
-from wallets.auto_forms import AutoTopUpForm
+from wallets.automatic_top_ups import cards, terms
+from wallets.automatic_top_ups.forms import AutoTopUpForm
 from wallets.models import AutoTopUp, TopUp, WalletBusyError
+from wallets.top_ups import topups
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -24,7 +25,7 @@ def auto_top_up(request):
         return _save(request, wallet)
     if request.GET.get("saved"):
         return _saved(request, wallet)
-    return _page(request, AutoTopUpForm.of(auto_top_ups.of(wallet)))
+    return _page(request, AutoTopUpForm.of(terms.of(wallet)))
 
 
 def _save(request, wallet):
@@ -33,8 +34,8 @@ def _save(request, wallet):
         return _page(request, form, status=422)
     switch_on = "on" in request.POST
     try:
-        auto = auto_top_ups.save(wallet, **form.cleaned_data, switch_on=switch_on, actor=request.user)
-    except auto_top_ups.NotPossibleError as error:
+        auto = terms.save(wallet, **form.cleaned_data, switch_on=switch_on, actor=request.user)
+    except terms.NotPossibleError as error:
         form.add_error(None, str(error))
         return _page(request, form, status=409)
     messages.success(request, "Automatic top-ups are on." if switch_on and auto.is_on else "Saved.")
@@ -43,11 +44,11 @@ def _save(request, wallet):
 
 def _saved(request, wallet):
     """Back from the provider, whose webhook may come later, or not at all: it is asked."""
-    before = auto_top_ups.of(wallet)
+    before = terms.of(wallet)
     if before.setup_id:
         with suppress(WalletBusyError):
             cards.ask_of(wallet)
-    auto = auto_top_ups.of(wallet)
+    auto = terms.of(wallet)
     if auto.has_card and not auto.setup_id:
         allow = " It is not charged before you allow it below." if auto.off_reason == AutoTopUp.OffReason.NEW_CARD else ""
         messages.success(request, f"Your card is saved: {auto.card}.{allow}")
@@ -74,7 +75,7 @@ def enter_card(request):
 def remove_card(request):
     """Asks once, then has the card forgotten."""
     wallet = request.account.wallet
-    auto = auto_top_ups.of(wallet)
+    auto = terms.of(wallet)
     if request.method != "POST" and auto.has_card:
         return render(request, "wallets/remove_card.html", {"auto": auto})
     if request.method == "POST" and cards.remove(wallet, actor=request.user):
@@ -88,27 +89,27 @@ def remove_card(request):
 @account_required
 def switch_off(request):
     """At once."""
-    auto_top_ups.switch_off(request.account.wallet, reason=AutoTopUp.OffReason.CUSTOMER, actor=request.user)
+    terms.switch_off(request.account.wallet, reason=AutoTopUp.OffReason.CUSTOMER, actor=request.user)
     messages.success(request, "Automatic top-ups are off.")
     return redirect("wallets:auto_top_up")
 
 
 def _page(request, form, *, status=200):
     wallet, now = request.account.wallet, timezone.now()
-    auto = auto_top_ups.of(wallet)
-    charged = auto_top_ups.charged_usd(wallet, now=now)
+    auto = terms.of(wallet)
+    charged = terms.charged_usd(wallet, now=now)
     shown = {
         "account": request.account,
         "wallet": wallet,
         "auto": auto,
         "form": form,
         "is_set_up": topups.is_set_up(),
-        "is_elsewhere": auto.has_card and topups.is_set_up() and not auto_top_ups.is_chargeable(auto),
+        "is_elsewhere": auto.has_card and topups.is_set_up() and not terms.is_chargeable(auto),
         "charged_usd": charged,
         "left_usd": max(auto.monthly_ceiling_usd - charged, 0),
         "is_full": auto.is_on and charged + auto.amount_usd > auto.monthly_ceiling_usd,
-        "next_month": auto_top_ups.month_after(now),
-        "waits": auto.is_on and auto.next_try_at > now and (auto.failures > 0 or auto_top_ups.barred_until(wallet, now=now) is not None),
+        "next_month": terms.month_after(now),
+        "waits": auto.is_on and auto.next_try_at > now and (auto.failures > 0 or terms.barred_until(wallet, now=now) is not None),
         "last": TopUp.objects.filter(wallet=wallet, kind=TopUp.Kind.AUTO).order_by("-created_at", "-id")[:5],
     }
     return render(request, "wallets/auto_top_up.html", shown, status=status)

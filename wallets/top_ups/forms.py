@@ -10,8 +10,8 @@ from typing import Any
 from django import forms
 from django.conf import settings
 
-from wallets import topups
 from wallets.money import group
+from wallets.top_ups import topups
 
 OTHER = "other"
 

@@ -17,9 +17,9 @@ from unfold.decorators import action, display
 
 from accounts.look_only_admin import BoundedList, LookOnly
 from accounts.reason_page import ask_why, page_of
-from wallets import voucher_codes, vouchers
 from wallets.models import Voucher, VoucherBatch
-from wallets.voucher_forms import BatchForm
+from wallets.vouchers import spelling, vouchers
+from wallets.vouchers.forms import BatchForm
 
 
 class Disabling(LookOnly, BoundedList, ModelAdmin):
@@ -147,7 +147,7 @@ class VoucherAdmin(Disabling):
         return super().get_queryset(request).select_related("batch").defer("digest")
 
     def get_search_results(self, request, queryset, search_term):
-        first = search_term.strip().upper()[: voucher_codes.GROUP]
+        first = search_term.strip().upper()[: spelling.GROUP]
         return (queryset.filter(prefix=first) if first else queryset), False
 
     def lookup_allowed(self, lookup, value, request):

@@ -7,8 +7,8 @@ from django import forms
 from django.utils import timezone
 
 from contract.limits import MOST_CREDITS
-from wallets import vouchers
 from wallets.models import VoucherBatch
+from wallets.vouchers import vouchers
 
 _MOST_USES = 1_000_000
 

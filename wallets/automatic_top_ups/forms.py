@@ -5,13 +5,13 @@ from decimal import Decimal
 from django import forms
 from django.conf import settings
 
-from wallets import auto_top_ups
+from wallets.automatic_top_ups import terms
 
 _USD = {
     "required": "Give an amount in USD.",
     "invalid": "Give the amount in digits, with a point for cents and nothing else, such as 1250.50.",
     "max_decimal_places": "Whole cents only: two decimal places at most.",
-    "max_value": f"No more than ${auto_top_ups.MOST_CEILING_USD:,} can be set.",
+    "max_value": f"No more than ${terms.MOST_CEILING_USD:,} can be set.",
 }
 
 
@@ -43,7 +43,7 @@ class AutoTopUpForm(forms.Form):
     monthly_ceiling_usd = forms.DecimalField(
         label="But in a month no more than (USD)",
         decimal_places=2,
-        max_value=auto_top_ups.MOST_CEILING_USD,
+        max_value=terms.MOST_CEILING_USD,
         error_messages=_USD,
         help_text="Of automatic top-ups, per calendar month (UTC).",
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),

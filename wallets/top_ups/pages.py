@@ -1,6 +1,6 @@
 """The pages of buying credits: the form, the way back from the payment, what was bought, and its receipts.
 
-None of them credits anything: only the provider's word does (wallets/webhooks.py).
+None of them credits anything: only the provider's word does (wallets/top_ups/webhooks.py).
 """
 
 import time
@@ -19,10 +19,11 @@ from accounts.models import Account
 from accounts.verified import has_verified_address
 from contract import pagination
 from contract.errors import ApiError
-from wallets import cancelling, rates, topups
+from wallets import rates
 from wallets.entry_words import words
 from wallets.models import LedgerEntry, TopUp, WalletBusyError
-from wallets.top_up_forms import TopUpForm
+from wallets.top_ups import cancelling, topups
+from wallets.top_ups.forms import TopUpForm
 
 PAGE_LENGTH = 50
 # How long after its opening the page of a payment asks how often, in seconds. Then it waits for a click.
@@ -159,7 +160,7 @@ def _found(request, top_up_id):
 
 
 def _entries(top_up):
-    """Its entries in the ledger, oldest first: by the references that wallets/topups.py and wallets/take_backs.py give them."""
+    """Its entries in the ledger, oldest first: by the references that topups.py and take_backs.py give them."""
     begun = (Q(reference__startswith=f"{cause}:{top_up.pk}:") for cause in ("topup_refund", "dispute", "dispute_won"))
     named = Q(reference=f"topup:{top_up.pk}")
     for one in begun:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from wallets import payments
 from wallets.models import TopUp, WebhookEvent
+from wallets.top_ups import payments
 
 
 class RefusedError(Exception):

@@ -6,7 +6,7 @@ from django.http import Http404
 from unfold.decorators import action, display
 
 from accounts.reason_page import ask_why
-from wallets import auto_top_ups
+from wallets.automatic_top_ups import terms
 from wallets.books_admin import BooksAdmin
 from wallets.models import AutoTopUp
 
@@ -48,7 +48,7 @@ class AutoTopUpAdmin(BooksAdmin):
             request,
             self,
             auto,
-            lambda reason: auto_top_ups.switch_off(auto.wallet, reason=AutoTopUp.OffReason.STAFF, actor=request.user, note=reason),
+            lambda reason: terms.switch_off(auto.wallet, reason=AutoTopUp.OffReason.STAFF, actor=request.user, note=reason),
             verb="Switch off",
             then="The card is charged no more until its customer turns it on again. A payment that is under way is not called back.",
             done=f"The {auto} is off.",

@@ -20,9 +20,11 @@ from django.utils import timezone
 
 from accounts.models import Account
 from contract.ids import new_id
-from wallets import auto_settling, auto_top_ups, card_payments, payments, problems, rates, top_up_mails, topups
-from wallets.comparing import RefusedError, compare_payment
+from wallets import rates
+from wallets.automatic_top_ups import card_payments, settling, terms
 from wallets.models import AutoTopUp, TopUp, Wallet, WebhookEvent
+from wallets.top_ups import mails, payments, problems, topups
+from wallets.top_ups.comparing import RefusedError, compare_payment
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +70,7 @@ def end_those_of_inactive_accounts() -> None:
     inactive = AutoTopUp.objects.filter(is_on=True).exclude(wallet__account__status=Account.Status.ACTIVE)
     for auto in inactive.select_related("wallet")[:MOST]:
         try:
-            auto_top_ups.switch_off(auto.wallet, reason=AutoTopUp.OffReason.SUSPENDED, actor=None)
+            terms.switch_off(auto.wallet, reason=AutoTopUp.OffReason.SUSPENDED, actor=None)
         except OperationalError:
             logger.warning("a wallet is locked: its automatic top-up is switched off later", extra={"wallet": auto.wallet_id})
 
@@ -93,15 +95,15 @@ def begin(auto_id: int) -> TopUp | None:
     if auto is None or rate is None:
         return None
     now = timezone.now()
-    if (until := auto_top_ups.barred_until(wallet, now=now)) is not None:
+    if (until := terms.barred_until(wallet, now=now)) is not None:
         auto.next_try_at = until
         auto.save(update_fields=["next_try_at"])
         logger.warning("too many automatic payments of a wallet have failed", extra={"wallet": wallet.pk})
         return None
-    if auto_top_ups.charged_usd(wallet, now=now) + auto.amount_usd > auto.monthly_ceiling_usd:
-        auto.next_try_at = auto_top_ups.month_after(now)
+    if terms.charged_usd(wallet, now=now) + auto.amount_usd > auto.monthly_ceiling_usd:
+        auto.next_try_at = terms.month_after(now)
         auto.save(update_fields=["next_try_at"])
-        top_up_mails.auto_ceiling(auto, month=f"{now:%Y-%m}")
+        mails.auto_ceiling(auto, month=f"{now:%Y-%m}")
         return None
     return TopUp.objects.create(
         wallet=wallet,
@@ -205,7 +207,7 @@ def _is_wanted(top_up: TopUp) -> bool:
 
 def _settle(top_up: TopUp, payment: card_payments.Payment) -> WebhookEvent.Verdict:
     try:
-        verdict, _ = auto_settling.settle(top_up, payment)
+        verdict, _ = settling.settle(top_up, payment)
     except RefusedError as refused:
         return problems.note(top_up, str(refused))
     return verdict

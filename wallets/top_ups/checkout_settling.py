@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from wallets import topups
-from wallets.comparing import RefusedError, compare_account, compare_money, compare_payment, verdict_of
 from wallets.models import TopUp, WebhookEvent
-from wallets.payments import Session
+from wallets.top_ups import topups
+from wallets.top_ups.comparing import RefusedError, compare_account, compare_money, compare_payment, verdict_of
+from wallets.top_ups.payments import Session
 
 Verdict = WebhookEvent.Verdict
 

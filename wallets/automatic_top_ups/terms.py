@@ -1,6 +1,6 @@
 """Automatic top-ups as their customer sets them: threshold, amount and monthly ceiling, on and off.
 
-Charging is in wallets/auto_charging.py, the card in wallets/cards.py. Every change here locks the wallet first and is an event.
+Charging is in charging.py, the card in cards.py, both beside this. Every change here locks the wallet first and is an event.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from django.utils import timezone
 from accounts import events
 from accounts.models import Account, User
 from contract.limits import FAILED_AUTO_TOP_UPS_A_DAY
-from wallets import auto_outcomes, payments, rates, topups
+from wallets import rates
+from wallets.automatic_top_ups import outcomes
 from wallets.models import AutoTopUp, TopUp, Wallet
 from wallets.money import as_text
+from wallets.top_ups import payments, topups
 
 MOST_CEILING_USD: Final = Decimal(1_000_000)
 _CEILING_IN_AMOUNTS: Final = 5
@@ -89,7 +91,7 @@ def switch_off(wallet: Wallet, *, reason: AutoTopUp.OffReason, actor: User | Non
     """Charge the card no more. A payment that is under way is not called back. False when it was off."""
     Wallet.objects.lock(wallet.pk)
     auto = AutoTopUp.objects.filter(wallet=wallet).first()
-    return auto is not None and auto_outcomes.switch_off(auto, reason=reason, actor=actor, note=note)
+    return auto is not None and outcomes.switch_off(auto, reason=reason, actor=actor, note=note)
 
 
 def is_chargeable(auto: AutoTopUp) -> bool:

@@ -10,8 +10,9 @@ from django.conf import settings
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from wallets import card_payments, payments
+from wallets.automatic_top_ups import card_payments
 from wallets.models import AutoTopUp, Provider
+from wallets.top_ups import payments
 
 logger = logging.getLogger(__name__)
 

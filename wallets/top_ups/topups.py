@@ -1,8 +1,8 @@
 """Top-ups: credits bought with money, from the form to the receipt.
 
 `start` commits a pending top-up, then makes the provider's checkout; the customer pays there. What the provider then says, by
-webhook (wallets/webhooks.py) or when it is asked (wallets/reconciling.py), comes here as one call each: `credit`, `submit`, `fail`,
-`expire`; what it takes back is in wallets/take_backs.py. Each may be repeated and may come in any order: a top-up is credited once.
+webhook (webhooks.py) or when it is asked (reconciling.py), comes here as one call each: `credit`, `submit`, `fail`,
+`expire`; what it takes back is in take_backs.py. Each may be repeated and may come in any order: a top-up is credited once.
 Each of these is one transaction, the caller's where there is one, with the wallet locked first, and returns whether anything changed.
 """
 
@@ -20,9 +20,11 @@ from accounts import events
 from accounts.models import Account, User
 from accounts.verified import has_verified_address
 from contract import limits
-from wallets import auto_outcomes, ledger, payments, rates, take_backs, top_up_mails
+from wallets import ledger, rates
+from wallets.automatic_top_ups import outcomes
 from wallets.models import EntryKind, TopUp, Wallet
 from wallets.money import as_text, credits, product
+from wallets.top_ups import mails, payments, take_backs
 
 logger = logging.getLogger(__name__)
 
@@ -174,9 +176,9 @@ def credit(top_up: TopUp, *, payment_id: str = "", session_id: str = "") -> bool
     top_up.save(update_fields=["status", "paid_at", "payment_id", "session_id", "problem"])
     ledger.credit(top_up.wallet_id, kind=EntryKind.TOPUP, amount=top_up.credits, reference=f"topup:{top_up.pk}", actor=top_up.created_by)
     events.record("topup.paid", account=top_up.wallet.account, actor=top_up.created_by, top_up=top_up.pk, credits=as_text(top_up.credits))
-    auto_outcomes.paid(top_up)
+    outcomes.paid(top_up)
     take_backs.take_due(top_up)
-    top_up_mails.paid(top_up)
+    mails.paid(top_up)
     return True
 
 
@@ -221,8 +223,8 @@ def _end(top_up: TopUp, status: TopUp.Status, *, reason: str = "") -> bool:
     top_up.save(update_fields=["status", "ended_at", "failure", "problem"])
     if top_up.kind == TopUp.Kind.AUTO:
         if status == TopUp.Status.FAILED:
-            auto_outcomes.failed(top_up)
+            outcomes.failed(top_up)
     elif top_up.submitted_at is not None:
         # Who never got through with the checkout knows that nothing was paid
-        top_up_mails.failed(top_up)
+        mails.failed(top_up)
     return True

@@ -6,10 +6,10 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
 
 from accounts.look_only_admin import BoundedList, LookOnly
-from wallets import problems
 from wallets.books_admin import BooksAdmin
 from wallets.models import Dispute, TopUp, Wallet, WebhookEvent
-from wallets.top_up_standing import TopUpStanding, with_standing
+from wallets.top_ups import problems
+from wallets.top_ups.standing import TopUpStanding, with_standing
 
 # Of those whose address begins as it is searched for
 _MOST_WALLETS = 500

@@ -6,10 +6,10 @@ from typing import Final
 
 from django.db import transaction
 
-from wallets import topups
-from wallets.card_payments import Payment
-from wallets.comparing import RefusedError, compare_account, compare_money, compare_payment, verdict_of
+from wallets.automatic_top_ups.card_payments import Payment
 from wallets.models import TopUp, WebhookEvent
+from wallets.top_ups import topups
+from wallets.top_ups.comparing import RefusedError, compare_account, compare_money, compare_payment, verdict_of
 
 Verdict = WebhookEvent.Verdict
 

@@ -2,7 +2,7 @@
 
 An event that does not fit the row it names (another provider, checkout, account, amount or currency) moves no money: it is *refused*,
 logged as an error and shown to staff. One that names none of our top-ups is *ignored*: the Stripe account may sell other things too.
-Signatures are checked before (wallets/payments.py).
+Signatures are checked before (wallets/top_ups/payments.py).
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from typing import Any, Final
 from django.db import transaction
 from django.db.models import F
 
-from wallets import auto_settling, card_payments, cards, checkout_settling, dispute_settling, payments, take_backs
-from wallets.comparing import RefusedError, compare_money, compare_payment, usd, verdict_of
+from wallets.automatic_top_ups import card_payments, cards, settling
 from wallets.models import TopUp, WebhookEvent
+from wallets.top_ups import checkout_settling, dispute_settling, payments, take_backs
+from wallets.top_ups.comparing import RefusedError, compare_money, compare_payment, usd, verdict_of
 
 logger = logging.getLogger(__name__)
 
@@ -130,7 +131,7 @@ def _act(told: Told) -> tuple[WebhookEvent.Verdict, str]:
     if told.type.startswith(_CHECKOUT):
         return checkout_settling.settle(told.top_up, payments.read_session(told.about), failed=told.type.endswith("async_payment_failed"))
     if told.type.startswith(_PAYMENT):
-        return auto_settling.settle(told.top_up, card_payments.read_payment(told.about))
+        return settling.settle(told.top_up, card_payments.read_payment(told.about))
     if told.type.startswith(_DISPUTE):
         return dispute_settling.settle(told.top_up, told.type.removeprefix(_DISPUTE), told.about)
     if told.type == "refund.failed":

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wallets import payments, take_backs
-from wallets.comparing import RefusedError, compare_payment, usd, verdict_of
 from wallets.models import Dispute, TopUp, WebhookEvent
+from wallets.top_ups import payments, take_backs
+from wallets.top_ups.comparing import RefusedError, compare_payment, usd, verdict_of
 
 Verdict = WebhookEvent.Verdict
 

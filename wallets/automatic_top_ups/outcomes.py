@@ -1,6 +1,6 @@
 """What becomes of an automatic top-up's settings when a payment ends, or when something else ends them.
 
-Below wallets/topups.py and take_backs.py, which call this in the transaction that makes it true, with the wallet locked.
+Below wallets/top_ups/topups.py and take_backs.py, which call this in the transaction that makes it true, with the wallet locked.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from accounts import events
 from accounts.models import User
-from wallets import top_up_mails
 from wallets.models import AutoTopUp, TopUp, Wallet
+from wallets.top_ups import mails
 
 PAUSE: Final = timedelta(minutes=5)
 """After a payment that left the wallet below its threshold: the next one waits for so long."""
@@ -45,7 +45,7 @@ def failed(top_up: TopUp) -> None:
     if auto.failures <= len(BACK_OFF):
         auto.next_try_at = timezone.now() + BACK_OFF[auto.failures - 1]
         auto.save(update_fields=["failures", "next_try_at"])
-        top_up_mails.auto_failed(top_up, auto)
+        mails.auto_failed(top_up, auto)
     else:
         auto.save(update_fields=["failures"])
         switch_off(auto, reason=OffReason.FAILURES)
@@ -70,7 +70,7 @@ def switch_off(auto: AutoTopUp, *, reason: AutoTopUp.OffReason, actor: User | No
     why = {"note": note} if note else {}
     events.record("auto_top_up.off", account=auto.wallet.account, actor=actor, reason=str(reason), **why)
     if reason not in (OffReason.CUSTOMER, OffReason.CARD_REMOVED):
-        top_up_mails.auto_off(auto)
+        mails.auto_off(auto)
     return True
 
 

@@ -11,9 +11,10 @@ from django.db import OperationalError
 from django.db.models import F, Q
 from django.utils import timezone
 
-from wallets import auto_charging, cards, checkout_settling, old_cards, payments, problems, topups
-from wallets.comparing import RefusedError
+from wallets.automatic_top_ups import cards, charging, old_cards
 from wallets.models import Provider, TopUp, WebhookEvent
+from wallets.top_ups import checkout_settling, payments, problems, topups
+from wallets.top_ups.comparing import RefusedError
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ def ask(top_up: TopUp) -> WebhookEvent.Verdict | None:
     """
     TopUp.objects.filter(pk=top_up.pk).update(asked_at=timezone.now())
     if top_up.kind == TopUp.Kind.AUTO:
-        return auto_charging.ask(top_up)
+        return charging.ask(top_up)
     if not top_up.session_id:
         topups.fail(top_up, reason="no checkout was made", unless_opened=True)
         return WebhookEvent.Verdict.FAILED

@@ -13,9 +13,9 @@ from typing import Any
 from django.conf import settings
 from django.urls import reverse
 
-from wallets import payments
 from wallets.models import AutoTopUp, TopUp
-from wallets.payments import Configured, Opened, ProviderError, UnknownSessionError, ask, text
+from wallets.top_ups import payments
+from wallets.top_ups.payments import Configured, Opened, ProviderError, UnknownSessionError, ask, text
 
 
 def make_customer(provider: Configured, auto: AutoTopUp) -> str:

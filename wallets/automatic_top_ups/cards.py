@@ -2,7 +2,7 @@
 
 `enter` commits our name for it (`setup_id`), then makes the provider's page; what the provider then says, by webhook or when it is
 asked (`ask`), comes to `settle`, which compares it as strictly as a payment. A card that was replaced or removed is forgotten at the
-provider too, by beat (wallets/old_cards.py).
+provider too, by beat (wallets/automatic_top_ups/old_cards.py).
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from django.utils import timezone
 from accounts import events
 from accounts.models import Account, User
 from contract.ids import new_id
-from wallets import auto_outcomes, auto_top_ups, card_payments, payments, topups
-from wallets.comparing import RefusedError, compare_account
+from wallets.automatic_top_ups import card_payments, outcomes, terms
 from wallets.models import AutoTopUp, Provider, Wallet, WebhookEvent
+from wallets.top_ups import payments, topups
+from wallets.top_ups.comparing import RefusedError, compare_account
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ def _opened(provider: payments.Configured, auto: AutoTopUp) -> str:
 
 @transaction.atomic(durable=True)
 def _begun(wallet: Wallet, *, provider: str) -> AutoTopUp:
-    auto = auto_top_ups.locked(wallet)
+    auto = terms.locked(wallet)
     account = Account.objects.get(pk=auto.wallet.account_id)
     if account.status != Account.Status.ACTIVE:
         raise topups.AccountRefusedError(f"This account is {account.status}: no card can be saved.")
@@ -87,13 +88,13 @@ def _begun(wallet: Wallet, *, provider: str) -> AutoTopUp:
 
 @transaction.atomic(durable=True)
 def _forget_customer(wallet: Wallet) -> None:
-    auto = auto_top_ups.locked(wallet)
+    auto = terms.locked(wallet)
     _lose_customer(auto)
     auto.save(update_fields=["customer_id", *_CARD, *_SETUP])
 
 
 def _lose_customer(auto: AutoTopUp) -> None:
-    auto_outcomes.switch_off(auto, reason=AutoTopUp.OffReason.CARD_REMOVED)
+    outcomes.switch_off(auto, reason=AutoTopUp.OffReason.CARD_REMOVED)
     auto.customer_id = auto.payment_method_id = auto.card_brand = auto.card_last4 = auto.card_expires = ""
     auto.has_old_cards = False
     _clear_setup(auto)
@@ -132,7 +133,7 @@ def settle(provider: str, setup: card_payments.Setup) -> tuple[WebhookEvent.Verd
         raise RefusedError("its card is another customer's")
     if auto.payment_method_id not in ("", card.payment_method_id):
         # What was allowed is to charge the card of then
-        auto_outcomes.switch_off(auto, reason=AutoTopUp.OffReason.NEW_CARD, actor=auto.wallet.account.user)
+        outcomes.switch_off(auto, reason=AutoTopUp.OffReason.NEW_CARD, actor=auto.wallet.account.user)
     auto.has_old_cards = auto.has_old_cards or auto.payment_method_id not in ("", card.payment_method_id)
     auto.payment_method_id, auto.card_brand, auto.card_last4, auto.card_expires = (
         card.payment_method_id,
@@ -163,10 +164,10 @@ def _compare(auto: AutoTopUp, provider: str, setup: card_payments.Setup) -> None
 @transaction.atomic(durable=True)
 def remove(wallet: Wallet, *, actor: User) -> bool:
     """Forget the saved card, here at once and at the provider soon, and switch off. False when there was none."""
-    auto = auto_top_ups.locked(wallet)
+    auto = terms.locked(wallet)
     if not auto.has_card:
         return False
-    auto_outcomes.switch_off(auto, reason=AutoTopUp.OffReason.CARD_REMOVED, actor=actor)
+    outcomes.switch_off(auto, reason=AutoTopUp.OffReason.CARD_REMOVED, actor=actor)
     events.record("auto_top_up.card_removed", account=auto.wallet.account, actor=actor, card=auto.card)
     auto.payment_method_id = auto.card_brand = auto.card_last4 = auto.card_expires = ""
     auto.has_old_cards = True
@@ -204,7 +205,7 @@ def ask(auto: AutoTopUp) -> WebhookEvent.Verdict | None:
 
 
 def _in_question(auto: AutoTopUp, reason: str) -> WebhookEvent.Verdict:
-    """Remember for staff why the provider's word was refused, as wallets/problems.py does; an error in the log the first time."""
+    """Remember for staff why the provider's word was refused, as wallets/top_ups/problems.py does; an error in the log the first time."""
     reason = reason[:200]
     if AutoTopUp.objects.filter(pk=auto.pk, setup_id=auto.setup_id).exclude(problem=reason).update(problem=reason):
         logger.error("a payment provider's word was refused", extra={"wallet": auto.wallet_id, "reason": reason})

@@ -13,9 +13,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import events, suspension
-from wallets import auto_outcomes, ledger, top_up_mails
+from wallets import ledger
+from wallets.automatic_top_ups import outcomes
 from wallets.models import AutoTopUp, Dispute, EntryKind, TopUp
 from wallets.money import EXACT, as_text, credits
+from wallets.top_ups import mails
 
 
 @transaction.atomic
@@ -34,9 +36,9 @@ def refund(top_up: TopUp, *, refunded_usd: Decimal) -> bool:
     top_up.refunded_usd = refunded_usd
     top_up.save(update_fields=["refunded_usd"])
     _take_for_refunds(top_up)
-    auto_outcomes.taken_back(top_up, reason=AutoTopUp.OffReason.REFUNDED)
+    outcomes.taken_back(top_up, reason=AutoTopUp.OffReason.REFUNDED)
     events.record("topup.refunded", account=top_up.wallet.account, actor=None, top_up=top_up.pk, refunded_usd=f"{refunded_usd:.2f}")
-    top_up_mails.refunded(top_up, part_usd=part_usd)
+    mails.refunded(top_up, part_usd=part_usd)
     return True
 
 
@@ -52,9 +54,9 @@ def dispute(top_up: TopUp, *, dispute_id: str, amount_usd: Decimal) -> bool:
     if not is_new:
         return False
     _take_for_dispute(top_up, opened)
-    auto_outcomes.taken_back(top_up, reason=AutoTopUp.OffReason.DISPUTED)
+    outcomes.taken_back(top_up, reason=AutoTopUp.OffReason.DISPUTED)
     suspension.suspend(top_up.wallet.account, actor=None, reason=f"payment dispute {dispute_id} about top-up {top_up.pk}")
-    top_up_mails.disputed(top_up, opened)
+    mails.disputed(top_up, opened)
     return True
 
 
@@ -82,7 +84,7 @@ def close_dispute(top_up: TopUp, *, dispute_id: str, amount_usd: Decimal, won: b
         top_up.save(update_fields=["disputed_credits"])
         take_due(top_up)
     if won and not is_new:
-        top_up_mails.dispute_won(top_up, closed)
+        mails.dispute_won(top_up, closed)
     events.record(
         "topup.dispute_closed", account=top_up.wallet.account, actor=None, top_up=top_up.pk, dispute=dispute_id, status=closed.status
     )

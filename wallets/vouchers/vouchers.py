@@ -29,9 +29,10 @@ from django.utils import timezone
 from accounts import events
 from accounts.models import Account, User
 from accounts.verified import has_verified_address
-from wallets import ledger, voucher_codes
+from wallets import ledger
 from wallets.models import EntryKind, LedgerEntry, Voucher, VoucherBatch, Wallet, brief_locks
 from wallets.money import as_text
+from wallets.vouchers import spelling
 
 # Of a batch: they are shown on one page
 MOST_CODES: Final = 1000
@@ -92,7 +93,7 @@ def make(
     if not 1 <= codes <= MOST_CODES:
         raise ValueError(f"{codes} codes")
     submission = submission or uuid.uuid4()
-    shown = tuple(voucher_codes.new_code() for _ in range(codes))
+    shown = tuple(spelling.new_code() for _ in range(codes))
     try:
         with transaction.atomic():
             batch = VoucherBatch.objects.create(
@@ -109,7 +110,7 @@ def make(
 
 def _voucher(batch: VoucherBatch, shown: str) -> Voucher:
     code = shown.replace("-", "")
-    return Voucher(batch=batch, digest=voucher_codes.digest(code), prefix=voucher_codes.prefix(code), uses=batch.uses)
+    return Voucher(batch=batch, digest=spelling.digest(code), prefix=spelling.prefix(code), uses=batch.uses)
 
 
 def disable(vouchers: Iterable[Voucher], *, actor: User, reason: str) -> int:
@@ -134,8 +135,8 @@ def redeem(account: Account, *, code: str, actor: User) -> LedgerEntry:
 def _redeem(account: Account, *, code: str, actor: User) -> LedgerEntry:
     wallet = Wallet.objects.lock(account.wallet.pk)
     _check(Account.objects.get(pk=account.pk))
-    typed = voucher_codes.normal(code)
-    found = Voucher.objects.filter(digest=voucher_codes.digest(typed)) if typed else Voucher.objects.none()
+    typed = spelling.normal(code)
+    found = Voucher.objects.filter(digest=spelling.digest(typed)) if typed else Voucher.objects.none()
     voucher = found.select_for_update(no_key=True, of=("self",)).select_related("batch").first()
     if voucher is None:
         raise UnknownCodeError

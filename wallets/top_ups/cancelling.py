@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 
-from wallets import checkout_settling, payments, problems, topups
-from wallets.comparing import RefusedError
 from wallets.models import TopUp
+from wallets.top_ups import checkout_settling, payments, problems, topups
+from wallets.top_ups.comparing import RefusedError
 
 logger = logging.getLogger(__name__)
 

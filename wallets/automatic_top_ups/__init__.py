@@ -1,0 +1,1 @@
+"""Saved cards, and what they are charged when a wallet runs low."""

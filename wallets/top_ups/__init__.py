@@ -1,0 +1,1 @@
+"""Credits bought with money."""
