@@ -36,6 +36,12 @@ class Capability(models.TextChoices):
 class Transport(models.TextChoices):
     NATIVE = "native", "native (OpenAI's dialect)"
     LITELLM = "litellm", "LiteLLM (any dialect)"
+    MINIMAX_MUSIC = "minimax_music", "MiniMax music"
+    SUNO = "suno", "Suno (sunoapi.org's dialect)"
+
+
+# Those of chat models: the others have no price list by token, but a price for each task
+CHAT_TRANSPORTS = (Transport.NATIVE, Transport.LITELLM)
 
 
 class CostMethod(models.TextChoices):
@@ -120,7 +126,7 @@ class Route(models.Model):
     enabled = models.BooleanField(default=False)
     disabled_reason = models.CharField(max_length=200, blank=True, editable=False)
     transport = models.CharField(max_length=16, choices=Transport, default=Transport.LITELLM)
-    litellm_model = models.CharField(max_length=200, help_text='LiteLLM\'s name, provider first: "minimax/MiniMax-M2.7".')
+    litellm_model = models.CharField(max_length=200, blank=True, help_text='LiteLLM\'s name, provider first: "minimax/MiniMax-M2.7".')
     upstream_model = models.CharField(max_length=200, blank=True, help_text="The name sent by the native transport.")
     base_url = models.CharField("base URL", max_length=300, blank=True, help_text="Empty: the provider's own.")
     base_url_env = models.CharField(
@@ -161,7 +167,7 @@ class Route(models.Model):
             models.CheckConstraint(condition=Q(transport__in=Transport.values), name="route_transport_known"),
             models.CheckConstraint(condition=Q(cost_method__in=["", *CostMethod.values]), name="route_cost_method_known"),
             models.CheckConstraint(
-                condition=Q(enabled=False) | (~Q(cost_method="") & Q(cost_version__gt=0)),
+                condition=Q(enabled=False) | ~Q(transport__in=CHAT_TRANSPORTS) | (~Q(cost_method="") & Q(cost_version__gt=0)),
                 name="route_enabled_with_a_cost",
             ),
             models.CheckConstraint(
@@ -193,7 +199,7 @@ class Price(models.Model):
     """One version of a model's price. Rows are only ever added, the database refuses anything else.
 
     A chat model has `credits_per_litellm_usd`: credits asked for each USD that LiteLLM says a call costs. A music model
-    has `credits_per_task`.
+    has `credits_per_task`, and `provider_cost_usd` where staff know what a task costs us in USD.
     """
 
     model = models.ForeignKey(Model, on_delete=models.PROTECT, related_name="prices")
@@ -203,6 +209,15 @@ class Price(models.Model):
     )
     credits_per_task = models.DecimalField(
         max_digits=12, decimal_places=4, null=True, blank=True, validators=[MinValueValidator(Decimal("0.0001"))]
+    )
+    provider_cost_usd = models.DecimalField(
+        "provider's cost in USD",
+        max_digits=24,
+        decimal_places=12,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(Decimal(0))],
+        help_text="What a task costs us, where that is known.",
     )
     effective_from = models.DateTimeField(db_default=Now())
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
@@ -220,6 +235,11 @@ class Price(models.Model):
                 name="price_has_one_positive_amount",
             ),
             models.CheckConstraint(condition=Q(version__gt=0) & ~Q(reason=""), name="price_version_and_reason"),
+            models.CheckConstraint(
+                condition=Q(provider_cost_usd__isnull=True)
+                | Q(credits_per_task__isnull=False, provider_cost_usd__isnull=False, provider_cost_usd__gte=0),
+                name="price_cost_of_a_task",
+            ),
         ]
         indexes = [models.Index(fields=["model", "-effective_from", "-version"], name="price_by_time")]
 

@@ -24,7 +24,7 @@ class Hold:
     """A request for `credits` (four places, not negative) of a wallet, and the snapshot its usage record starts with.
 
     `process_id` is wallets.heartbeat.process_id() of the process that will settle; `credits_per_litellm_usd` and `price_version`
-    are the price that counts until the charge, whatever staff change meanwhile.
+    are the price that counts until the charge, whatever staff change meanwhile; a flat price (wallets/prepaid.py) has no markup.
     """
 
     usage_id: str
@@ -32,7 +32,7 @@ class Hold:
     credits: Decimal
     process_id: str
     capability: str
-    credits_per_litellm_usd: Decimal
+    credits_per_litellm_usd: Decimal | None
     price_version: int
     request_id: str = ""
     key_id: int | None = None

@@ -1,0 +1,98 @@
+"""The music models as a request and a worker see them: flat prices, and the routes that can be used here and now.
+
+Read from the database at each use: a task is created, or takes a step, a few times a second at most.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.conf import settings
+
+from catalog.models import CHAT_TRANSPORTS, Capability, Model, Route
+
+# Where the sandbox's stand-ins are, by the transport that speaks to them
+SANDBOX_PATHS = {"minimax_music": "minimax", "suno": "suno"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MusicModel:
+    """An enabled music model with its price in force. `provider_cost_usd` is None where staff do not know it."""
+
+    id: str
+    display_name: str
+    auto_rank: int | None
+    price_version: int
+    credits_per_task: Decimal
+    provider_cost_usd: Decimal | None
+    routes: tuple[MusicRoute, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MusicRoute:
+    """A route, ready for use. `transport` says in whose dialect, `upstream_model` what the model is called there."""
+
+    id: int
+    name: str
+    transport: str
+    upstream_model: str
+    base_url: str
+    credential_env: str
+    sandbox: bool
+
+    def api_key(self) -> str:
+        """The credential, read from the environment at each call. Never log it."""
+        return os.environ.get(self.credential_env, "") if self.credential_env else "sandbox"
+
+
+def music_models() -> list[MusicModel]:
+    """Every enabled music model that has a price, in the order of `auto`, then of ids."""
+    models = Model.objects.filter(enabled=True, capability=Capability.MUSIC).prefetch_related("prices", "routes")
+    return [found for model in models if (found := _model(model)) is not None]
+
+
+def music_model(id: str) -> MusicModel | None:
+    """The enabled music model of this id."""
+    return next((model for model in music_models() if model.id == id), None)
+
+
+def _model(model: Model) -> MusicModel | None:
+    price = model.price_in_force()
+    if price is None or price.credits_per_task is None:
+        return None
+    routes = sorted((route for route in model.routes.all() if route.enabled), key=lambda route: (route.rank, route.pk))
+    return MusicModel(
+        id=model.pk,
+        display_name=model.display_name,
+        auto_rank=model.auto_rank,
+        price_version=price.version,
+        credits_per_task=price.credits_per_task,
+        provider_cost_usd=price.provider_cost_usd,
+        routes=tuple(usable for route in routes if (usable := usable_route(route)) is not None),
+    )
+
+
+def usable_route(route: Route) -> MusicRoute | None:
+    """The route as it is used, whether it is enabled or not; None where its sandbox, its credential or its address is missing here."""
+    if route.transport in CHAT_TRANSPORTS or (route.sandbox and not settings.SANDBOX):
+        return None
+    if route.credential_env and not os.environ.get(route.credential_env):
+        return None
+    base_url = f"{settings.SANDBOX_URL}/{SANDBOX_PATHS[route.transport]}" if route.sandbox else _address(route)
+    if not base_url:
+        return None
+    return MusicRoute(
+        id=route.pk,
+        name=route.name,
+        transport=route.transport,
+        upstream_model=route.upstream_model,
+        base_url=base_url.rstrip("/"),
+        credential_env=route.credential_env,
+        sandbox=route.sandbox,
+    )
+
+
+def _address(route: Route) -> str:
+    return (os.environ.get(route.base_url_env, "") if route.base_url_env else "") or route.base_url

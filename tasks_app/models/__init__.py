@@ -1,0 +1,6 @@
+"""Tasks, and the files that go into them and come out."""
+
+from .artifact import Artifact, ArtifactKind, Purpose
+from .task import FINAL, Capability, Stage, Task, TaskStatus
+
+__all__ = ["FINAL", "Artifact", "ArtifactKind", "Capability", "Purpose", "Stage", "Task", "TaskStatus"]

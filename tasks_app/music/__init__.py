@@ -1,0 +1,1 @@
+"""Music, from the request to the clips."""

@@ -1,0 +1,1 @@
+"""Files: taken in, looked at, kept, served and removed."""
