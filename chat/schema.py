@@ -17,11 +17,11 @@ from catalog.fields import pointer
 from chat.answer_format import ResponseFormat
 from chat.body_size import check_size
 from chat.messages import AssistantMessage, ImagePart, Message, UserMessage
-from chat.strict_types import AS_INTEGER, INTEGRAL, WITHOUT_NULLS, Flag, Inner, Number, Text, not_offered
 from chat.tools import NamedTool, Tool, ToolChoice
 from contract import limits
 from contract.errors import ApiError, FieldError
 from contract.invalid import MOST_ERRORS, NOT_OFFERED, OWN_WORDS, invalid_fields, of_pydantic, sentence
+from contract.strict_types import AS_INTEGER, INTEGRAL, WITHOUT_NULLS, Flag, Inner, Number, Text, not_offered
 
 # Fields of OpenAI's that beatra does not have: a clear word is better than "unknown".
 FIELDS_NOT_OFFERED: Final = frozenset(
