@@ -116,7 +116,7 @@ def test_only_what_speaks_another_dialect_goes_over_litellm():
 def test_an_installation_from_before_the_native_transport_takes_it_over():
     seed()
     now = dict(Route.objects.values_list("pk", "transport"))
-    Route.objects.update(transport="litellm")
+    Route.objects.filter(model__capability="chat").update(transport="litellm")
     staffs = Route.objects.create(model_id="gpt-4o-mini", name="proxy", transport="litellm", litellm_model="openai/gpt-4o-mini")
     import_module("catalog.migrations.0002_seeded_routes_native").go_native(apps, None)
     assert dict(Route.objects.values_list("pk", "transport")) == {**now, staffs.pk: "litellm"}
