@@ -97,7 +97,7 @@ def _mime_type(head: bytes, file: BinaryIO, *, size: int) -> str | None:
         return "image/gif"
     if head.startswith(b"RIFF"):
         return {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo"}.get(head[8:12])
-    if head.startswith(b"fLaC\0") or head.startswith(b"fLaC\x80"):
+    if head.startswith((b"fLaC\0", b"fLaC\x80")):
         return "audio/flac" if _has_flac_frames(file, size=size) else None
     if head.startswith(b"OggS\0"):
         packet = head[27 + head[26] :] if len(head) > 27 else b""
