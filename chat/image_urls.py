@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import binascii
 import re
-from urllib.parse import urlsplit
 
 from contract import limits
+from contract.https_url import checked_https_url
 
 KINDS = "a PNG, JPEG, GIF or WebP image"
 
 _DATA_URI = re.compile(r"data:image/(png|jpe?g|gif|webp);base64,", re.IGNORECASE)
-_NO_ADDRESS = re.compile(r"[\s\x00-\x1f\x7f\\]")
 _PIECE = 4 * 65_536  # characters; a whole number of base64's fours
 
 
@@ -40,18 +39,7 @@ def checked_url(url: str) -> str:
         return _checked_data(url)
     if url[:8].lower() != "https://":
         raise ValueError(f"must be an https address or a base64 data: URI of {KINDS}")
-    if len(url) > limits.IMAGE_URL_CHARACTERS:
-        raise ValueError(f"must have at most {limits.IMAGE_URL_CHARACTERS} characters")
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        host = None
-    if not host or _NO_ADDRESS.search(url):
-        raise ValueError("must be a valid https address")
-    if parts.username is not None:
-        raise ValueError("must not carry a user name or password")
-    return f"https://{url[8:]}"
+    return checked_https_url(url)
 
 
 def _checked_data(uri: str) -> str:
