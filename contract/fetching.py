@@ -81,9 +81,7 @@ async def fetch(url: str, *, most_bytes: int, seconds: float, network: Network =
     return bytes(body)
 
 
-def fetch_into(
-    file: BinaryIO, url: str, *, most_bytes: int, seconds: float, whose: Hashable = None, network: Network = INTERNET
-) -> None:
+def fetch_into(file: BinaryIO, url: str, *, most_bytes: int, seconds: float, whose: Hashable = None, network: Network = INTERNET) -> None:
     """`fetch`, for a worker's thread: the body is written to `file` as it comes. Names are resolved on the share of the account `whose`.
 
     Raises FetchError, and what `file` raises.

@@ -340,10 +340,6 @@ def test_a_server_that_is_no_decent_one_is_left(talk: Talk, words: str):
     assert why(talk=talk) == words
 
 
-def test_a_body_ends_where_its_length_said():
-    assert fetched(talk=says(OK, b"Content-Length: 2\r\n\r\n", b"abcd")) == b"ab"
-
-
 def test_a_port_that_says_nothing_is_told_as_one_that_is_shut():
     """Who could tell them apart would have a scanner of other people's networks."""
 
