@@ -101,7 +101,7 @@ def failure(task: Task, network: Network | None = None) -> tuple[str, str | None
 # By artifact
 
 
-@pytest.mark.parametrize("data", [files.wav(8), files.mp3(8), files.flac(8)])
+@pytest.mark.parametrize("data", [files.wav(8), files.mp3(8), files.flac(8)], ids=["WAV", "MP3", "FLAC"])
 @pytest.mark.parametrize("purpose", ["reference_audio", "media_input"])
 def test_an_upload_of_the_account_is_taken(account_id: int, data: bytes, purpose: str):
     artifact = uploaded(account_id, data, purpose=purpose)
@@ -136,7 +136,9 @@ def test_one_that_is_gone_is_not_taken(account_id: int):
         assert error.message == f"/reference_audio/artifact_id {GONE}."
 
 
-@pytest.mark.parametrize("data", [files.png(), files.opus(8), files.mp4(b"soun", seconds=8), files.mp4(b"vide", seconds=8)])
+@pytest.mark.parametrize(
+    "data", [files.png(), files.opus(8), files.mp4(b"soun", seconds=8), files.mp4(b"vide", seconds=8)], ids=["PNG", "Opus", "M4A", "MP4"]
+)
 def test_what_no_model_can_go_by_is_not_taken(account_id: int, data: bytes):
     error = refused(by_artifact(uploaded(account_id, data).pk), account_id)
     assert (error.code, error.message) == ("invalid_request", f"/reference_audio/artifact_id {NO_AUDIO}.")
@@ -227,7 +229,7 @@ def test_bytes_are_held_against_the_limits_of_each_model(account_id: int):
 # By URL
 
 
-@pytest.mark.parametrize("data", [files.wav(8), files.mp3(8), files.flac(8)])
+@pytest.mark.parametrize("data", [files.wav(8), files.mp3(8), files.flac(8)], ids=["WAV", "MP3", "FLAC"])
 def test_a_url_is_fetched_by_the_worker_and_kept_with_the_task(account_id: int, data: bytes):
     with serving(sends(data, **{"Content-Type": "text/html"})) as (origin, network):
         task = task_for(account_id, by_url(f"{origin}/a.html?signature=1"), network=network)
@@ -294,6 +296,7 @@ def test_a_name_that_leads_elsewhere_by_then_is_not_followed(account_id: int):
         (files.wav(5), "must be 6 to 360 seconds long"),
         (files.wav(361, rate=1000), "must be 6 to 360 seconds long"),
     ],
+    ids=["nothing", "HTML", "HTML behind an ID3 tag", "a picture", "Opus", "too short", "too long"],
 )
 def test_what_is_fetched_must_be_audio_that_the_model_takes(account_id: int, data: bytes, words: str):
     before = stored_names()
