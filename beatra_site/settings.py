@@ -318,6 +318,10 @@ BREAKER_FAILURES = env.int("BREAKER_FAILURES", 5)
 # At shutdown, calls in flight get this long to end, then they are cut; uvicorn's --timeout-graceful-shutdown is 10 s more
 DRAIN_SECONDS = env.float("DRAIN_SECONDS", 30)
 
+# Files that customers send and tasks make are kept so many days; then the bytes go, and what is known of them stays
+
+ARTIFACT_DAYS = env.int("ARTIFACT_DAYS", 30)
+
 # Celery: jobs are hints, the rows of PostgreSQL are the truth. A job runs again when its worker dies, so each is repeatable.
 
 CELERY_BROKER_URL = REDIS_URL
