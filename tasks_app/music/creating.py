@@ -1,8 +1,8 @@
 """A music task is made: paid, kept under its Idempotency-Key and put into the queue, all of it or nothing.
 
-    choose the model, look at the reference     outside of any transaction: it may take seconds
-    pay, the task's row, its reference, the     one transaction; what it can't do leaves nothing behind
-    sealed answer, word to the workers
+choose the model, look at the reference     outside of any transaction: it may take seconds
+pay, the task's row, its reference, the     one transaction; what it can't do leaves nothing behind
+sealed answer, word to the workers
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from catalog.music_limits import DATA_URI_BYTES, FAMILIES, Option
 from contract import limits
-from contract.errors import ApiError, FieldError
+from contract.errors import FieldError
 from contract.invalid import invalid_fields, of_pydantic
 from contract.strict_types import WITHOUT_NULLS, Flag, Metadata, Text
 
@@ -45,9 +45,7 @@ _OPTIONS_SHAPE: Final[dict[str, Any]] = {
 }
 Name = Annotated[str, Field(max_length=64)]
 FamilyOptions = Annotated[dict[Name, Any], Field(max_length=limits.MODEL_OPTIONS), WITHOUT_NULLS]
-ModelOptions = Annotated[
-    dict[Name, FamilyOptions], Field(max_length=limits.MODEL_OPTIONS, json_schema_extra=_OPTIONS_SHAPE), WITHOUT_NULLS
-]
+ModelOptions = Annotated[dict[Name, FamilyOptions], Field(max_length=limits.MODEL_OPTIONS, json_schema_extra=_OPTIONS_SHAPE), WITHOUT_NULLS]
 
 
 class TextToMusicRequest(BaseModel):
