@@ -42,6 +42,7 @@ GET_USAGE: Final = Operation(
                 "object": "usage",
                 "status": "charged",
                 "clause": "complete",
+                "outcome": None,
                 "capability": "chat",
                 "model": "auto",
                 "resolved_model": "MiniMax-M2.7",
@@ -62,6 +63,7 @@ GET_USAGE: Final = Operation(
                     {"class": "output", "tokens": 100, "usd_per_token": "0.0000012", "usd": "0.00012"},
                 ],
                 "credits_per_litellm_usd": "1500.0000",
+                "credits_per_task": None,
                 "price_version": 1,
                 "hold_credits": "7.3920",
                 "credits": "0.1980",
@@ -77,5 +79,5 @@ GET_USAGE: Final = Operation(
             },
         )
     },
-    path_parameters={"id": PathParameter("The `id` of a chat completion.", _ID)},
+    path_parameters={"id": PathParameter("The `id` of a chat completion, or the `task_id` of a task.", _ID)},
 )
