@@ -33,8 +33,9 @@ DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 _SECRETS = ("SECRET_KEY", "KEY_PEPPER", "SANDBOX_CHECKOUT_KEY", "SANDBOX_WEBHOOK_SECRET")
 
-# A test's database need not outlive the machine's power, only its own process; and it takes little of a disk that may be nearly full.
-_TEST_POSTGRES = {"fsync": "off", "full_page_writes": "off", "min_wal_size": "32MB", "max_wal_size": "64MB"}
+# A test's database need not outlive the machine's power, only its own process; it takes little of a disk that may be nearly full; and
+# it has connections for all the web processes that tests start beside the shared one, some twenty, each with two pools of ten.
+_TEST_POSTGRES = {"fsync": "off", "full_page_writes": "off", "min_wal_size": "32MB", "max_wal_size": "64MB", "max_connections": "600"}
 
 
 class Server:
