@@ -88,6 +88,7 @@ class Site:
         self.sandbox = sandbox
         self.database_url = database_url
         self.web = self._web("web")
+        SERVERS.shared.append(self.web)
         self._others: list[Web] = []
 
     @property

@@ -33,8 +33,9 @@ DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 _SECRETS = ("SECRET_KEY", "KEY_PEPPER", "SANDBOX_CHECKOUT_KEY", "SANDBOX_WEBHOOK_SECRET")
 
-# A test's database need not outlive the machine's power, only its own process.
-_TEST_POSTGRES = {"fsync": "off", "full_page_writes": "off"}
+# A test's database need not outlive the machine's power, only its own process; it takes little of a disk that may be nearly full; and
+# it has connections for all the web processes that tests start beside the shared one, some twenty, each with two pools of ten.
+_TEST_POSTGRES = {"fsync": "off", "full_page_writes": "off", "min_wal_size": "32MB", "max_wal_size": "64MB", "max_connections": "600"}
 
 
 class Server:
@@ -129,6 +130,8 @@ class Servers:
         self._running: list[tuple[subprocess.Popen[bytes], Program]] = []
         self._stand_ins: list[Path] = []
         self.sandbox: Server | None = None
+        # Those that many tests share and none stops
+        self.shared: list[Server] = []
 
     def start(self) -> None:
         """Start what the environment does not give, and set the environment. About a second."""
@@ -162,11 +165,18 @@ class Servers:
             os.environ["SANDBOX_URL"] = f"http://{LOOPBACK}:{port}"
             command = [sys.executable, "-m", "beatra_site.sandbox", "--host", LOOPBACK, "--port", str(port), "--faults"]
             self.sandbox = Server("sandbox", command, var=self.var)
+            self.shared.append(self.sandbox)
 
     def _run(self, program: Program) -> subprocess.Popen[bytes]:
         process = start(program)
         self._running.append((process, program))
         return process
+
+    def gone(self) -> list[tuple[subprocess.Popen[bytes], Program]]:
+        """Those that have ended although nobody told them to."""
+        shared = [(server.process, server.program) for server in self.shared if server.process is not None]
+        running = [*self._running, *shared]
+        return [(process, program) for process, program in running if process.poll() is not None]
 
     def stop(self) -> None:
         """Stop everything, the last one first, and remove the temporary folder."""
@@ -196,6 +206,25 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
         SERVERS.start()
     except ProgramError as error:
         raise pytest.UsageError(str(error)) from error
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """Without its servers no test says anything: the first failure that finds one gone is the last."""
+    if call.excinfo is not None and (gone := SERVERS.gone()):
+        item.session.shouldstop = f"{', '.join(program.name for _, program in gone)} ended by itself"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Why, and whether the machine has room left."""
+    for process, program in SERVERS.gone():
+        terminalreporter.section(f"{program.name} ended by itself, status {process.returncode}")
+        terminalreporter.line(tail(program.log, lines=20))
+    if terminalreporter.stats.get("failed") or terminalreporter.stats.get("error"):
+        free = shutil.disk_usage(SERVERS.var).free // 2**20
+        memory = Path("/proc/meminfo")
+        available = [line for line in memory.read_text().splitlines() if line.startswith("MemAvailable")] if memory.exists() else []
+        terminalreporter.line(f"{free} MiB free in {SERVERS.var}; {' '.join(available)}")
 
 
 if __name__ == "__main__":

@@ -189,7 +189,7 @@ def test_what_the_provider_refuses_ends_the_top_up(sandbox, wallet, settings):
 _BUY = """
 import os, django; django.setup()
 from decimal import Decimal
-from wallets import topups
+from wallets.top_ups import topups
 from wallets.models import Wallet
 topups.start(Wallet.objects.get(pk={wallet}), amount_usd=Decimal(10), actor=None, submission="killed")
 """
