@@ -2,7 +2,7 @@
 
     store(file, ...)              all of it at once: what a task fetched or made
     examine(file)                 what it is, its length and digest
-    placed(file) as name          its bytes are in storage, and go again if the block fails
+    placed(file) as name          its bytes are in storage, and go again unless the block records them
     record(content, name, ...)    the row, in the caller's transaction
     remove(artifact)              the row says so, and its bytes go after the commit
 
@@ -83,7 +83,7 @@ def examine(file: BinaryIO) -> Content:
 
 @contextmanager
 def placed(file: BinaryIO) -> Iterator[str]:
-    """Put the bytes of `file` into storage; the block, which gets their name, has to `record` them. If it fails they go."""
+    """Put the bytes of `file` into storage under the name the block gets. They go at its end unless it has recorded them, for good."""
     name = f"artifacts/{timezone.now():%Y-%m}/{secrets.token_hex(20)}"
     Leftover.objects.create(storage_name=name, due_at=timezone.now() + PLACING)
     try:
@@ -92,10 +92,9 @@ def placed(file: BinaryIO) -> Iterator[str]:
             default_storage.delete(given)
             raise RuntimeError("the storage has chosen a name of its own")
         yield name
-    except BaseException:
-        # Unless the row is there after all: a commit may be done though its answer was lost
+    finally:
+        # Also after a commit whose answer was lost, and which may be done: then there is nothing to drop
         _drop(name)
-        raise
 
 
 def record(
