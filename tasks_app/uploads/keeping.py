@@ -44,23 +44,26 @@ def keep(form: Form, caller: Caller, *, key: str | None) -> Answer:
         except NotMediaError as error:
             raise ApiError("unsupported_media_type", str(error), param="/file") from None
         wanted.check(content.sniffed)
-        with storing.placed(form.file) as name:
 
-            def run() -> Answer:
-                quota.check(caller.account_id, size_bytes=content.size_bytes)
-                artifact = storing.record(
-                    content,
-                    name,
-                    account_id=caller.account_id,
-                    kind=ArtifactKind.UPLOAD,
-                    purpose=wanted.purpose,
-                    filename=form.filename,
-                    metadata=wanted.metadata,
-                )
-                return Answer(200, orjson.dumps(as_json(artifact)))
+        def run() -> Answer:
+            quota.check(caller.account_id, size_bytes=content.size_bytes)
+            artifact = storing.record(
+                content,
+                name,
+                account_id=caller.account_id,
+                kind=ArtifactKind.UPLOAD,
+                purpose=wanted.purpose,
+                filename=form.filename,
+                metadata=wanted.metadata,
+            )
+            return Answer(200, orjson.dumps(as_json(artifact)))
 
-            # One that is replayed records nothing, and its bytes go again
-            return answer_once(run, wallet_id=caller.wallet_id, key=key, method="POST", path=PATH, body=body)
+        try:
+            with storing.placed(form.file) as name:
+                # What is replayed records nothing, and the bytes go again
+                return answer_once(run, wallet_id=caller.wallet_id, key=key, method="POST", path=PATH, body=body)
+        except storing.StorageAwayError:
+            raise ApiError("service_unavailable", "Files can't be stored at the moment.") from None
 
 
 def _was_used(key: str, caller: Caller) -> bool:

@@ -6,6 +6,7 @@ The temporary file has no name: nothing of an upload that breaks off is left, no
 from __future__ import annotations
 
 import hashlib
+import logging
 import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from contract.errors import ApiError
 from contract.invalid import invalid_fields
 from contract.json_pointer import pointer
 from tasks_app.uploads.threads import in_thread
+
+logger = logging.getLogger(__name__)
 
 FILE: Final = "file"
 _MOST_FIELD: Final = 64 * 1024
@@ -54,15 +57,21 @@ def boundary_of(content_type: str) -> str:
 async def receive(body: BodyStream, *, boundary: str, known: Collection[str]) -> Form:
     """Read `body` to its end. `known` are the fields it may have beside the file.
 
-    Raises ApiError payload_too_large for a file over the limit, else invalid_request; what the stream raises; CancelledError.
+    Raises ApiError payload_too_large for a file over the limit, service_unavailable where the disk takes no more, else invalid_request;
+    what the stream raises; CancelledError.
     """
-    settings.INCOMING.mkdir(parents=True, exist_ok=True)
-    form = Form(await in_thread(_nameless))
+    try:
+        form = Form(await in_thread(_nameless))
+    except OSError as error:
+        raise _disk_away(error) from None
     try:
         await _Reading(form, known).read(body, PushMultipartParser(boundary, max_segment_count=_MOST_PARTS))
     except MultipartError:
         form.file.close()
         raise ApiError("invalid_request", "The body is no multipart form, or it ends too early.") from None
+    except OSError as error:
+        form.file.close()
+        raise _disk_away(error) from None
     except BaseException:
         form.file.close()
         raise
@@ -70,6 +79,7 @@ async def receive(body: BodyStream, *, boundary: str, known: Collection[str]) ->
 
 
 def _nameless() -> BinaryIO:
+    settings.INCOMING.mkdir(parents=True, exist_ok=True)
     return tempfile.TemporaryFile(dir=settings.INCOMING, buffering=0)
 
 
@@ -149,6 +159,11 @@ class _Reading:
         left = memoryview(block)
         while left:
             left = left[self._form.file.write(left) :]
+
+
+def _disk_away(error: OSError) -> ApiError:
+    logger.error("uploads can't be taken in: %s", type(error).__name__)
+    return ApiError("service_unavailable", "Files can't be stored at the moment.")
 
 
 def _wrong(name: str, message: str) -> ApiError:

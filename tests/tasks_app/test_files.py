@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from datetime import timedelta
+from pathlib import Path
 
 import httpx
 import pytest
@@ -241,7 +242,6 @@ def test_callers_who_do_not_read_hold_no_connection_and_no_thread(site):
     finally:
         for connection in waiting:
             connection.close()
-    from pathlib import Path
 
     def open_files() -> int:
         links = [link.readlink() for link in Path(f"/proc/{site.web.pid}/fd").iterdir() if link.is_symlink()]

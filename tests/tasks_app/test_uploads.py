@@ -6,11 +6,14 @@ import hashlib
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from django.conf import settings
 from django.core.files.storage import default_storage
+from django.db import connection
 
 from contract import limits
 from keys import issuing
@@ -99,11 +102,11 @@ def test_fields_may_come_in_any_order_and_in_pieces_of_any_size(site, customer):
         f"Content-Type: multipart/form-data; boundary={BOUNDARY}",
         f"Content-Length: {len(body)}",
     )
-    with connect(site.web.port) as connection:
-        connection.sendall(top)
+    with connect(site.web.port) as wire:
+        wire.sendall(top)
         for byte in body:
-            connection.sendall(bytes([byte]))
-        answer = read_answer(connection)
+            wire.sendall(bytes([byte]))
+        answer = read_answer(wire)
     assert answer.status == 200
     assert (answer.json["purpose"], answer.json["metadata"], answer.json["size_bytes"]) == ("reference_audio", {"a": "b"}, 2000)
 
@@ -247,8 +250,8 @@ def test_an_upload_that_breaks_off_anywhere_leaves_nothing(site, customer):
         f"Content-Length: {len(body)}",
     )
     for sent in (0, 1, 40, 100, 150, 300, 1000, len(body) // 2, len(body) - 40, len(body) - 20, len(body) - 3, len(body) - 1):
-        with connect(site.web.port) as connection:
-            connection.sendall(top + body[:sent])
+        with connect(site.web.port) as wire:
+            wire.sendall(top + body[:sent])
     # Each of them counts as one of twenty a minute, and is through once this one is
     assert send(owner).status_code == 200
     assert eventually(lambda: len(uploads_of(owner)) == 1)
@@ -278,8 +281,8 @@ def test_nobody_unknown_or_without_room_is_read(site, customer):
     """Whoever asks before he sends is refused without having sent anything."""
     poor = customer(balance="0")
     for token, code in (("sk-bt-nobody", "invalid_api_key"), (poor.token, "forbidden")):
-        with connect(site.web.port) as connection:
-            connection.sendall(
+        with connect(site.web.port) as wire:
+            wire.sendall(
                 head(
                     "POST",
                     "/v1/uploads",
@@ -289,7 +292,7 @@ def test_nobody_unknown_or_without_room_is_read(site, customer):
                     "Expect: 100-continue",
                 )
             )
-            answer = read_answer(connection)
+            answer = read_answer(wire)
         assert error_of(answer)["code"] == code
 
 
@@ -359,14 +362,14 @@ def test_only_so_many_uploads_come_at_once(site, customer):
     )
     waiting = [connect(site.web.port) for _ in range(limits.UPLOADS_AT_ONCE)]
     try:
-        for connection in waiting:
-            connection.sendall(top)
-            assert connection.recv(100).startswith(b"HTTP/1.1 100")
+        for wire in waiting:
+            wire.sendall(top)
+            assert wire.recv(100).startswith(b"HTTP/1.1 100")
         answer = send(owner)
         assert (answer.status_code, error_of(answer)["details"]) == (429, {"limit": "uploads_at_once"})
     finally:
-        for connection in waiting:
-            connection.close()
+        for wire in waiting:
+            wire.close()
     assert eventually(lambda: send(owner).status_code == 200)
 
 
@@ -461,12 +464,46 @@ def test_a_key_revoked_while_its_upload_comes_keeps_nothing(site, customer):
         f"Content-Length: {len(body)}",
         "Expect: 100-continue",
     )
-    with connect(site.web.port) as connection:
-        connection.sendall(top)
-        assert connection.recv(100).startswith(b"HTTP/1.1 100")
+    with connect(site.web.port) as wire:
+        wire.sendall(top)
+        assert wire.recv(100).startswith(b"HTTP/1.1 100")
         issuing.revoke(owner.key, actor=owner.account.user)
         assert eventually(lambda: owner.http.get("/wallet").status_code == 401)
-        connection.sendall(body)
-        answer = read_answer(connection)
+        wire.sendall(body)
+        answer = read_answer(wire)
     assert error_of(answer)["code"] == "invalid_api_key"
     assert nothing_of(owner)
+
+
+def test_a_storage_that_is_away_is_a_fault_that_may_pass(customer):
+    """A file is where the folder should be: first where uploads come in, then where they are kept."""
+    owner = customer()
+    assert send(owner).status_code == 200
+    for folder in (settings.INCOMING, Path(default_storage.path("artifacts"))):
+        away = folder.rename(folder.with_suffix(".away"))
+        folder.write_bytes(b"")
+        try:
+            answer = send(owner)
+        finally:
+            folder.unlink()
+            away.rename(folder)
+        assert (answer.status_code, error_of(answer)["code"], error_of(answer)["retryable"]) == (503, "service_unavailable", True)
+    assert len(uploads_of(owner)) == 1
+    assert send(owner).status_code == 200
+
+
+def test_a_row_that_fails_leaves_no_bytes(site, customer):
+    owner = customer()
+    before = files_in_storage()
+    leftovers = set(Leftover.objects.values_list("storage_name", flat=True))
+    with connection.cursor() as cursor:
+        cursor.execute("alter table tasks_app_artifact add constraint nothing_more check (account_id <> %s) not valid", [owner.account.pk])
+    try:
+        answer = send(owner)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("alter table tasks_app_artifact drop constraint nothing_more")
+    assert (answer.status_code, error_of(answer)["code"]) == (500, "internal_error")
+    assert nothing_of(owner)
+    assert files_in_storage() == before
+    assert set(Leftover.objects.values_list("storage_name", flat=True)) == leftovers
