@@ -7,6 +7,7 @@
     ProviderError          the provider's word, or its silence, as beatra has it
     ├── Refused            asking again can't help: the content, a parameter, its length
     ├── Unavailable        asking again later, or elsewhere, may help: overloaded, unreachable, 5xx, garbage
+    │   └── WorkFailed     of `poll`: the submitted work itself has failed there; it may be submitted anew
     └── Misconfigured      our credentials, our balance there: staff must look; another route may help
 
 None of their texts holds a word of the provider's. Adapters know nothing of tasks, money or the database.
@@ -96,6 +97,10 @@ class Unavailable(ProviderError):
     def __init__(self, code: str, message: str, *, sent: bool, counts: bool = True) -> None:
         super().__init__(code, message, sent=sent)
         self.counts = counts
+
+
+class WorkFailed(Unavailable):
+    """Of `poll`: the work is over and there is no music. Any other Unavailable of `poll` leaves the work going on, to be asked about again."""
 
 
 class Misconfigured(ProviderError):
