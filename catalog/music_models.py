@@ -12,6 +12,7 @@ from decimal import Decimal
 from django.conf import settings
 
 from catalog.models import CHAT_TRANSPORTS, Capability, Model, Route
+from catalog.music_limits import FAMILIES, MusicLimits
 
 # Where the sandbox's stand-ins are, by the transport that speaks to them
 SANDBOX_PATHS = {"minimax_music": "minimax", "suno": "suno"}
@@ -19,15 +20,23 @@ SANDBOX_PATHS = {"minimax_music": "minimax", "suno": "suno"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MusicModel:
-    """An enabled music model with its price in force. `provider_cost_usd` is None where staff do not know it."""
+    """An enabled music model with its price in force. `provider_cost_usd` is None where staff do not know it.
+
+    `family` is the transport of its routes, also of those that can't be used now.
+    """
 
     id: str
     display_name: str
+    family: str
     auto_rank: int | None
     price_version: int
     credits_per_task: Decimal
     provider_cost_usd: Decimal | None
     routes: tuple[MusicRoute, ...]
+
+    @property
+    def limits(self) -> MusicLimits:
+        return FAMILIES[self.family]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +57,7 @@ class MusicRoute:
 
 
 def music_models() -> list[MusicModel]:
-    """Every enabled music model that has a price, in the order of `auto`, then of ids."""
+    """Every enabled music model that has a price and a family, in the order of `auto`, then of ids."""
     models = Model.objects.filter(enabled=True, capability=Capability.MUSIC).prefetch_related("prices", "routes")
     return [found for model in models if (found := _model(model)) is not None]
 
@@ -60,17 +69,19 @@ def music_model(id: str) -> MusicModel | None:
 
 def _model(model: Model) -> MusicModel | None:
     price = model.price_in_force()
-    if price is None or price.credits_per_task is None:
+    every = sorted(model.routes.all(), key=lambda route: (route.rank, route.pk))
+    family = next((route.transport for route in every if route.transport in FAMILIES), None)
+    if price is None or price.credits_per_task is None or family is None:
         return None
-    routes = sorted((route for route in model.routes.all() if route.enabled), key=lambda route: (route.rank, route.pk))
     return MusicModel(
         id=model.pk,
         display_name=model.display_name,
+        family=family,
         auto_rank=model.auto_rank,
         price_version=price.version,
         credits_per_task=price.credits_per_task,
         provider_cost_usd=price.provider_cost_usd,
-        routes=tuple(usable for route in routes if (usable := usable_route(route)) is not None),
+        routes=tuple(usable for route in every if route.enabled and (usable := usable_route(route)) is not None),
     )
 
 
