@@ -316,6 +316,9 @@ BREAKER_FAILURES = env.int("BREAKER_FAILURES", 5)
 # At shutdown, calls in flight get this long to end, then they are cut; uvicorn's --timeout-graceful-shutdown is 10 s more
 DRAIN_SECONDS = env.float("DRAIN_SECONDS", 30)
 
+# Music: where a Suno service takes references, before it is asked for work with them; else it fetches them from SITE_URL
+SUNO_UPLOAD_BASE = env.str("SUNO_UPLOAD_BASE", "")
+
 # Celery: jobs are hints, the rows of PostgreSQL are the truth. A job runs again when its worker dies, so each is repeatable.
 
 CELERY_BROKER_URL = REDIS_URL
