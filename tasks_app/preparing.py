@@ -1,0 +1,28 @@
+"""The first step of a task: it is running from now on, and the audio to go by is fetched."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.conf import settings
+
+from tasks_app import progress
+from tasks_app.claims import Claim
+from tasks_app.models import Stage, TaskStatus
+
+
+def begin(claim: Claim) -> None:
+    """Queued no more: the time until its deadline runs. Raises ClaimLost."""
+    now = claim.now()
+    claim.write(
+        status=TaskStatus.RUNNING,
+        stage=Stage.PREPARING,
+        message="Preparing the request.",
+        percent=progress.PREPARING,
+        started_at=now,
+        deadline_at=now + timedelta(seconds=settings.TASK_DEADLINE_SECONDS),
+    )
+
+
+def prepare(claim: Claim) -> None:
+    """The reference is stored from now on, if there is one. Raises ReferenceFailed, Canceled, ClaimLost."""
