@@ -330,6 +330,10 @@ TASK_CLAIM_SECONDS = env.float("TASK_CLAIM_SECONDS", 30)
 # Between two questions to a provider about one task
 TASK_POLL_SECONDS = env.float("TASK_POLL_SECONDS", 10)
 
+# Files that customers send and tasks make are kept so many days; then the bytes go, and what is known of them stays
+
+ARTIFACT_DAYS = env.int("ARTIFACT_DAYS", 30)
+
 # Celery: jobs are hints, the rows of PostgreSQL are the truth. A job runs again when its worker dies, so each is repeatable.
 
 CELERY_BROKER_URL = REDIS_URL

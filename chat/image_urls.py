@@ -5,17 +5,15 @@ An image is an https address or a `data:` URI of a PNG, JPEG, GIF or WebP of at 
 
 from __future__ import annotations
 
-import binascii
 import re
-from urllib.parse import urlsplit
 
 from contract import limits
+from contract.https_url import checked_https_url
+from contract.strict_base64 import decoded
 
 KINDS = "a PNG, JPEG, GIF or WebP image"
 
 _DATA_URI = re.compile(r"data:image/(png|jpe?g|gif|webp);base64,", re.IGNORECASE)
-_NO_ADDRESS = re.compile(r"[\s\x00-\x1f\x7f\\]")
-_PIECE = 4 * 65_536  # characters; a whole number of base64's fours
 
 
 def image_type(data: bytes) -> str | None:
@@ -40,18 +38,7 @@ def checked_url(url: str) -> str:
         return _checked_data(url)
     if url[:8].lower() != "https://":
         raise ValueError(f"must be an https address or a base64 data: URI of {KINDS}")
-    if len(url) > limits.IMAGE_URL_CHARACTERS:
-        raise ValueError(f"must have at most {limits.IMAGE_URL_CHARACTERS} characters")
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        host = None
-    if not host or _NO_ADDRESS.search(url):
-        raise ValueError("must be a valid https address")
-    if parts.username is not None:
-        raise ValueError("must not carry a user name or password")
-    return f"https://{url[8:]}"
+    return checked_https_url(url)
 
 
 def _checked_data(uri: str) -> str:
@@ -62,20 +49,9 @@ def _checked_data(uri: str) -> str:
         raise ValueError(f"is larger than {limits.IMAGE // limits.MIB} MiB")
     encoded = uri[head.end() :]
     try:
-        data = _beginning(encoded)
+        beginning, *_ = [piece[:12] for piece in decoded(encoded)]
     except ValueError:  # binascii.Error, and characters beyond ASCII
         raise ValueError("must hold valid base64") from None
-    if (kind := image_type(data)) is None:
+    if (kind := image_type(beginning)) is None:
         raise ValueError(f"must hold {KINDS}")
     return uri if head[0] == f"data:{kind};base64," else f"data:{kind};base64,{encoded}"
-
-
-def _beginning(encoded: str) -> bytes:
-    """The first bytes in `encoded`, all of which is read. Raises ValueError if it is no base64.
-
-    In pieces, because decoding holds the interpreter's lock: 8 MiB in one would stop the event loop for 20 ms.
-    """
-    if len(encoded) % 4 or encoded.find("=", 0, -2) != -1:
-        raise ValueError("not whole, or padded in the middle")
-    first, *_ = [binascii.a2b_base64(encoded[at : at + _PIECE], strict_mode=True)[:12] for at in range(0, len(encoded) or 1, _PIECE)]
-    return first

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 import orjson
 from django.http import HttpRequest, HttpResponse
@@ -23,9 +23,7 @@ from contract.json_answer import JsonAnswer
 from contract.strict_json import INLINE_BYTES
 from keys.caller import Caller
 from wallets import idempotency
-from wallets.idempotency import KeyedRequest, StoredAnswer
-
-REPLAYED: Final = {"Idempotent-Replayed": "true"}
+from wallets.idempotency import REPLAYED, KeyedRequest, StoredAnswer
 
 
 async def keyed(request: HttpRequest, body: dict[str, Any], *, key: str, caller: Caller) -> KeyedRequest:

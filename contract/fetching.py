@@ -10,15 +10,18 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import BinaryIO
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from contract.resolving import Resolver
+from contract.https_url import checked_https_url
+from contract.resolving import Resolver, on_behalf_of
 
 MAX_REDIRECTS = 3
 _CHUNK_BYTES = 64 * 1024
@@ -34,7 +37,8 @@ _NOT_PUBLIC_V4 = tuple(IPv4Network(block) for block in ("192.0.0.0/24", "192.88.
 
 
 class FetchError(Exception):
-    """The URL was not fetched. Its text ends a sentence about the URL and may be shown to the caller."""
+    """The URL was not fetched. Its text ends a sentence about the URL and may be shown to the caller: it tells no refused connection from
+    one that nobody answers, and no name of ours from one that is nobody's."""
 
 
 def is_public(address: str) -> bool:
@@ -70,18 +74,68 @@ INTERNET = Network()
 
 async def fetch(url: str, *, most_bytes: int, seconds: float, network: Network = INTERNET) -> bytes:
     """The body at `url`, at most `most_bytes` of it, within `seconds` in all. Raises FetchError."""
+    body = bytearray()
+    async with aclosing(_pieces(url, most_bytes=most_bytes, seconds=seconds, network=network)) as pieces:
+        async for piece in pieces:
+            body += piece
+    return bytes(body)
+
+
+def fetch_into(file: BinaryIO, url: str, *, most_bytes: int, seconds: float, whose: Hashable = None, network: Network = INTERNET) -> None:
+    """`fetch`, for a worker's thread: the body is written to `file` as it comes. Names are resolved on the share of the account `whose`.
+
+    Raises FetchError, and what `file` raises.
+    """
+
+    async def write() -> None:
+        on_behalf_of.set(whose)
+        async with aclosing(_pieces(url, most_bytes=most_bytes, seconds=seconds, network=network)) as pieces:
+            async for piece in pieces:
+                file.write(piece)
+
+    asyncio.run(write())
+
+
+def check(url: str, *, whose: Hashable = None, network: Network = INTERNET) -> None:
+    """Whether a fetch of `url` would set out, for a thread. As `fetch_into`, but it connects to nothing. Raises FetchError."""
+
+    async def ask() -> None:
+        on_behalf_of.set(whose)
+        await _addresses(_target(url), network)
+
+    asyncio.run(ask())
+
+
+async def _pieces(url: str, *, most_bytes: int, seconds: float, network: Network) -> AsyncGenerator[bytes, None]:
+    """The body as it comes. Whoever takes it waits for nothing else meanwhile: the time-out cancels the task, wherever that waits."""
+    answered = False
     try:
-        async with asyncio.timeout(seconds):
-            return await _follow(url, most_bytes=most_bytes, network=network)
+        async with asyncio.timeout(seconds), _answer(_target(url), network) as response:
+            answered = True
+            async for piece in _body(response, most_bytes=most_bytes):
+                yield piece
     except TimeoutError:
-        raise FetchError("did not arrive in time") from None
+        # Which ports take connections and then say nothing is not for us to tell
+        raise FetchError("did not arrive in time" if answered else "could not be fetched") from None
     except (aiohttp.ClientError, OSError, ValueError):
         # `from None`: their texts hold addresses
         raise FetchError("could not be fetched") from None
 
 
-async def _follow(url: str, *, most_bytes: int, network: Network) -> bytes:
-    target = URL(url)
+def _target(url: str) -> URL:
+    try:
+        checked = checked_https_url(url)
+    except ValueError as error:
+        raise FetchError(str(error)) from None
+    try:
+        return URL(checked)
+    except ValueError:
+        raise FetchError("must be a valid https address") from None
+
+
+@asynccontextmanager
+async def _answer(target: URL, network: Network) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+    """What the server says to which `target` leads in the end."""
     for _ in range(MAX_REDIRECTS + 1):
         resolver = _Checked(await _addresses(target, network))
         connector = aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, force_close=True, ssl=network.tls)
@@ -92,7 +146,8 @@ async def _follow(url: str, *, most_bytes: int, network: Network) -> bytes:
             session.get(target, headers=_HEADERS, allow_redirects=False) as response,
         ):
             if response.status not in _REDIRECTS:
-                return await _body(response, most_bytes=most_bytes)
+                yield response
+                return
             if (location := response.headers.get("Location")) is None:
                 raise FetchError("redirects to nowhere")
             target = target.join(URL(location))
@@ -107,7 +162,7 @@ async def _addresses(target: URL, network: Network) -> list[str]:
         raise FetchError("must not carry a user name or password")
     try:
         addresses = await network.resolve(target.raw_host, target.port)
-    except OSError:
+    except (OSError, ValueError):  # no such name, or none that can be one
         addresses = []  # told as a name of ours is, or it could be found out which names we have
     if not addresses or not all(network.allows(address) for address in addresses):
         raise FetchError("must stand for a public address")
@@ -137,7 +192,7 @@ class _Checked(AbstractResolver):
         pass
 
 
-async def _body(response: aiohttp.ClientResponse, *, most_bytes: int) -> bytes:
+async def _body(response: aiohttp.ClientResponse, *, most_bytes: int) -> AsyncGenerator[bytes, None]:
     if response.status != 200:
         raise FetchError(f"could not be fetched: its server answered {response.status}")
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
@@ -145,9 +200,9 @@ async def _body(response: aiohttp.ClientResponse, *, most_bytes: int) -> bytes:
     too_large = FetchError(f"is larger than {most_bytes // (1024 * 1024)} MiB")
     if (response.content_length or 0) > most_bytes:
         raise too_large
-    body = bytearray()
-    async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
-        body += chunk
-        if len(body) > most_bytes:
+    received = 0
+    async for piece in response.content.iter_chunked(_CHUNK_BYTES):
+        received += len(piece)
+        if received > most_bytes:
             raise too_large
-    return bytes(body)
+        yield piece

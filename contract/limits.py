@@ -101,6 +101,9 @@ BODY_SILENCE_SECONDS = 30.0
 BODY_SECONDS = 300.0
 """How long a body may take in all, or one byte now and then would keep it. The largest chat body at 1 Mbit/s."""
 
+URL_CHARACTERS = 8192
+"""Of a caller's URL that is to be fetched: what web servers take."""
+
 JSON_DEPTH = 100
 """Levels of nesting. Whatever walks or writes the tree later has limits of its own (orjson: 254), which no body may reach."""
 
@@ -132,9 +135,6 @@ IMAGE = 8 * MIB
 IMAGE_FETCH_SECONDS = 10.0
 """How long an image's own server may take: the caller waits meanwhile."""
 
-IMAGE_URL_CHARACTERS = 8192
-"""What web servers take of a URL."""
-
 LOG_PROBABILITIES = 100_000
 """In an answer: 7 to 15 MB, which are parsed, rebuilt, written, and with an Idempotency-Key kept for a retry, and nothing is charged for
 them. They are 4,700 tokens with the twenty likeliest beside each, or all that a model can say with none."""
@@ -161,6 +161,11 @@ TASK_QUEUED_SECONDS = 1800.0
 
 TASK_DEADLINE_SECONDS = 900.0
 """From its start to its end, all tries together. Music takes one to five minutes; a second try, and a third, fit in."""
+
+# Music
+
+REFERENCE_FETCH_SECONDS = 30.0
+"""How long the server of a reference may take in all: 100 MiB at 28 Mbit/s. A worker waits meanwhile."""
 
 # An answer
 

@@ -28,6 +28,7 @@ SECURITY_SCHEME = "ApiKey"
 TAGS = {
     "Chat": "Text generation, in OpenAI's shape.",
     "Models": "What can be called, and for how much.",
+    "Tasks": "Work that takes minutes: followed, listed and canceled.",
     "Wallet": "Credits, and what became of them.",
     "Health": "Whether the API answers.",
 }
@@ -96,7 +97,7 @@ class AutoSchema(SpectacularSchema):
         errors = openapi_errors.responses(operation.codes(with_key=has_key), shared=shared)
         for name, response in shared.items():
             self._share("responses", name, response)
-        described["responses"] = {"200": self._answer_of(operation), **errors}
+        described["responses"] = {**self._answers_of(operation), **errors}
         described["x-codeSamples"] = _samples(operation, path, method, has_key=has_key)
         return {name: value for name, value in described.items() if value or name == "security"}
 
@@ -107,21 +108,28 @@ class AutoSchema(SpectacularSchema):
                 raise ImproperlyConfigured(f"{operation.id} does not say what {{{name}}} is")
             where = {"name": name, "in": "path", "required": True}
             parameters.append({**where, "description": words.description, "schema": {"type": "string"}, "example": words.example})
+        for name, (description, schema) in operation.query_parameters.items():
+            parameters.append({"name": name, "in": "query", "description": description, "schema": dict(schema)})
         names = ["XRequestId", "IdempotencyKey"] if operation.idempotent else ["XRequestId"]
         return parameters + [{"$ref": f"#/components/parameters/{name}"} for name in names]
 
     def _body_of(self, operation: Operation) -> Json:
         assert operation.body is not None
         media: Json = {"schema": self._ref(operation.body, mode="validation")}
-        return {"required": True, "content": {"application/json": {**media, **_examples(operation.body_examples)}}}
+        return {"required": operation.is_body_required, "content": {"application/json": {**media, **_examples(operation.body_examples)}}}
 
-    def _answer_of(self, operation: Operation) -> Json:
-        content = {"application/json": {"schema": self._ref(operation.answer), **_examples(operation.answer_examples)}}
-        if operation.stream:
-            content["text/event-stream"] = {"schema": self._ref(operation.stream), **_examples(operation.stream_examples)}
+    def _answers_of(self, operation: Operation) -> dict[str, Json]:
         names = ["X-Request-Id", "Idempotent-Replayed"] if operation.idempotent else ["X-Request-Id"]
         headers = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
-        return {"description": operation.answer_words, "headers": headers, "content": content}
+        answers: dict[str, Json] = {}
+        for status, (words, examples) in operation.by_status.items():
+            answers[str(status)] = {"description": words, "headers": headers}
+            if operation.answer:
+                content = {"application/json": {"schema": self._ref(operation.answer), **_examples(examples)}}
+                if operation.stream:
+                    content["text/event-stream"] = {"schema": self._ref(operation.stream), **_examples(operation.stream_examples)}
+                answers[str(status)]["content"] = content
+        return answers
 
     def _ref(self, model: type[BaseModel], *, mode: JsonSchemaMode = "serialization") -> Json:
         """A reference to `model`, which is among the components with all it is made of from now on."""
@@ -204,10 +212,10 @@ def _samples(operation: Operation, path: str, method: str, *, has_key: bool) -> 
     """The operation as a curl, one for each example of a body."""
     for name, parameter in operation.path_parameters.items():
         path = path.replace(f"{{{name}}}", parameter.example)
-    lines = [f"curl {'' if method == 'GET' or operation.body else f'-X {method} '}{ORIGIN}{path}"]
+    lines = [f"curl {'' if method == 'GET' or operation.body_examples else f'-X {method} '}{ORIGIN}{path}"]
     if has_key:
         lines.append('-H "Authorization: Bearer $BEATRA_API_KEY"')
-    if not operation.body:
+    if not operation.body or not operation.body_examples:
         return [_sample("curl", lines)]
     lines.append('-H "Content-Type: application/json"')
     samples = []

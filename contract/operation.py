@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic import BaseModel
@@ -45,29 +46,52 @@ class PathParameter(NamedTuple):
     example: str
 
 
+class QueryParameter(NamedTuple):
+    """What an optional parameter of the query means, and its JSON Schema."""
+
+    description: str
+    schema: Mapping[str, Any]
+
+
+class Success(NamedTuple):
+    """One way of succeeding: a line about it, and its examples."""
+
+    words: str
+    examples: Mapping[str, Example] = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One method of one path.
 
     `id` is what SDK generators name their method. `status` is the contract's label: Available or Preview. `answer` is the shape of
-    the 200, `stream` of one event of a 200 that is `text/event-stream`. `errors` are the codes of this operation alone: those
-    that every operation, every key, every body and every id bring with them are added by `codes`.
+    the answer, None where there is none (204), `stream` of one event of a 200 that is `text/event-stream`. It is a 200 with
+    `answer_words` and `answer_examples`, unless `successes` say by status what else there is. `errors` are the codes of this
+    operation alone: those that every operation, every key, every body and every id bring with them are added by `codes`.
     What the fields mean is said by the shapes themselves.
     """
 
     id: str
     tag: str
     status: Label
-    answer: type[BaseModel]
+    answer: type[BaseModel] | None
     answer_words: str = "The answer."
     answer_examples: Mapping[str, Example] = field(default_factory=dict)
+    successes: Mapping[int, Success] = field(default_factory=dict)
     body: type[BaseModel] | None = None
+    is_body_required: bool = True
     body_examples: Mapping[str, Example] = field(default_factory=dict)
     stream: type[BaseModel] | None = None
     stream_examples: Mapping[str, Example] = field(default_factory=dict)
     path_parameters: Mapping[str, PathParameter] = field(default_factory=dict)
+    query_parameters: Mapping[str, QueryParameter] = field(default_factory=dict)
     idempotent: bool = False
     errors: tuple[str, ...] = ()
+
+    @property
+    def by_status(self) -> Mapping[int, Success]:
+        """Every way of succeeding."""
+        return self.successes or {200: Success(self.answer_words, self.answer_examples)}
 
     def codes(self, *, with_key: bool) -> list[str]:
         """Every error code this operation may answer, in the order of the table. Raises ValueError for one that is not in it."""

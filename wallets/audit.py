@@ -114,6 +114,9 @@ CHECKS = {
     select k.wallet_id, u.id, case when k.answer is null then 'open' else 'charged' end, u.status
       from wallets_idempotencykey k join wallets_usagerecord u on u.id = k.usage_id
      where u.status <> case when k.answer is null then 'open' else 'charged' end or u.wallet_id <> k.wallet_id""",
+    # Of a write that is not billed (wallets/answered_once.py): both are of one transaction
+    "an idempotency key without a call has its answer": """
+    select k.wallet_id, 'key ' || k.id, 'an answer', 'none' from wallets_idempotencykey k where k.usage_id is null and k.answer is null""",
     "refunds are the sum of their entries": """
     select u.wallet_id, u.id, coalesce(s.total, 0)::text, u.refunded_credits::text
       from wallets_usagerecord u

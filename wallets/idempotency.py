@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from celery import shared_task
 from django.db import connection
@@ -29,6 +30,8 @@ BATCH = 1000
 MOST_PAUSE_SECONDS = 30.0
 # Above this a stored answer is opened in a thread: it is compressed, and may be ten times as long
 INLINE_BYTES = 32 * 1024
+# The header of an answer that is sent again
+REPLAYED: Final = {"Idempotent-Replayed": "true"}
 
 _FIND = """
 select k.fingerprint = %(fingerprint)s, k.answer, extract(epoch from statement_timestamp() - k.created_at)::float8,
@@ -66,6 +69,10 @@ class KeyedRequest:
     fingerprint: str
 
     @property
+    def found_by(self) -> dict[str, Any]:
+        return {"wallet_id": self.wallet_id, "digest": self.digest, "fingerprint": self.fingerprint}
+
+    @property
     def reservation(self) -> Reservation:
         """What goes with the hold, so that no other request with this key runs."""
         return Reservation(self.digest, self.fingerprint)
@@ -75,14 +82,23 @@ class KeyedRequest:
         packed = packing.pack(answer)
         return sealing.seal(packed, key=self.key, usage_id=usage_id, wallet_id=self.wallet_id)
 
+    def open(self, sealed: bytes, *, usage_id: str) -> bytes:
+        """What `seal` was given. Raises sealing.BrokenSealError, packing.NotKeptError."""
+        return packing.unpack(sealing.unseal(sealed, key=self.key, usage_id=usage_id, wallet_id=self.wallet_id))
+
 
 def keyed_request(key: str, *, wallet_id: int, method: str, path: str, body: dict[str, Any]) -> KeyedRequest:
     """The request to `method` and `path` with `body`, parsed JSON, under `key`. It reads the body through: a large one in a thread."""
+    return keyed_bytes(key, wallet_id=wallet_id, method=method, path=path, body=canonical(body))
+
+
+def keyed_bytes(key: str, *, wallet_id: int, method: str, path: str, body: bytes) -> KeyedRequest:
+    """`keyed_request` of a `body` that is in its one spelling already."""
     return KeyedRequest(
         key=key,
         wallet_id=wallet_id,
         digest=sealing.digest(key, wallet_id=wallet_id, method=method, path=path),
-        fingerprint=sealing.fingerprint(key, body=canonical(body)),
+        fingerprint=sealing.fingerprint(key, body=body),
     )
 
 
@@ -110,20 +126,37 @@ async def stored(request: KeyedRequest) -> StoredAnswer | None:
     call too.
     """
     async with pool.connection() as connection:
-        cursor = await connection.execute(
-            _FIND, {"wallet_id": request.wallet_id, "digest": request.digest, "fingerprint": request.fingerprint}
-        )
+        cursor = await connection.execute(_FIND, request.found_by)
         row = await cursor.fetchone()
     if row is None:
         return None
-    is_same, answer, age_seconds, usage_id, *charged = row
+    sealed = _sealed(row)
+    opened = partial(_opened, request, sealed, row)
+    return await asyncio.to_thread(opened) if len(sealed) > INLINE_BYTES else opened()
+
+
+def stored_sync(request: KeyedRequest) -> StoredAnswer | None:
+    """`stored` for threads, on Django's connection."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FIND, request.found_by)
+        row = cursor.fetchone()
+    return None if row is None else _opened(request, _sealed(row), row)
+
+
+def _sealed(row: Sequence[Any]) -> bytes:
+    """The answer in a row of `_FIND`, as it lies there."""
+    is_same, sealed, age_seconds, *_ = row
     if not is_same:
         raise ApiError("idempotency_conflict")
-    if answer is None:
+    if sealed is None:
         raise ApiError("idempotency_in_progress", retry_after_seconds=min(age_seconds, MOST_PAUSE_SECONDS))
+    return bytes(sealed)
+
+
+def _opened(request: KeyedRequest, sealed: bytes, row: Sequence[Any]) -> StoredAnswer:
+    _, _, _, usage_id, *charged = row
     try:
-        opened = partial(_opened, request, answer, usage_id=usage_id)
-        plain = await asyncio.to_thread(opened) if len(answer) > INLINE_BYTES else opened()
+        return StoredAnswer(request.open(sealed, usage_id=usage_id), usage_id, *charged)
     except packing.NotKeptError:  # another run would be charged again
         raise ApiError(
             "idempotency_conflict", f"The answer for this key was too large to keep; GET /v1/usage/{usage_id} has its receipt."
@@ -133,11 +166,6 @@ async def stored(request: KeyedRequest) -> StoredAnswer | None:
         raise ApiError(
             "idempotency_conflict", f"The answer stored for this key can't be read any more; GET /v1/usage/{usage_id} has what it cost."
         ) from None
-    return StoredAnswer(plain, usage_id, *charged)
-
-
-def _opened(request: KeyedRequest, answer: bytes, *, usage_id: str) -> bytes:
-    return packing.unpack(sealing.unseal(answer, key=request.key, usage_id=usage_id, wallet_id=request.wallet_id))
 
 
 async def record(

@@ -79,6 +79,8 @@ class Artifact(models.Model):
                 F("account"), F("created_at").desc(), F("id").desc(), name="artifact_uploads", condition=Q(kind="upload", removed_at=None)
             ),
             models.Index(fields=["expires_at"], name="artifact_by_end", condition=Q(removed_at=None)),
+            # Made for tasks lately: those of them that nobody gets are looked for
+            models.Index(fields=["created_at"], name="artifact_of_tasks", condition=~Q(kind="upload") & Q(removed_at=None)),
         ]
 
     def __str__(self) -> str:

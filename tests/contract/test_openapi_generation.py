@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from contract import json_schema
 from contract.async_view import AsyncAPIView
-from contract.operation import Operation, PathParameter, documented
+from contract.operation import Example, Operation, PathParameter, QueryParameter, Success, documented
 
 
 class Thing(BaseModel):
@@ -93,6 +93,38 @@ def test_an_id_in_the_path_brings_its_404():
         id="getThing", tag="Health", status="Preview", answer=Thing, path_parameters={"id": PathParameter("Its id.", "x")}
     )
     assert "404" in made(view_of(operation), at="v1/things/<str:id>")["responses"]
+
+
+def test_it_may_succeed_otherwise_than_by_200():
+    successes = {200: Success("Done.", {"done": Example("One that is done", {"id": "x"})}), 202: Success("Begun.")}
+    answers = made(view_of(Operation(id="getThing", tag="Health", status="Preview", answer=Thing, successes=successes)))["responses"]
+    assert list(answers)[:3] == ["200", "202", "400"]
+    assert [answers[status]["description"] for status in ("200", "202")] == ["Done.", "Begun."]
+    shape = {"$ref": "#/components/schemas/Thing"}
+    assert answers["202"]["content"] == {"application/json": {"schema": shape}}
+    assert answers["200"]["content"]["application/json"]["examples"] == {"done": {"summary": "One that is done", "value": {"id": "x"}}}
+
+
+def test_it_may_have_nothing_to_answer():
+    operation = Operation(id="getThing", tag="Health", status="Preview", answer=None, successes={204: Success("Gone.")})
+    answer = made(view_of(operation))["responses"]["204"]
+    assert (answer["description"], "content" in answer, list(answer["headers"])) == ("Gone.", False, ["X-Request-Id"])
+
+
+def test_parameters_of_the_query_are_told():
+    schema = {"type": "string", "enum": ["asc", "desc"], "default": "desc"}
+    operation = Operation(
+        id="getThing", tag="Health", status="Preview", answer=Thing, query_parameters={"order": QueryParameter("Which first.", schema)}
+    )
+    assert made(view_of(operation))["parameters"][0] == {"name": "order", "in": "query", "description": "Which first.", "schema": schema}
+
+
+def test_a_body_may_be_left_out():
+    def required(**more: Any) -> bool:
+        operation = Operation(id="getThing", tag="Health", status="Preview", answer=Thing, body=Thing, **more)
+        return made(view_of(operation))["requestBody"]["required"]
+
+    assert (required(), required(is_body_required=False)) == (True, False)
 
 
 Whole = Annotated[int, BeforeValidator(lambda value: value), Field(strict=True)]

@@ -115,6 +115,7 @@ PLANTED = {
     "update wallets_idempotencykey set answer = null where usage_id = '{charged}'": {"an idempotency key has its call"},
     "update wallets_idempotencykey set usage_id = '{released}' where usage_id = '{charged}'": {"an idempotency key has its call"},
     "update wallets_idempotencykey set answer = 'x' where usage_id = '{open}'": {"an idempotency key has its call"},
+    "update wallets_idempotencykey set usage_id = null where usage_id = '{open}'": {"an idempotency key without a call has its answer"},
     f"update wallets_usagerecord set refunded_credits = 1 {RECORD}": {
         "refunds are the sum of their entries",
         "a cap's spent is what its calls cost",

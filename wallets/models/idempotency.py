@@ -14,7 +14,8 @@ class IdempotencyKey(models.Model):
     """One Idempotency-Key of a wallet's account, from its call's beginning until `expires_at`.
 
     Inserted with the call's hold, given its `answer` with the charge, deleted with a release, each in the statement that moves the
-    credits (wallets/statements). The key itself is not kept: `digest` is an HMAC of it with method and path, `fingerprint` one of
+    credits (wallets/statements); of a write that is not billed, without a `usage`, it is there with its answer or not at all
+    (wallets/answered_once.py). The key itself is not kept: `digest` is an HMAC of it with method and path, `fingerprint` one of
     the body, `answer` sealed under it (wallets/sealing.py); without an answer the call still runs. A row that is past its time counts
     for nothing and is deleted before long.
     """

@@ -1,0 +1,69 @@
+"""Whether bytes are MPEG audio: its frames follow each other without a gap, which no text and no script does by chance."""
+
+from __future__ import annotations
+
+from typing import BinaryIO, Final
+
+_ENOUGH_FRAMES: Final = 4
+_MOST_PADDING: Final = 64 * 1024
+_ID3_HEADER: Final = 10
+
+# kbit/s by the four bits of the header, for MPEG 1 and for 2 and 2.5, by layer
+_KBITS: Final = {
+    (True, 1): (0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
+    (True, 2): (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
+    (True, 3): (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    (False, 1): (0, 32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
+    (False, 2): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+    (False, 3): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+}
+_RATES: Final = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
+
+
+def is_mpeg_audio(file: BinaryIO, *, size: int) -> bool:
+    """Whether `file`, of `size` bytes, is MPEG frames from its start, or from the end of its ID3 tags and the zeros after them."""
+    at = _after_tags(file, size=size)
+    kind, frames = None, 0
+    while frames < _ENOUGH_FRAMES and at < size:
+        file.seek(at)
+        frame = _frame(file.read(4))
+        if frame is None or kind not in (None, frame[0]):
+            break
+        kind, length = frame
+        frames += 1
+        at += length
+    # A short file ends within its last frame, or with a tag behind it
+    return frames == _ENOUGH_FRAMES or (frames >= 2 and size - at <= 128)
+
+
+def _after_tags(file: BinaryIO, *, size: int) -> int:
+    at = 0
+    while at < size:
+        file.seek(at)
+        head = file.read(_ID3_HEADER)
+        if len(head) < _ID3_HEADER or not head.startswith(b"ID3") or head[3] == 0xFF or max(head[6:]) > 0x7F:
+            break
+        has_footer = head[3] == 4 and head[5] & 0x10
+        at += _ID3_HEADER + (head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]) + (_ID3_HEADER if has_footer else 0)
+    if not at:
+        return 0
+    file.seek(at)
+    padding = file.read(_MOST_PADDING)
+    return at + len(padding) - len(padding.lstrip(b"\0"))
+
+
+def _frame(head: bytes) -> tuple[tuple[int, int, int], int] | None:
+    """What stays the same in all frames of a file, and this one's length in bytes. None: these are no four bytes of a frame's head."""
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return None
+    version, layer, bits, rate_bits = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3), head[2] >> 4, head[2] >> 2 & 3
+    if version == 1 or layer == 4 or bits in (0, 15) or rate_bits == 3:
+        return None
+    rate = _RATES[version][rate_bits]
+    bits_per_second = _KBITS[version == 3, layer][bits] * 1000
+    padding = head[2] >> 1 & 1
+    if layer == 1:
+        length = (12 * bits_per_second // rate + padding) * 4
+    else:
+        length = (72 if layer == 3 and version != 3 else 144) * bits_per_second // rate + padding
+    return (version, layer, rate), length
