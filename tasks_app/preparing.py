@@ -8,7 +8,10 @@ from django.conf import settings
 
 from tasks_app import progress
 from tasks_app.claims import Claim
+from tasks_app.kept_call import kept_call
 from tasks_app.models import Stage, TaskStatus
+from tasks_app.music import reference
+from tasks_app.trying import TaskFailed
 
 
 def begin(claim: Claim) -> None:
@@ -25,4 +28,11 @@ def begin(claim: Claim) -> None:
 
 
 def prepare(claim: Claim) -> None:
-    """The reference is stored from now on, if there is one. Raises ReferenceFailed, Canceled, ClaimLost."""
+    """The audio to go by is stored from now on, if there is one to be. Raises TaskFailed, Canceled, ClaimLost."""
+    task = claim.task
+    if not task.input.get("reference_audio"):
+        return
+    try:
+        task.reference = kept_call(claim, lambda: reference.prepare(task))
+    except reference.ReferenceFailed as error:
+        raise TaskFailed(error.failure) from None

@@ -15,14 +15,14 @@ from typing import Any, BinaryIO, Final
 
 from catalog.music_limits import FAMILIES
 from tasks_app import attempts, ending, progress, trying
-from tasks_app import clip_store as storing
 from tasks_app.claims import Claim, ClaimLost
-from tasks_app.clip_store import NotMediaError
 from tasks_app.costs import cost_usd
 from tasks_app.kept_call import kept_call
 from tasks_app.models import Artifact, ArtifactKind, Stage, Task
 from tasks_app.music.provider import Made, MadeClip, Misconfigured, Provider, ProviderError, Unavailable
 from tasks_app.music.providers import provider_of
+from tasks_app.uploads import storing
+from tasks_app.uploads.sniff import NotMediaError
 
 logger = logging.getLogger(__name__)
 

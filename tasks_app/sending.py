@@ -11,7 +11,8 @@ from typing import Final
 
 from django.conf import settings
 
-from tasks_app import attempts, breaking, polling, progress, saving, trying
+from catalog import breaker_sync
+from tasks_app import attempts, polling, progress, saving, trying
 from tasks_app.claims import Claim
 from tasks_app.kept_call import kept_call
 from tasks_app.music.job import job
@@ -22,8 +23,10 @@ logger = logging.getLogger(__name__)
 
 MOST_UNKNOWN: Final = 1
 """Tries with an unknown end that are followed by another."""
-SHUT_SECONDS: Final = 1.0
-"""Until another route is chosen, when the breaker of this one was found open only now."""
+CALL_SECONDS: Final = 480.0
+"""The longest that a call lasts which ends with the music."""
+SUBMIT_SECONDS: Final = 60.0
+"""The longest that any other submitting lasts."""
 
 
 def send(claim: Claim) -> float:
@@ -32,21 +35,22 @@ def send(claim: Claim) -> float:
     route = trying.route_of(task)
     if route is None:
         return trying.unusable(claim, "it is gone")
-    leave = breaking.enter(route, account_id=task.account_id)
+    provider = provider_of(route)
+    leave = breaker_sync.enter(route.id, account_id=task.account_id, seconds=CALL_SECONDS if provider.blocking else SUBMIT_SECONDS)
     if leave is None:
-        claim.write(attempts=task.attempts[:-1], due_in=SHUT_SECONDS)  # it is no try: nothing went out
-        return SHUT_SECONDS
-    with leave:
-        provider = provider_of(route)
+        return trying.failed(claim, Unavailable("model_unavailable", "The model can't be reached at the moment.", sent=False))
+    try:
         asked = job(task, route)
         claim.write(sent_at=claim.now(), attempts=attempts.sent(task), due_in=settings.TASK_CLAIM_SECONDS)
-        try:
-            answer = kept_call(claim, lambda: provider.submit(asked), percent=progress.of_silence if provider.blocking else None)
-        except ProviderError as error:
-            if isinstance(error, Unavailable) and error.counts:
-                leave.failed()
-            return trying.failed(claim, error)
+        answer = kept_call(claim, lambda: provider.submit(asked), percent=progress.of_silence if provider.blocking else None)
+    except ProviderError as error:
+        if isinstance(error, Unavailable) and error.counts:
+            leave.failed()
+        return trying.failed(claim, error)
+    else:
         leave.succeeded()
+    finally:
+        leave.dropped()  # unless it was said how it went
     if isinstance(answer, Submitted):
         seconds = polling.first_after(route)
         claim.write(provider_task_id=answer.provider_task_id, due_in=seconds)

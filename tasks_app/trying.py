@@ -13,7 +13,7 @@ from typing import Final
 from django.conf import settings
 
 from catalog.music_models import MusicRoute, music_model, usable_route
-from tasks_app import attempts, breaking, overdue, progress
+from tasks_app import attempts, overdue, progress
 from tasks_app.claims import Claim
 from tasks_app.ending import Failure
 from tasks_app.models import Stage, Task
@@ -43,11 +43,8 @@ def choose(claim: Claim) -> float:
     routes = _routes(task)
     if not routes:
         raise TaskFailed(overdue.last_failure(task) or _NO_ROUTE)
-    healthy = [route for route in routes if breaking.is_healthy(route)]
-    if not healthy:
-        return pause(claim, overdue.last_failure(task) or _NO_ROUTE, seconds=jittered(FIRST_PAUSE_SECONDS))
     tried = attempts.by_route(task)
-    route = min(healthy, key=lambda route: tried[route.name])
+    route = min(routes, key=lambda route: tried[route.name])
     claim.write(
         stage=Stage.GENERATING,
         message="Making the music.",

@@ -11,6 +11,7 @@ from catalog.music_models import MusicRoute
 from tasks_app.models import Artifact, Task
 from tasks_app.music import nudges
 from tasks_app.music.provider import Job, Reference
+from tasks_app.uploads.serve import link
 
 
 def job(task: Task, route: MusicRoute) -> Job:
@@ -29,7 +30,7 @@ def job(task: Task, route: MusicRoute) -> Job:
 
 def _reference(artifact: Artifact) -> Reference:
     return Reference(
-        url="",
+        url=link(artifact),
         mime_type=artifact.mime_type,
         size_bytes=artifact.size_bytes,
         duration_seconds=float(artifact.duration_seconds or 0),

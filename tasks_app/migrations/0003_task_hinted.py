@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("tasks_app", "0001_tasks_and_artifacts"),
+        ("tasks_app", "0002_leftovers"),
     ]
 
     operations = [
