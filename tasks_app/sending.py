@@ -25,8 +25,8 @@ MOST_UNKNOWN: Final = 1
 """Tries with an unknown end that are followed by another."""
 CALL_SECONDS: Final = 480.0
 """The longest that a call lasts which ends with the music."""
-SUBMIT_SECONDS: Final = 60.0
-"""The longest that any other submitting lasts."""
+SUBMIT_SECONDS: Final = 360.0
+"""The longest that any other submitting lasts, with a reference to upload before."""
 
 
 def send(claim: Claim) -> float:
