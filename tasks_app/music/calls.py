@@ -15,7 +15,7 @@ from functools import cache
 from ipaddress import ip_address
 from socket import SHUT_RDWR, socket
 from threading import Timer
-from typing import Any, Self
+from typing import Any, Self, TypeGuard
 
 import httpx
 import orjson
@@ -76,6 +76,18 @@ def ask(
     except orjson.JSONDecodeError:
         parsed = None
     return Answer(response.status_code, parsed if isinstance(parsed, dict) else None)
+
+
+def number(value: Any) -> int | None:
+    """A code in an answer, which some send as text."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 6:
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def is_address(value: Any) -> TypeGuard[str]:
+    """Whether something in an answer says where a file is. Whether it may be read there is another question."""
+    return isinstance(value, str) and value.startswith(("https://", "http://")) and value.isprintable()
 
 
 def audio_at(url: str, *, loopback: bool, patience: Patience) -> Iterator[bytes]:

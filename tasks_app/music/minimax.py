@@ -6,15 +6,20 @@ address would have to be fetched in time; a reference goes as base64 inside the 
 
 from __future__ import annotations
 
+import logging
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+import httpx
+
 from catalog.music_models import MusicRoute
 from tasks_app.music import verdicts
-from tasks_app.music.calls import AUDIO_BYTES, JSON_BYTES, Patience, ask, audio_at
+from tasks_app.music.calls import AUDIO_BYTES, JSON_BYTES, Patience, ask, audio_at, is_address, number
 from tasks_app.music.provider import Job, Made, MadeClip, Misconfigured, ProviderError, Submitted, Working
+
+logger = logging.getLogger(__name__)
 
 COVER_MODEL = "music-cover"
 AUDIO_SETTING = {"sample_rate": 44100, "bitrate": 256000, "format": "mp3"}
@@ -103,10 +108,11 @@ class MiniMax:
 
 def _refusal(status: int, body: dict[str, Any] | None) -> ProviderError | None:
     base = (body or {}).get("base_resp")
-    code = base.get("status_code") if isinstance(base, dict) else None
-    if not isinstance(code, int) or isinstance(code, bool) or (code == 0 and status != 200):
-        return verdicts.of_status(status)
-    return None if code == 0 else CODES.get(code, verdicts.failed)()
+    code = number(base.get("status_code")) if isinstance(base, dict) else None
+    if code == 0 and status == httpx.codes.OK:
+        return None
+    logger.warning("MiniMax made no music", extra={"http_status": status, "provider_code": code})
+    return CODES.get(code, verdicts.failed)() if code else verdicts.of_status(status)
 
 
 def _song(data: Any) -> tuple[str, bytes]:
@@ -114,10 +120,10 @@ def _song(data: Any) -> tuple[str, bytes]:
     if not isinstance(data, dict) or data.get("status") != FINISHED:
         raise verdicts.failed()
     audio = data.get("audio") or data.get("audio_url")
+    if is_address(audio):
+        return audio, b""
     if not isinstance(audio, str):
         raise verdicts.failed()
-    if audio.startswith(("https://", "http://")):
-        return audio, b""
     try:
         decoded = bytes.fromhex(audio)
     except ValueError:

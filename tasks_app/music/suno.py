@@ -6,6 +6,7 @@ callback has to be asked for; it is a nudge at most (tasks_app/music/nudges.py).
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -15,9 +16,12 @@ from django.conf import settings
 
 from catalog.music_models import MusicRoute
 from tasks_app.music import suno_record, verdicts
-from tasks_app.music.calls import Answer, Patience, ask, audio_at
+from tasks_app.music.calls import Answer, Patience, ask, audio_at, is_address, number
 from tasks_app.music.provider import Job, Made, MadeClip, Misconfigured, ProviderError, Reference, Submitted, Unavailable, Working
 
+logger = logging.getLogger(__name__)
+
+OK = 200
 ASKING = Patience(read_seconds=30, total_seconds=60)
 # A reference of 100 MiB, and a clip of a few minutes
 MOVING = Patience(read_seconds=30, total_seconds=300)
@@ -48,6 +52,7 @@ POLL_CODES: Mapping[int, Callable[[], ProviderError]] = {
     403: partial(Misconfigured, "credentials"),
     **dict.fromkeys((405, 429, 430, 455, 503), partial(verdicts.overloaded, sent=True)),
     **dict.fromkeys((408, 504), verdicts.timed_out),
+    **dict.fromkeys((400, 404, 422), partial(verdicts.failed, counts=False)),
 }
 
 # Ours in `model_options`, theirs; each given as it is
@@ -93,7 +98,8 @@ class Suno:
         answer about it."""
         answer = self._ask("GET", "generate/record-info", params={"taskId": provider_task_id})
         code = _code(answer)
-        if code != 200:
+        if code != OK:
+            _log(answer)
             raise POLL_CODES.get(answer.status if code is None else code, verdicts.failed)()
         return suno_record.read((answer.json or {}).get("data"))
 
@@ -145,14 +151,19 @@ class Suno:
 
 def _code(answer: Answer) -> int | None:
     """The body's own."""
-    return suno_record.number((answer.json or {}).get("code"))
+    return number((answer.json or {}).get("code"))
 
 
 def _refusal(answer: Answer) -> ProviderError | None:
     code = _code(answer)
-    if code is None:
-        return verdicts.of_status(answer.status)
-    return None if code == 200 else CODES.get(code, verdicts.failed)()
+    if code == OK:
+        return None
+    _log(answer)
+    return verdicts.of_status(answer.status) if code is None else CODES.get(code, verdicts.failed)()
+
+
+def _log(answer: Answer) -> None:
+    logger.warning("Suno did not do it", extra={"http_status": answer.status, "provider_code": _code(answer)})
 
 
 def _uploaded(answer: Answer) -> str:
@@ -162,6 +173,6 @@ def _uploaded(answer: Answer) -> str:
     body = answer.json or {}
     data = body.get("data")
     url = (data.get("downloadUrl") or data.get("fileUrl")) if isinstance(data, dict) else None
-    if body.get("success") is False or not isinstance(url, str) or not url.startswith(("https://", "http://")):
+    if body.get("success") is False or not is_address(url):
         raise verdicts.failed(sent=False)
     return url

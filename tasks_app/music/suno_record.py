@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from tasks_app.music import verdicts
+from tasks_app.music.calls import is_address, number
 from tasks_app.music.provider import Made, MadeClip, ProviderError, Working
 
 # How far a work is, in percent. One that is not here is asked about again, until the task's deadline.
@@ -48,13 +49,6 @@ def read(data: Any) -> Working | Made:
     return Working(PERCENT.get(status, UNKNOWN_PERCENT) if isinstance(status, str) else UNKNOWN_PERCENT)
 
 
-def number(value: Any) -> int | None:
-    """A code of theirs, which some send as text."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 6:
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
 def _clips(data: Mapping[str, Any]) -> tuple[MadeClip, ...]:
     """Those that have audio, each once."""
     response = data.get("response")
@@ -70,7 +64,7 @@ def _clips(data: Mapping[str, Any]) -> tuple[MadeClip, ...]:
 def _audio_url(clip: Mapping[str, Any]) -> str:
     """The file's address. Those of the streams are of no use later."""
     addresses: Iterator[Any] = (_either(clip, *names) for names in (("audioUrl", "audio_url"), ("sourceAudioUrl", "source_audio_url")))
-    return next((address for address in addresses if isinstance(address, str) and address.startswith(("https://", "http://"))), "")
+    return next((address for address in addresses if is_address(address)), "")
 
 
 def _either(values: Mapping[str, Any], *names: str) -> Any:
