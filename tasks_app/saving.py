@@ -1,8 +1,9 @@
 """What a provider has made becomes the customer's: each clip's bytes are stored, then the task succeeds.
 
 Task.made is committed first, so that a worker that comes after one that died goes on saving. Of each clip it has `{"title", "lyrics",
-"tags"}` and how it stands: `{"url", "tries"?}` at the provider, `{"artifact_id"}` stored, `{"lost": true}` given up. An artifact that was
-stored but not written there by a worker that died is in no clip; the next one stores the bytes again.
+"tags"}` and how it stands: `{"url", "tries"?}` at the provider, `{"artifact_id"}` stored, `{"lost": true}` given up. What a
+worker stores that dies, or has lost the task, before it has written it there is in no clip, and goes once the task has ended
+(tasks_app/uploads/retention.py).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, BinaryIO, Final
 
 from catalog.music_limits import FAMILIES
 from tasks_app import attempts, ending, progress, trying
-from tasks_app.claims import Claim, ClaimLost
+from tasks_app.claims import Claim
 from tasks_app.costs import cost_usd
 from tasks_app.kept_call import kept_call
 from tasks_app.models import Artifact, ArtifactKind, Stage, Task
@@ -119,20 +120,14 @@ def _saved(claim: Claim, clip: dict[str, Any]) -> dict[str, Any]:
 
 
 def _stored(claim: Claim, open_: Callable[[], BinaryIO]) -> str:
-    """The id of the artifact that the file became. Who has lost the claim meanwhile leaves none."""
+    """The id of the artifact that the file became."""
     task = claim.task
 
     def store() -> Artifact:
         with open_() as file:
             return storing.store(file, account_id=task.account_id, kind=ArtifactKind.OUTPUT, task=task)
 
-    artifact = kept_call(claim, store)
-    try:
-        claim.renew()
-    except ClaimLost:
-        storing.remove(artifact)
-        raise
-    return artifact.pk
+    return kept_call(claim, store).pk
 
 
 def _fetched(provider: Provider, clip: dict[str, Any]) -> BinaryIO:
