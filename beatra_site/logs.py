@@ -52,7 +52,10 @@ def logging_config(*, level: str) -> dict[str, Any]:
             # with whole URLs; the edge writes a line per request of /v1. Without a handler uvicorn does not even make the text.
             "uvicorn.access": {"handlers": [], "propagate": False},
             # they write URLs, bodies or arguments at INFO
-            **{name: {**through_root, "level": "WARNING"} for name in ("httpx", "openai", "stripe", "asyncio", "celery.app.trace")},
+            **{
+                name: {**through_root, "level": "WARNING"}
+                for name in ("httpx", "httpcore", "openai", "stripe", "asyncio", "celery.app.trace")
+            },
             # two lines for every job of the clock, several of them a minute
             **{name: {**through_root, "level": "WARNING"} for name in ("celery.beat", "celery.worker.strategy")},
             # with prompts, at any level

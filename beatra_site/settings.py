@@ -318,6 +318,20 @@ BREAKER_FAILURES = env.int("BREAKER_FAILURES", 5)
 # At shutdown, calls in flight get this long to end, then they are cut; uvicorn's --timeout-graceful-shutdown is 10 s more
 DRAIN_SECONDS = env.float("DRAIN_SECONDS", 30)
 
+# Music: where a Suno service takes references, before it is asked for work with them; else it fetches them from SITE_URL
+SUNO_UPLOAD_BASE = env.str("SUNO_UPLOAD_BASE", "")
+
+# Tasks, in seconds: how long one may wait for its start, and take from there to its end, all tries together
+
+TASK_QUEUED_SECONDS = env.float("TASK_QUEUED_SECONDS", limits.TASK_QUEUED_SECONDS)
+TASK_DEADLINE_SECONDS = env.float("TASK_DEADLINE_SECONDS", limits.TASK_DEADLINE_SECONDS)
+# Nothing is sent again that would have less than this left until the deadline
+TASK_RESEND_SECONDS = env.float("TASK_RESEND_SECONDS", TASK_DEADLINE_SECONDS / 5)
+# A step whose worker has died is taken again after this long
+TASK_CLAIM_SECONDS = env.float("TASK_CLAIM_SECONDS", 30)
+# Between two questions to a provider about one task
+TASK_POLL_SECONDS = env.float("TASK_POLL_SECONDS", 10)
+
 # Files
 
 # Uploads lie here, without names, until they are complete
@@ -345,12 +359,12 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "beatra"
 # What waits for servers that are not ours has a queue, and a worker, of its own: the sweeper must never wait for them.
-# A worker that is told no queue takes both.
-CELERY_TASK_QUEUES = {name: {"exchange": "beatra", "routing_key": name} for name in ("beatra", "outside")}
+# So have the steps of tasks, and the calls among them that last for minutes. A worker that is told no queue takes all.
+CELERY_TASK_QUEUES = {name: {"exchange": "beatra", "routing_key": name} for name in ("beatra", "outside", "music", "music-calls")}
 CELERY_TASK_ROUTES = {
     name: {"queue": "outside"}
     for name in ("accounts.send_notices", "tasks_app.retain_files", "wallets.auto_top_up_one", "wallets.reconcile_top_ups")
-}
+} | {"tasks_app.step": {"queue": "music"}}
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -367,6 +381,7 @@ CELERY_IMPORTS = (
     "wallets.low_balance",
     "wallets.top_ups.reconciling",
     "keys.cap_notices",
+    "tasks_app.tasks",
     "tasks_app.uploads.retention",
 )
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat-schedule")
@@ -391,4 +406,8 @@ CELERY_BEAT_SCHEDULE = {
     "tasks_app.retain_files": {"task": "tasks_app.retain_files", "schedule": 60.0, "options": {"expires": 60}},
     # Asks the payment provider about checkouts that it has said nothing about
     "wallets.reconcile_top_ups": {"task": "wallets.reconcile_top_ups", "schedule": 60.0, "options": {"expires": 60}},
+    # Tells workers which tasks are due, where nothing else did
+    "tasks_app.enqueue_due": {"task": "tasks_app.enqueue_due", "schedule": 3.0, "options": {"expires": 3}},
+    # Ends tasks that are past their time, or to be canceled, also when no worker of music runs
+    "tasks_app.end_overdue": {"task": "tasks_app.end_overdue", "schedule": 3.0, "options": {"expires": 3}},
 }

@@ -7,6 +7,7 @@ from beatra_site import demo_inbox
 from beatra_site.health import Health, Readiness
 from beatra_site.openapi import OpenApiDocument
 from beatra_site.webhooks import webhook
+from tasks_app.music.nudges import nudge
 from tasks_app.uploads.files import StoredFile
 
 handler404 = "beatra_site.not_found.not_found"
@@ -31,5 +32,6 @@ urlpatterns = [
     path("demo/inbox", demo_inbox.inbox, name="demo_inbox"),
     path("keys/", include("keys.urls")),
     path("wallet/", include("wallets.page_urls")),
+    path("webhooks/suno/<str:token>", nudge, name="music_nudge"),
     path("webhooks/<str:provider>", webhook, name="webhook"),
 ]

@@ -179,6 +179,14 @@ CALL_SECONDS = 600.0
 KEEP_ALIVE_SECONDS = 15.0
 """After so long without output a stream is begun, and then kept alive as often: proxies cut what is silent for 30 or 60."""
 
+# A task
+
+TASK_QUEUED_SECONDS = 1800.0
+"""Waiting for its start: whoever has waited half an hour is better served by an honest failure, and his money back."""
+
+TASK_DEADLINE_SECONDS = 900.0
+"""From its start to its end, all tries together. Music takes one to five minutes; a second try, and a third, fit in."""
+
 # Music
 
 REFERENCE_FETCH_SECONDS = 30.0

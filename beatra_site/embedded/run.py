@@ -27,6 +27,7 @@ from beatra_site.embedded.valkey import Valkey
 
 _READY_SECONDS = 120
 _MOST_WEB_PROCESSES = 100
+_MOST_CALLS = 1000
 _LOG_BYTES = 10_000_000
 # A supervisor that was killed a moment ago may have left its port taken for as long
 _PORT_PATIENCE_SECONDS = 2
@@ -56,6 +57,7 @@ class Run:
     def up(self) -> None:
         """Start everything and mind it until a signal raises KeyboardInterrupt. Raises ProgramError."""
         self.web_processes = self._number("WEB_PROCESSES", "1", least=1, most=_MOST_WEB_PROCESSES, what="number of processes")
+        self.task_calls = self._number("TASK_CALLS", "8", least=1, most=_MOST_CALLS, what="number of calls at the same time")
         port = self._number("PORT", "8000", least=0, most=65535, what="port number")
         os.umask(0o077)
         fresh = self._make_folder()
@@ -162,9 +164,13 @@ class Run:
             time.sleep(0.05)
 
     def _start_workers(self) -> None:
-        """One for our own work; one, a single process, for what waits for servers elsewhere."""
+        """One for our own work; one, a single process, for what waits for servers elsewhere; and two for tasks, one for their short steps,
+        one for calls that last for minutes, which are nothing but threads that wait."""
         self.supervisor.start(self._worker("worker", "--queues", "beatra", "--beat", "--concurrency", "2"))
         self.supervisor.start(self._worker("worker-outside", "--queues", "outside", "--pool", "solo"))
+        self.supervisor.start(self._worker("worker-music", "--queues", "music", "--pool", "threads", "--concurrency", "4"))
+        threads = ["--pool", "threads", "--concurrency", str(self.task_calls)]
+        self.supervisor.start(self._worker("worker-music-calls", "--queues", "music-calls", *threads))
 
     def _worker(self, name: str, *arguments: str) -> Program:
         command = ["celery", "-A", "beatra_site", "worker", "--hostname", f"{name}@%h", *arguments]

@@ -52,18 +52,17 @@ class Task(models.Model):
 
     The row is the truth, the broker only carries hints. Whoever takes a step claims it: one UPDATE that finds `next_run_at` past raises
     `run` and puts `next_run_at` as far ahead as the claim lasts; what the step writes counts only while `run` is still its own. A worker
-    that dies leaves a task that is due again. A final task has no `next_run_at`.
+    that dies leaves a task that is due again. A final task has no `next_run_at`. `hinted_at` is when beat last told workers that it is due.
 
     Queued until the first step, then running until `deadline_at`. `cancel_requested_at` is set while it runs: then it ends canceled,
     whatever the provider delivers. Only tasks_app/ending.py ends a task, with the money in the same transaction.
 
     `input` is the request as it counts (prompt, lyrics, title, instrumental, model_options, reference_audio without its bytes);
-    `reference` its audio, once it is stored. `attempts` are the tries, one JSON object each, the last one the try at hand:
-    `{"route", "began_at", "ended_at"?, "outcome"?, "sent"?}`; `provider_task_id` is the try's name at the provider, stored before it is
-    asked about, `sent_at` when the try's request was about to go out (a try with `sent_at` whose worker died is unknown).
-    `made` is what the provider delivered, before it is saved; `clips` what the customer gets: `{"title", "lyrics", "tags",
-    "artifact_id"}` each. `warnings` are `{"code", "message", "field"}`, `error` is `{"code", "message", "retryable", "param",
-    "details"}`.
+    `reference` its audio, once it is stored. `attempts` are the tries (tasks_app/attempts.py), the last one the try at hand;
+    `provider_task_id` is its name at the provider, stored before it is asked about, `sent_at` when its request was about to go out (a try
+    with `sent_at` whose worker died is unknown). `made` is what the provider delivered, until the task ends (tasks_app/saving.py); `clips`
+    what the customer gets: `{"title", "lyrics", "tags", "artifact_id"}` each. `warnings` are `{"code", "message", "field"}`, `error` is
+    `{"code", "message", "retryable", "param", "details"}`.
     """
 
     id = models.CharField(primary_key=True, max_length=40, db_collation="C", help_text="tsk_…")
@@ -86,6 +85,7 @@ class Task(models.Model):
 
     run = models.PositiveIntegerField(default=0)
     next_run_at = models.DateTimeField(null=True, blank=True)
+    hinted_at = models.DateTimeField(null=True, blank=True)
     route = models.ForeignKey(Route, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     attempts = models.JSONField(default=list, blank=True)
     provider_task_id = models.CharField(max_length=200, blank=True, default="")

@@ -7,6 +7,7 @@
     ProviderError          the provider's word, or its silence, as beatra has it
     ├── Refused            asking again can't help: the content, a parameter, its length
     ├── Unavailable        asking again later, or elsewhere, may help: overloaded, unreachable, 5xx, garbage
+    │   └── WorkFailed     of `poll`: the submitted work itself has failed there; it may be submitted anew
     └── Misconfigured      our credentials, our balance there: staff must look; another route may help
 
 None of their texts holds a word of the provider's. Adapters know nothing of tasks, money or the database.
@@ -33,7 +34,11 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What is to be made, within the limits of its model (tasks_app/music/limits.py). `options` are the family's `model_options`."""
+    """What is to be made, within the limits of its model (catalog/music_limits.py).
+
+    `options` are those of the family alone: `{"custom_mode": True}`. `callback_url` is where a provider may say that the work moved on
+    (tasks_app/music/nudges.py); it is believed no more than that.
+    """
 
     prompt: str
     lyrics: str = ""
@@ -41,6 +46,7 @@ class Job:
     instrumental: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
     reference: Reference | None = None
+    callback_url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,8 +104,12 @@ class Unavailable(ProviderError):
         self.counts = counts
 
 
+class WorkFailed(Unavailable):
+    """Of `poll`: the work is over and there is no music. Any other Unavailable of `poll` leaves it going on, to be asked about again."""
+
+
 class Misconfigured(ProviderError):
-    """upstream_error: ours to mend. `what` is for the log: "credentials", "balance" or "plan"."""
+    """upstream_error: ours to mend. `what` is for the log: "credentials", "balance", "plan" or "address"."""
 
     def __init__(self, what: str) -> None:
         super().__init__("upstream_error", "The provider could not be used.", sent=False)

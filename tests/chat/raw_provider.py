@@ -15,11 +15,12 @@ Answer = bytes | Callable[[socket.socket], None]
 
 @dataclass(frozen=True)
 class Request:
-    """One request as it came: on which connection (counted from 1), its head, its body."""
+    """One request as it came: on which connection (counted from 1), its head, its body, parsed where it is JSON, and its bytes."""
 
     connection: int
     head: str
     body: dict[str, Any]
+    data: bytes = b""
 
 
 class RawProvider:
@@ -83,12 +84,14 @@ def _read(connection: socket.socket, number: int) -> Request | None:
                 return None
             received += more
         head, _, body = received.partition(b"\r\n\r\n")
-        length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+        length = next((int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0)
         while len(body) < length:
-            body += connection.recv(65536)
+            if not (more := connection.recv(65536)):
+                return None
+            body += more
     except OSError:
         return None
-    return Request(number, head.decode(), json.loads(body))
+    return Request(number, head.decode(), json.loads(body) if body.startswith(b"{") else {}, body)
 
 
 def whole(body: Any, *, status: str = "200 OK", headers: Iterable[str] = ()) -> bytes:

@@ -1,0 +1,63 @@
+"""Tasks that have waited, or lasted, too long, and those to be canceled: ended by beat too, so that no worker of music is needed.
+
+queued for TASK_QUEUED_SECONDS                  failed, retryable, refunded
+running past `deadline_at`                      the same, whoever is at it
+asked to be canceled while it runs              canceled, refunded, whoever is at it
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import OperationalError
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from contract.errors import ERRORS
+from tasks_app import ending
+from tasks_app.costs import cost_usd
+from tasks_app.ending import Failure
+from tasks_app.models import Task, TaskStatus
+
+logger = logging.getLogger(__name__)
+
+BATCH = 200
+
+
+def failure(task: Task, *, now: datetime) -> Failure | None:
+    """Why the task fails for its age, if it does. `now` by the database's clock."""
+    if task.status == TaskStatus.QUEUED and task.created_at + timedelta(seconds=settings.TASK_QUEUED_SECONDS) <= now:
+        return Failure("model_unavailable", "The task waited too long for its start.", retryable=True)
+    if task.deadline_at is not None and task.deadline_at <= now:
+        return last_failure(task) or Failure("upstream_timeout", "The task did not end in time.", retryable=True)
+    return None
+
+
+def last_failure(task: Task) -> Failure | None:
+    """What the provider's last failure is for the customer, if the last try failed."""
+    code = task.attempts[-1].get("outcome", "") if task.attempts else ""
+    row = ERRORS.get(code)
+    return Failure(row.code, row.message, retryable=True) if row is not None else None
+
+
+def end_overdue() -> int:
+    """End those that are due to end; how many. Those whose wallet is locked wait for the next time. Run by beat, any number at once."""
+    late = Q(status=TaskStatus.QUEUED, created_at__lte=Now() - timedelta(seconds=settings.TASK_QUEUED_SECONDS))
+    late |= Q(status=TaskStatus.RUNNING, deadline_at__lte=Now()) | Q(cancel_requested_at__isnull=False)
+    # every task that has not ended has one, and they have an index
+    found = Task.objects.filter(late, next_run_at__isnull=False).order_by("next_run_at").annotate(seen_at=Now())[:BATCH]
+    return sum(_end(task, now=task.seen_at) for task in found)  # type: ignore[attr-defined]
+
+
+def _end(task: Task, *, now: datetime) -> bool:
+    try:
+        if task.cancel_requested_at is not None:
+            return ending.cancel(task.pk, cost_usd=cost_usd(task)) is not None
+        why = failure(task, now=now)
+        run = task.run if task.status == TaskStatus.QUEUED else None  # it may have been started since
+        return why is not None and ending.fail(task.pk, why, run=run, cost_usd=cost_usd(task)) is not None
+    except OperationalError as error:
+        logger.warning("a task waits to be ended: %s", type(error).__name__, extra={"usage_id": task.pk})
+        return False
