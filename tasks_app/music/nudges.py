@@ -8,9 +8,9 @@ from __future__ import annotations
 from django.conf import settings
 from django.core import signing
 from django.db import transaction
+from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
@@ -36,7 +36,7 @@ def nudge(_request: HttpRequest, token: str) -> HttpResponse:
     except signing.BadSignature:
         return HttpResponse()
     with transaction.atomic():
-        waiting = Task.objects.filter(pk=task_id, stage=Stage.GENERATING, next_run_at__gt=timezone.now()).exclude(provider_task_id="")
-        if waiting.update(next_run_at=timezone.now()):
+        waiting = Task.objects.filter(pk=task_id, stage=Stage.GENERATING, next_run_at__gt=Now()).exclude(provider_task_id="")
+        if waiting.update(next_run_at=Now()):
             tasks.enqueue(Task(pk=task_id))
     return HttpResponse()
