@@ -18,12 +18,10 @@ from django.views.decorators.http import require_POST
 from tasks_app import tasks
 from tasks_app.models import Stage, Task
 
-_SIGNER = signing.Signer(salt="tasks_app.music.nudges", sep=".")
-
 
 def address(task_id: str) -> str:
     """`Job.callback_url` of the task."""
-    return f"{settings.SITE_URL}{reverse('music_nudge', args=[_SIGNER.sign(task_id)])}"
+    return f"{settings.SITE_URL}{reverse('music_nudge', args=[_signer().sign(task_id)])}"
 
 
 @csrf_exempt
@@ -32,7 +30,7 @@ def address(task_id: str) -> str:
 def nudge(_request: HttpRequest, token: str) -> HttpResponse:
     """Always 200: to any other answer the provider would come back, or call the work failed."""
     try:
-        task_id = _SIGNER.unsign(token)
+        task_id = _signer().unsign(token)
     except signing.BadSignature:
         return HttpResponse()
     with transaction.atomic():
@@ -40,3 +38,7 @@ def nudge(_request: HttpRequest, token: str) -> HttpResponse:
         if waiting.update(next_run_at=Now()):
             tasks.enqueue(Task(pk=task_id))
     return HttpResponse()
+
+
+def _signer() -> signing.Signer:
+    return signing.Signer(salt="tasks_app.music.nudges", sep=".")
