@@ -316,7 +316,7 @@ class TestTheLine:
     )
     def test_a_drip_ends_with_the_time_of_the_call(self, caplog, head):
         with RawProvider(dripping(head)) as provider:
-            patient = Patience(read_seconds=60, total_seconds=0.6)
+            patient = Patience(read_seconds=60, total_seconds=2)
             error = error_of(lambda: minimax(base(provider), patience=patient).submit(JOB), caplog)
         assert summary(error) == ("Unavailable", "upstream_timeout", True, True)
 
