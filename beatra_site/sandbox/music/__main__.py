@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from typing import Any
 
 from beatra_site.sandbox.music.mix import mix
 from beatra_site.sandbox.music.mp3 import encode
@@ -14,7 +15,7 @@ from beatra_site.sandbox.music.song import Order, compose
 def main() -> None:
     os.nice(10)
     if len(sys.argv) > 1:
-        wish = {"order": {"prompt": " ".join(sys.argv[1:])}, "rate": 44_100, "out_rate": 44_100, "bitrate": 256_000}
+        wish: dict[str, Any] = {"order": {"prompt": " ".join(sys.argv[1:])}, "rate": 44_100, "out_rate": 44_100, "bitrate": 256_000}
     else:
         wish = json.load(sys.stdin)
     samples = mix(compose(Order(**wish["order"])), rate=wish["rate"])

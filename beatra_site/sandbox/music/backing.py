@@ -85,7 +85,7 @@ def _line(line: str, beats: int, root: int, third: int, fifth: int, next_root: i
             approach = next_root + (1 if next_root < root else -1)
             return [(beat, 0.9, pitch) for beat, pitch in enumerate((root, third, fifth, approach) if beats == 4 else (root, approach))]
         case "bossa":
-            return [(at, 0.5 if at % 1 else 1.3, pitch) for at in range(0, beats, 2) for at, pitch in ((at, root), (at + 1.5, fifth))]
+            return [(at, 0.5 if at % 1 else 1.3, pitch) for beat in range(0, beats, 2) for at, pitch in ((beat, root), (beat + 1.5, fifth))]
         case _:
             second = [(beats - 0.5, 0.45, fifth)] if beats > 2 else []
             return [(0, beats / 2 - 0.1, root), (beats / 2, beats / 2 - 0.6 if second else beats / 2 - 0.1, root), *second]

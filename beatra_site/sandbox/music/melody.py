@@ -25,7 +25,7 @@ class Voice:
 
 
 def phrase(slots: Sequence[Slot], voice: Voice, *, motif: str, lines: Sequence[str], counts: tuple[int, int], last: bool) -> Iterator[Note]:
-    """The notes over four slots. The halves share their rhythm and shape where they have as many notes: `lines` of vowels decide, or `counts`.
+    """The notes over four slots. `lines` of vowels say how many, or `counts`; halves of as many notes share rhythm and shape.
 
     `motif` seeds it: the same one over other chords is the same tune again. `last`: it comes home to the root at the end.
     """
@@ -34,7 +34,7 @@ def phrase(slots: Sequence[Slot], voice: Voice, *, motif: str, lines: Sequence[s
         pair = slots[2 * half : 2 * half + 2]
         vowels = lines[half] if half < len(lines) else ""
         count = len(vowels) or counts[half]
-        rhythm = random.Random(f"{motif}/{count}")
+        rhythm = random.Random(f"{motif}/{count}")  # noqa: S311  # nothing secret
         beats = sum(slot.beats for slot in pair)
         onsets = _onsets(count, beats, rhythm)
         for place, onset in enumerate(onsets):

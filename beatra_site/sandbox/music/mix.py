@@ -65,8 +65,8 @@ def _halves(note: Note) -> list[tuple[float, float]]:
 
 def _joined(seconds: dict[int, int], rate: int) -> int:
     whole = 0
-    for second, sound in seconds.items():
-        whole += later(sound, second * rate)
+    for second, part in seconds.items():
+        whole += later(part, second * rate)
     return whole
 
 
@@ -128,4 +128,4 @@ def loudness(samples: array[int], rate: int) -> float:
     powers = [sum(map(mul, block, block)) / len(block) for block in blocks]
     gate = sum(powers) / len(powers) * 10 ** (GATE_DB / 10)
     kept = [power for power in powers if power >= gate]
-    return max(1.0, (sum(kept) / len(kept)) ** 0.5) / 32768
+    return max(1.0, math.sqrt(sum(kept) / len(kept))) / 32768

@@ -47,7 +47,7 @@ class Song:
 def compose(order: Order) -> Song:
     """Writes the song of an order."""
     tune = order.reference or order.prompt
-    mood = read(order.prompt, seed=random.Random(f"mood/{tune}/{order.take // 2}"))
+    mood = read(order.prompt, seed=random.Random(f"mood/{tune}/{order.take // 2}"))  # noqa: S311  # nothing secret
     writer = _Writer(mood, f"{tune}/{order.take}", sung(order.lyrics))
     notes = [_played(note, mood, writer.seed) for note in writer.write()]
     return Song(mood, tuple(sorted(notes, key=lambda note: note.start)), 60 / mood.tempo, writer.beats)
@@ -68,7 +68,7 @@ class _Writer:
 
     def __init__(self, mood: Mood, motif: str, lines: list[Line]) -> None:
         self.mood = mood
-        self.seed = random.Random(f"notes/{motif}")
+        self.seed = random.Random(f"notes/{motif}")  # noqa: S311  # nothing secret
         self._motif = motif
         self._lines = lines
         bar = mood.beats * 60 / mood.tempo

@@ -237,7 +237,7 @@ def _drum(name: str, rate: int) -> array[int]:
 
 def _skin(rate: int, seconds: float, *, top: float, bottom: float, fall: float, decay: float, noise: float) -> array[int]:
     """A skin whose tone falls from `top` to `bottom` hertz, with the noise of the stroke."""
-    seed = random.Random(f"{top}/{bottom}")
+    seed = random.Random(f"{top}/{bottom}")  # noqa: S311  # nothing secret
     samples = array("q")
     for sample in range(int(seconds * rate)):
         now = sample / rate
@@ -251,7 +251,7 @@ def _skin(rate: int, seconds: float, *, top: float, bottom: float, fall: float, 
 
 def _hiss(rate: int, seconds: float, *, decay: float, bright: int, bursts: tuple[float, ...] = (0,), rise: float = 0) -> array[int]:
     """Noise without its lows: each of `bright` passes takes the difference to the sample before."""
-    seed = random.Random(f"{decay}/{bright}")
+    seed = random.Random(f"{decay}/{bright}")  # noqa: S311  # nothing secret
     count = int(seconds * rate)
     noise = [seed.uniform(-1, 1) for _ in range(count)]
     for _ in range(bright if rate > 20_000 else min(bright, 1)):

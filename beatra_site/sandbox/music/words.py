@@ -98,10 +98,10 @@ def read(words: str, *, seed: random.Random) -> Mood:
     minor = wish < genre.minor
     if _says(said, MINOR) != _says(said, MAJOR):
         minor = _says(said, MINOR)
-    if named := re.search(r"\b(?:in|key of) ([a-g])( ?sharp| ?flat|#|b)?(?: (minor|major))?\b", said):
-        if named[2] or named[3]:
-            shift = 0 if not named[2] else 1 if named[2].strip() in ("sharp", "#") else -1
-            key = 48 + (ROOTS[named[1]] + shift) % 12
+    named = re.search(r"\b(?:in|key of) ([a-g])( ?sharp| ?flat|#|b)?(?: (minor|major))?\b", said)
+    if named and (named[2] or named[3]):
+        shift = 0 if not named[2] else 1 if named[2].strip() in ("sharp", "#") else -1
+        key = 48 + (ROOTS[named[1]] + shift) % 12
     waltz = genre.waltz or _says(said, "waltz|3/4")
     if waltz:
         # A slower one would be no song of half a minute any more
