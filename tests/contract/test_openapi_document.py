@@ -34,6 +34,9 @@ LABELS = {
     "/v1/catalog/capabilities": "Preview",
     "/v1/wallet": "Preview",
     "/v1/usage/{id}": "Preview",
+    "/v1/tasks": "Preview",
+    "/v1/tasks/{task_id}": "Preview",
+    "/v1/tasks/{task_id}/cancel": "Preview",
 }
 
 
