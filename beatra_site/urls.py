@@ -19,6 +19,7 @@ urlpatterns = [
     path("v1/", include("catalog.urls")),
     path("v1/chat/", include("chat.urls")),
     path("v1/", include("wallets.urls")),
+    path("v1/music/", include("tasks_app.music.urls")),
     path("v1/", include("tasks_app.urls")),
     path("", include("beatra_site.dashboard.urls")),
     path("account/", include("accounts.urls")),

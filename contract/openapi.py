@@ -28,6 +28,7 @@ SECURITY_SCHEME = "ApiKey"
 TAGS = {
     "Chat": "Text generation, in OpenAI's shape.",
     "Models": "What can be called, and for how much.",
+    "Music": "Songs and instrumentals, by words and by audio.",
     "Tasks": "Work that takes minutes: followed, listed and canceled.",
     "Wallet": "Credits, and what became of them.",
     "Health": "Whether the API answers.",

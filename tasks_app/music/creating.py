@@ -7,11 +7,12 @@ sealed answer, word to the workers
 
 from __future__ import annotations
 
-import time
+from contextlib import nullcontext
 from decimal import Decimal
+from typing import Final
 
 import orjson
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from accounts.models import Account
@@ -29,6 +30,9 @@ from wallets.holds import Hold, Verdict
 from wallets.idempotency import KeyedRequest
 from wallets.models import UsageRecord, Wallet
 from wallets.money import as_text
+
+# A lock that was not given in time, a deadlock: rolled back, so that another try can't be a second one
+_BUSY: Final = ("55P03", "40P01")
 
 
 def create(
@@ -76,31 +80,24 @@ def create(
     )
     for attempt in range(1, holds.ATTEMPTS + 1):
         try:
-            return _create(hold, request, account=account, key=key, checked=checked, keyed=keyed)
-        except (OperationalError, IntegrityError) as error:  # a busy wallet, or a commit that nobody knows of
-            if connection.in_atomic_block or attempt == holds.ATTEMPTS or not holds.may_ask_again(error):
+            with reference.placed(checked) if checked is not None else nullcontext(_without_audio) as give_audio, transaction.atomic():
+                verdict = prepaid.pay(hold)
+                if verdict.kind != "held":
+                    raise _refusal(verdict, credits=hold.credits, key=key)
+                task = _task(hold, request, account=account, checked=checked)
+                give_audio(task)
+                if keyed is not None:
+                    prepaid.keep_answer(keyed, orjson.dumps(envelope(task)), usage_id=task.pk)
+                tasks.enqueue(task)
+            return task
+        except OperationalError as error:
+            if connection.in_atomic_block or attempt == holds.ATTEMPTS or getattr(error.__cause__, "sqlstate", "") not in _BUSY:
                 raise
-            connection.close_if_unusable_or_obsolete()
-            time.sleep(0.01 * 2**attempt)
     raise AssertionError("unreachable")
 
 
-@transaction.atomic
-def _create(
-    hold: Hold,
-    request: TextToMusicRequest,
-    *,
-    account: Account,
-    key: Caller | None,
-    checked: reference.Checked | None,
-    keyed: KeyedRequest | None,
-) -> Task:
-    verdict = prepaid.pay(hold)
-    if verdict.kind != "held":
-        raise _refusal(verdict, credits=hold.credits, key=key)
-    if (made := Task.objects.filter(pk=hold.usage_id).first()) is not None:
-        return made  # by the try before, of which the database could not say that it was done
-    task = Task.objects.create(
+def _task(hold: Hold, request: TextToMusicRequest, *, account: Account, checked: reference.Checked | None) -> Task:
+    return Task.objects.create(
         id=hold.usage_id,
         usage=UsageRecord.objects.get(pk=hold.usage_id),
         account=account,
@@ -112,12 +109,10 @@ def _create(
         warnings=_warnings(request),
         next_run_at=timezone.now(),
     )
-    if checked is not None:
-        reference.keep(checked, task)
-    if keyed is not None:
-        prepaid.keep_answer(keyed, orjson.dumps(envelope(task)), usage_id=task.pk)
-    tasks.enqueue(task)
-    return task
+
+
+def _without_audio(task: Task) -> None:
+    """Of a task by words alone."""
 
 
 def _check_balance(account: Account, model: MusicModel) -> None:

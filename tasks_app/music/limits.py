@@ -92,9 +92,9 @@ def _wrong_texts(request: TextToMusicRequest, limits: MusicLimits, *, has_refere
         if not is_custom and request.lyrics is not None:
             yield {"param": "/lyrics", "message": f"needs {custom_mode}: true for {model_id}"}
     # With a reference what is sung there is sung again
-    if "lyrics_optimizer" in limits.options and not has_reference:
-        if request.lyrics is None and not request.instrumental and options.get("lyrics_optimizer") is not True:
-            yield {"param": "/lyrics", "message": f"is required for {model_id}, unless instrumental or {lyrics_optimizer} is true"}
+    is_written = has_reference or options.get("lyrics_optimizer") is True
+    if "lyrics_optimizer" in limits.options and request.lyrics is None and not request.instrumental and not is_written:
+        yield {"param": "/lyrics", "message": f"is required for {model_id}, unless instrumental or {lyrics_optimizer} is true"}
 
 
 def _length_error(text: str, span: Span) -> str | None:
