@@ -36,6 +36,9 @@ LABELS = {
     "/v1/usage/{id}": "Preview",
     "/v1/music/text-to-music": "Preview",
     "/v1/music/reference-audio-to-music": "Preview",
+    "/v1/tasks": "Preview",
+    "/v1/tasks/{task_id}": "Preview",
+    "/v1/tasks/{task_id}/cancel": "Preview",
 }
 
 
