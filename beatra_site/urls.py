@@ -20,6 +20,8 @@ urlpatterns = [
     path("v1/", include("catalog.urls")),
     path("v1/chat/", include("chat.urls")),
     path("v1/", include("wallets.urls")),
+    path("v1/music/", include("tasks_app.music.urls")),
+    path("v1/", include("tasks_app.urls")),
     path("v1/", include("tasks_app.uploads.urls")),
     path("", include("beatra_site.dashboard.urls")),
     path("files/<str:token>", StoredFile.as_view(), name="file"),

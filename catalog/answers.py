@@ -85,21 +85,48 @@ class Range(BaseModel):
 
 
 class ModelOption(BaseModel):
-    """A setting of this model alone, sent in `model_options`."""
+    """A setting of this model alone, sent in `model_options`; with music in the object there that `limits.options_name` names."""
 
     type: Literal["string", "boolean", "integer", "number"]
     minimum: float | None = None
     maximum: float | None = None
+    step: float | None = Field(None, description="Of a number: its value is a multiple of it.")
+    max_length: Count | None = Field(None, description="Of a text: the most characters.")
     choices: list[str | int | float] | None = None
     description: str | None = None
 
 
+class Span(BaseModel):
+    """Both included."""
+
+    minimum: Count
+    maximum: Count
+
+
+class ReferenceLimits(BaseModel):
+    """What a reference may be, by its content."""
+
+    mime_types: list[str]
+    seconds: Span
+    max_bytes: Count
+    not_with: list[str] = Field(description="Fields and options that can't be had with a reference.")
+
+
 class Limits(BaseModel):
-    """What is absent does not apply to the model."""
+    """What is absent does not apply to the model. Lengths of texts are in characters."""
 
     temperature: Range | None = Field(None, description="A lower value is raised to the minimum, a higher one is refused.")
     images: Count | None = Field(None, description="The most images of one request.")
     tokens_per_image: Count | None = Field(None, description="What an image counts in quotes and holds.")
+    prompt: Span | None = None
+    prompt_in_custom_mode: Span | None = Field(None, description="Where it is not that of `prompt`.")
+    prompt_with_reference: Span | None = Field(None, description="Where it is not that of `prompt`.")
+    lyrics: Span | None = None
+    lyrics_with_reference: Span | None = Field(None, description="Where it is not that of `lyrics`.")
+    title: Span | None = None
+    reference_audio: ReferenceLimits | None = None
+    options_name: str | None = Field(None, description="The name under which `model_options` takes the model's own.", examples=["suno"])
+    clips: Count | None = Field(None, description="How many pieces of music a task makes.")
 
 
 class CatalogModel(ModelSummary):

@@ -5,20 +5,17 @@ opened by failures in a row, which must be more than one account's: what is wron
 nobody else. When its time is over one call of all the processes is let through; if that fails too the route is open for twice as
 long, if it succeeds it is closed for all.
 
-Redis holds what all processes share (breaker.lua changes it) and tells each change to everybody, so a call reads only its process's
+Redis holds what all processes share (breaker_script.py) and tells each change to everybody, so a call reads only its process's
 own copy: no I/O while nothing is wrong. With Redis away failures are not counted, what is open runs out, and everything is let through.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import redis.asyncio
@@ -26,28 +23,25 @@ from django.conf import settings
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from catalog.breaker_script import (
+    LONGEST_OPEN_SECONDS,
+    NAME,
+    OPEN_SECONDS,
+    SCRIPT,
+    TALK_SECONDS,
+    THRESHOLD,
+    TRIAL_MARGIN_SECONDS,
+    WINDOW_SECONDS,
+    Word,
+    channel,
+    limits,
+)
 from contract.subscription import subscribe
 
 logger = logging.getLogger("catalog.breaker")
 
-# Failures in a row within the window that open a route. A few, since a single 5xx is every provider's daily bread; each costs its
-# caller a failover, so not many. No account counts with more than one less.
-THRESHOLD: Final = 5
-WINDOW_SECONDS: Final = 60.0
-# Overload is often over in seconds; an outage is asked about every two minutes, at the cost of one call's wait for the failover.
-OPEN_SECONDS: Final = 10.0
-LONGEST_OPEN_SECONDS: Final = 120.0
-# A trial hears of its provider within the time for the first output. If its process dies, the next trial comes this much later.
-_TRIAL_MARGIN_SECONDS: Final = 5.0
-# An open route that nobody asked for this long is judged afresh.
-_FORGET_SECONDS: Final = 600.0
-# A call waits for Redis no longer: it is there in a millisecond, or away.
-_TALK_SECONDS: Final = 1.0
 # Calls that fail all at once take turns, instead of a connection each.
 _CONNECTIONS: Final = 4
-
-_NAME: Final = "beatra:breakers"
-_SCRIPT: Final = Path(__file__).with_suffix(".lua").read_text()
 
 
 class Pass:
@@ -80,29 +74,6 @@ class Pass:
             await verdict(self)
 
 
-@dataclass(frozen=True, slots=True)
-class _Word:
-    """What Redis said of a route: "open" until it is due for a trial, "failing" while a success is news, or "closed"."""
-
-    route_id: int
-    standing: str
-    seconds: float
-    until: float  # monotonic
-
-    @classmethod
-    def of(cls, route_id: int, standing: str, *, seconds: float = 0) -> _Word:
-        return cls(route_id, standing, seconds, time.monotonic() + seconds)
-
-    @classmethod
-    def parse(cls, text: str) -> _Word:
-        route_id, standing, milliseconds = text.split()
-        return cls.of(int(route_id), standing, seconds=int(milliseconds) / 1000)
-
-    @property
-    def open(self) -> bool:
-        return self.standing == "open"
-
-
 class Breakers:
     """The breakers of all routes as one process sees them. Durations in seconds; without a `url` everything is let through."""
 
@@ -116,16 +87,15 @@ class Breakers:
         open_seconds: float = OPEN_SECONDS,
         longest_seconds: float = LONGEST_OPEN_SECONDS,
     ) -> None:
-        durations = {
-            "window": window_seconds,
-            "open": open_seconds,
-            "longest": longest_seconds,
-            "trial": trial_seconds,
-            "forget": _FORGET_SECONDS,
-        }
-        self._limits = json.dumps({"threshold": threshold} | {f"{name}_ms": round(s * 1000) for name, s in durations.items()})
+        self._limits = limits(
+            threshold=threshold,
+            window_seconds=window_seconds,
+            open_seconds=open_seconds,
+            longest_seconds=longest_seconds,
+            trial_seconds=trial_seconds,
+        )
         self._url = url
-        self._known: dict[int, _Word] = {}
+        self._known: dict[int, Word] = {}
         self._closed_at: dict[int, float] = {}
         self._listener: asyncio.Task[None] | None = None
         self._client: redis.asyncio.Redis | None = None
@@ -144,9 +114,8 @@ class Breakers:
             client_name="beatra-breakers",
             decode_responses=True,
         )
-        # a channel is heard in every database of the server, but another database is another site
-        self._channel = f"{_NAME}:{self._client.connection_pool.connection_kwargs.get('db', 0)}"
-        self._change = self._client.register_script(_SCRIPT)
+        self._channel = channel(self._client)
+        self._change = self._client.register_script(SCRIPT)
         self._listener = asyncio.create_task(
             subscribe(self._channel, url=self._url, client_name="beatra-breakers", joined=self._load, heard=self._hear, lost=self._lose)
         )
@@ -176,7 +145,7 @@ class Breakers:
         if known.until > time.monotonic():
             return None
         # for the others of this process it stays open meanwhile, so that they wait neither for the route nor for Redis
-        self._heed(_Word.of(route_id, "open", seconds=_TALK_SECONDS))
+        self._heed(Word.of(route_id, "open", seconds=TALK_SECONDS))
         trial = Pass(self, route_id, account_id=account_id, trial=secrets.token_hex(8))
         try:
             word, news = await self._tell("enter", trial)
@@ -205,7 +174,7 @@ class Breakers:
         if not tried.trial and (tried.route_id not in self._known or self._open(tried.route_id)):
             return
         # at once: one call of this process says it, and Redis may be away
-        self._heed(_Word.of(tried.route_id, "closed"))
+        self._heed(Word.of(tried.route_id, "closed"))
         _, news = await self._tell("succeeded", tried)
         if tried.trial and news:
             logger.warning("a breaker closed", extra={"route_id": tried.route_id})
@@ -219,7 +188,7 @@ class Breakers:
         known = self._known.get(route_id)
         return known is not None and known.open
 
-    async def _tell(self, event: str, tried: Pass) -> tuple[_Word | None, bool]:
+    async def _tell(self, event: str, tried: Pass) -> tuple[Word | None, bool]:
         """How the route stands now, and whether `event` made it so. (None, False): Redis is away."""
         if not self.connected:
             return None, False
@@ -228,13 +197,13 @@ class Breakers:
         except Exception as error:  # by its name only: an error's text may hold the address
             logger.warning("no talk with Redis about a breaker: %s", type(error).__name__, extra={"route_id": tried.route_id})
             return None, False
-        word = _Word.parse(text)
+        word = Word.parse(text)
         self._heed(word)
         return word, bool(news)
 
     async def _run(self, event: str, *arguments: str) -> list[Any]:
-        async with asyncio.timeout(_TALK_SECONDS), self._turns:
-            answer: list[Any] = await self._change(keys=[_NAME], args=[self._channel, self._limits, event, *arguments])
+        async with asyncio.timeout(TALK_SECONDS), self._turns:
+            answer: list[Any] = await self._change(keys=[NAME], args=[self._channel, self._limits, event, *arguments])
         return answer
 
     async def _load(self) -> None:
@@ -246,7 +215,7 @@ class Breakers:
 
     def _hear(self, text: str) -> None:
         try:
-            word = _Word.parse(text)
+            word = Word.parse(text)
         except ValueError:  # not ours: it says nothing of a route, and must not keep us from hearing of the others
             logger.warning("a word on a breaker could not be read")
         else:
@@ -256,7 +225,7 @@ class Breakers:
         self.connected = False
         logger.warning("breakers are not shared, failures not counted: %s", type(error).__name__)
 
-    def _heed(self, word: _Word) -> None:
+    def _heed(self, word: Word) -> None:
         known = self._known.pop(word.route_id, None)
         if word.standing != "closed":
             self._known[word.route_id] = word
@@ -271,7 +240,7 @@ _breakers = Breakers("", trial_seconds=0)
 async def start() -> None:
     """Share the breakers with the other processes from now on. Returns at once, also while Redis is away."""
     global _breakers
-    trial_seconds = settings.CHAT_CONNECT_SECONDS + settings.CHAT_FIRST_OUTPUT_SECONDS + _TRIAL_MARGIN_SECONDS
+    trial_seconds = settings.CHAT_CONNECT_SECONDS + settings.CHAT_FIRST_OUTPUT_SECONDS + TRIAL_MARGIN_SECONDS
     _breakers = Breakers(settings.REDIS_URL, trial_seconds=trial_seconds, threshold=settings.BREAKER_FAILURES)
     await _breakers.start()
 

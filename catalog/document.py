@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from catalog import music_listing
 from catalog.answers import CapabilityList, CatalogModelList, ModelList, ModelSummary
+from catalog.music_limits import FAMILIES
 from contract.operation import Example, Operation, PathParameter
 
 _AUTO: Final[dict[str, Any]] = {"id": "auto", "object": "model", "created": 1767225600, "owned_by": "beatra"}
@@ -50,6 +52,20 @@ _ENTRY: Final = _MINIMAX | {
     "auto_rank": 1,
     "limits": {"temperature": {"minimum": 0.01, "maximum": 1.0}},
 }
+_MUSIC: Final = _AUTO | {
+    "id": "minimax-music-2.6",
+    "display_name": "MiniMax Music 2.6",
+    "capabilities": ["text_to_music", "reference_audio_to_music"],
+    "status": "Preview",
+    "input_modalities": ["text", "audio"],
+    "output_modalities": ["audio"],
+    "context_window": None,
+    "max_output_tokens": None,
+    "default_output_tokens": None,
+    "pricing": {"basis": "flat", "credits_per_task": "50.0000", "usd_reference": "0.0500"},
+    "auto_rank": 110,
+    **music_listing.takes(FAMILIES["minimax_music"]),
+}
 
 LIST_CATALOG_MODELS: Final = Operation(
     id="listCatalogModels",
@@ -57,7 +73,7 @@ LIST_CATALOG_MODELS: Final = Operation(
     status="Preview",
     answer=CatalogModelList,
     answer_words="The models.",
-    answer_examples={"models": Example("One model", {"object": "list", "data": [_ENTRY]})},
+    answer_examples={"models": Example("A chat model and one of music", {"object": "list", "data": [_ENTRY, _MUSIC]})},
 )
 LIST_CAPABILITIES: Final = Operation(
     id="listCapabilities",

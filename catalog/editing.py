@@ -23,11 +23,13 @@ def add_price(
     reason: str,
     credits_per_litellm_usd: Decimal | None = None,
     credits_per_task: Decimal | None = None,
+    provider_cost_usd: Decimal | None = None,
     effective_from: datetime | None = None,
 ) -> Price:
     """The model's next price version, in force from `effective_from` (now by the database's clock).
 
-    Exactly one of the two amounts, by the model's capability. Raises IntegrityError for anything else.
+    Exactly one of the two amounts in credits, by the model's capability; what a task costs us only beside its price. Raises
+    IntegrityError for anything else.
     """
     Model.objects.select_for_update().get(pk=model.pk)
     latest: int = model.prices.aggregate(latest=models.Max("version"))["latest"] or 0
@@ -36,6 +38,7 @@ def add_price(
         version=latest + 1,
         credits_per_litellm_usd=credits_per_litellm_usd,
         credits_per_task=credits_per_task,
+        provider_cost_usd=provider_cost_usd,
         effective_from=effective_from or Now(),
         author=author,
         reason=reason,
@@ -49,6 +52,7 @@ def add_price(
         version=price.version,
         credits_per_litellm_usd=_readable(price.credits_per_litellm_usd),
         credits_per_task=_readable(price.credits_per_task),
+        provider_cost_usd=_readable(price.provider_cost_usd),
         effective_from=price.effective_from.isoformat(),
         reason=reason,
     )

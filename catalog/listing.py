@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from catalog import capabilities
+from catalog import capabilities, music_listing
 from catalog.fields import EVERY_MODEL, FIELDS, IMAGES
+from catalog.music_limits import FAMILIES
 from catalog.price_list import Rates
 from catalog.snapshot import ModelInfo
 from contract.limits import IMAGES as MOST_IMAGES
@@ -31,6 +32,7 @@ def is_flat(model: ModelInfo) -> bool:
 def entry(model: ModelInfo, *, credits_per_usd: Decimal | None) -> dict[str, Any]:
     """The shape `catalog.answers.CatalogModel`. `credits_per_usd` is the wallet's rate, which a flat price is shown by."""
     offered = list(capabilities.of_kind(model.capability))
+    takes = music_listing.takes(FAMILIES[model.family]) if model.family else _takes(model)
     return {
         **summary(model.id, created=model.created),
         "display_name": model.display_name,
@@ -41,10 +43,19 @@ def entry(model: ModelInfo, *, credits_per_usd: Decimal | None) -> dict[str, Any
         "context_window": model.context_window or None,
         "max_output_tokens": model.max_output_tokens or None,
         "default_output_tokens": model.default_output_tokens or None,
-        "supported_fields": _fields(model),
-        "supported_options": {name: _option(shape) for name, shape in model.model_options.items()},
+        "supported_fields": takes["supported_fields"],
+        "supported_options": takes["supported_options"],
         "pricing": _pricing(model, credits_per_usd=credits_per_usd),
         "auto_rank": model.auto_rank,
+        "limits": takes["limits"],
+    }
+
+
+def _takes(model: ModelInfo) -> dict[str, Any]:
+    """What a chat model takes."""
+    return {
+        "supported_fields": _fields(model),
+        "supported_options": {name: _option(shape) for name, shape in model.model_options.items()},
         "limits": _limits(model),
     }
 
@@ -59,8 +70,6 @@ def _once(*lists: tuple[str, ...]) -> list[str]:
 
 def _fields(model: ModelInfo) -> list[str]:
     """The optional fields of a chat request that `model` takes: an image is a part of a message, no field."""
-    if is_flat(model):
-        return []
     own = [name for name in FIELDS if name in model.supported_fields and name != IMAGES]
     return _once(EVERY_MODEL, tuple(own), ("model_options",) if model.model_options else ())
 

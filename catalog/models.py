@@ -257,5 +257,7 @@ class Price(models.Model):
             problems[wanted] = "This model is priced by it."
         if getattr(self, other) is not None:
             problems[other] = "This model is not priced by it."
+        if self.provider_cost_usd is not None and not flat:
+            problems["provider_cost_usd"] = "What a call of this model costs is read from its routes' price lists."
         if problems:
             raise ValidationError(problems)

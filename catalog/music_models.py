@@ -9,13 +9,9 @@ import os
 from dataclasses import dataclass
 from decimal import Decimal
 
-from django.conf import settings
-
-from catalog.models import CHAT_TRANSPORTS, Capability, Model, Route
+from catalog.address import address
+from catalog.models import Capability, Model, Route
 from catalog.music_limits import FAMILIES, MusicLimits
-
-# Where the sandbox's stand-ins are, by the transport that speaks to them
-SANDBOX_PATHS = {"minimax_music": "minimax", "suno": "suno"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,23 +83,21 @@ def _model(model: Model) -> MusicModel | None:
 
 def usable_route(route: Route) -> MusicRoute | None:
     """The route as it is used, whether it is enabled or not; None where its sandbox, its credential or its address is missing here."""
-    if route.transport in CHAT_TRANSPORTS or (route.sandbox and not settings.SANDBOX):
-        return None
-    if route.credential_env and not os.environ.get(route.credential_env):
-        return None
-    base_url = f"{settings.SANDBOX_URL}/{SANDBOX_PATHS[route.transport]}" if route.sandbox else _address(route)
-    if not base_url:
+    base_url = address(
+        transport=route.transport,
+        sandbox=route.sandbox,
+        base_url=route.base_url,
+        base_url_env=route.base_url_env,
+        credential_env=route.credential_env,
+    )
+    if route.transport not in FAMILIES or not base_url:
         return None
     return MusicRoute(
         id=route.pk,
         name=route.name,
         transport=route.transport,
         upstream_model=route.upstream_model,
-        base_url=base_url.rstrip("/"),
+        base_url=base_url,
         credential_env=route.credential_env,
         sandbox=route.sandbox,
     )
-
-
-def _address(route: Route) -> str:
-    return (os.environ.get(route.base_url_env, "") if route.base_url_env else "") or route.base_url

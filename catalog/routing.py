@@ -72,14 +72,14 @@ def callable_models(catalog: Catalog, *, allowed: frozenset[str] | None = None, 
 
 
 def usable_models(catalog: Catalog, *, allowed: frozenset[str] | None = None, scopes: frozenset[str] | None = None) -> list[ModelInfo]:
-    """The models of every capability that a key may use now: allowed, and where it is a chat model with a route. In the order of `auto`.
+    """The models of every capability that a key may use now: allowed, and with a route. In the order of `auto`.
 
     `scopes` are the key's capabilities, none for all.
     """
     return [
         model
         for model in catalog.models.values()
-        if _permitted(model, allowed) and (scopes is None or model.capability in scopes) and (model.routes or model.capability != "chat")
+        if _permitted(model, allowed) and (scopes is None or model.capability in scopes) and model.is_usable
     ]
 
 

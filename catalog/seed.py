@@ -1,4 +1,4 @@
-"""The catalog that a new installation starts with: four chat models, each with a real route and a sandbox one.
+"""The catalog that a new installation starts with: four chat models and two of music, each with a real route and a sandbox one.
 
 The real route is on where its credential is in the environment; else, and only in a sandbox, the sandbox's is. Runs at
 every start, in milliseconds: it adds what is missing, switches its own routes when a credential comes or goes, and
@@ -19,6 +19,7 @@ from django.db import transaction
 from catalog import costing, editing
 from catalog.cost import DECIMAL
 from catalog.models import Capability, Model, Route, Transport
+from catalog.music_seed import MUSIC_SEEDS, MusicSeed
 
 SANDBOX_ROUTE = "sandbox"
 _OFF = "the sandbox is off"
@@ -27,7 +28,7 @@ _REAL_INSTEAD = "the provider's own route is on"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Seed:
-    """A model to begin with, its provider, and the markup in credits per LiteLLM USD.
+    """A chat model to begin with, its provider, and the markup in credits per LiteLLM USD.
 
     `prices` stands in where LiteLLM's map has none, in its own shape.
     """
@@ -172,10 +173,34 @@ def seed() -> None:
         if new:
             editing.add_price(model, author=None, reason="seed", credits_per_litellm_usd=Decimal(one.markup))
             _add_routes(model, one)
-        _switch_routes(model)
+        _switch_on(model, new=new)
+    for music in MUSIC_SEEDS:
+        model, new = Model.objects.get_or_create(
+            id=music.id,
+            defaults={"display_name": music.display_name, "capability": Capability.MUSIC, "auto_rank": music.auto_rank},
+        )
         if new:
-            model.enabled = True
-            editing.save_model(model, actor=None)
+            editing.add_price(
+                model, author=None, reason="seed", credits_per_task=music.credits_per_task, provider_cost_usd=music.provider_cost_usd
+            )
+            _add_music_routes(model, music)
+        _switch_on(model, new=new)
+
+
+def _switch_on(model: Model, *, new: bool) -> None:
+    _switch_routes(model)
+    if new:
+        model.enabled = True
+        editing.save_model(model, actor=None)
+
+
+def _add_music_routes(model: Model, one: MusicSeed) -> None:
+    shared: dict[str, Any] = {"model": model, "transport": one.transport, "upstream_model": one.upstream_model}
+    real = Route(
+        **shared, name=one.provider, rank=10, base_url=one.base_url, base_url_env=one.base_url_env, credential_env=one.credential_env
+    )
+    editing.save_route(real, actor=None, disabled_reason=_unset(one.credential_env))
+    editing.save_route(Route(**shared, name=SANDBOX_ROUTE, rank=1000, sandbox=True), actor=None, disabled_reason=_OFF)
 
 
 def _add_routes(model: Model, one: _Seed) -> None:

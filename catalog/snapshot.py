@@ -18,11 +18,12 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 import orjson
-from django.conf import settings
 
 from catalog import tokens
+from catalog.address import address
 from catalog.cost import DECIMAL, LITELLM, CostRow, cost_row
 from catalog.fields import OPTION_PREFIX
+from catalog.music_limits import FAMILIES
 from catalog.price_list import PriceEntryError, with_provider
 from contract.errors import ApiError
 from wallets import pool
@@ -79,7 +80,11 @@ class RouteInfo:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """One enabled model. Limits are tokens, `temperature_*` the range it takes; `routes` are in the order to try."""
+    """One enabled model. Limits are tokens, `temperature_*` the range it takes; `routes` are in the order to try.
+
+    A music model has no `routes` here, which are for workers (`catalog.music_models`), but a `family` (`catalog.music_limits`): that of
+    its routes, as long as one of them can be used.
+    """
 
     id: str
     display_name: str
@@ -96,6 +101,12 @@ class ModelInfo:
     created: int
     price: PriceInfo
     routes: tuple[RouteInfo, ...]
+    family: str = ""
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether there is a route to it, here and now."""
+        return bool(self.routes or self.family)
 
     def lacks(self, fields: frozenset[str]) -> list[str]:
         """Those of a request's fields (`catalog.fields`) that this model does not take, sorted."""
@@ -211,6 +222,7 @@ async def read() -> Catalog:
 
 
 def _model(row: Mapping[str, Any]) -> ModelInfo:
+    reached = [(route, base_url) for route in orjson.loads(row["routes"]) if (base_url := _address(route)) is not None]
     return ModelInfo(
         id=row["id"],
         display_name=row["display_name"],
@@ -230,19 +242,23 @@ def _model(row: Mapping[str, Any]) -> ModelInfo:
             credits_per_litellm_usd=row["credits_per_litellm_usd"] or _NO_PRICE,
             credits_per_task=row["credits_per_task"] or _NO_PRICE,
         ),
-        routes=tuple(_routes(orjson.loads(row["routes"]))),
+        routes=tuple(_routes(reached)),
+        family=_family(reached) if row["capability"] == "music" else "",
     )
 
 
-def _routes(rows: Iterable[Mapping[str, Any]]) -> Iterable[RouteInfo]:
-    """The routes that can be used here and now: sandbox ones only in a sandbox, others only with their credential and address."""
-    for row in rows:
-        if row["sandbox"] and not settings.SANDBOX:
-            continue
-        if row["credential_env"] and not os.environ.get(row["credential_env"]):
-            continue
-        base_url = _base_url(row)
-        if row["transport"] == "native" and not base_url:
+def _family(reached: Iterable[tuple[Mapping[str, Any], str]]) -> str:
+    return next((str(route["transport"]) for route, _ in reached if route["transport"] in FAMILIES), "")
+
+
+def _address(route: Mapping[str, Any]) -> str | None:
+    return address(**{name: route[name] for name in ("transport", "sandbox", "base_url", "base_url_env", "credential_env")})
+
+
+def _routes(reached: Iterable[tuple[Mapping[str, Any], str]]) -> Iterable[RouteInfo]:
+    """The chat routes among those that can be used here and now, with their addresses."""
+    for row, base_url in reached:
+        if row["transport"] in FAMILIES:
             continue
         try:
             cost = _cost(row["id"], row["litellm_model"], row["cost_entry"], row["cost_version"], row["cost_method"], row["cost_source"])
@@ -268,10 +284,3 @@ def _routes(rows: Iterable[Mapping[str, Any]]) -> Iterable[RouteInfo]:
 def _cost(route_id: int, litellm_model: str, entry: str, version: int, method: str, source: str) -> CostRow:
     prices = with_provider(orjson.loads(entry), litellm_model)
     return cost_row(route_id, prices, version=version, method=DECIMAL if method == DECIMAL else LITELLM, source=source)
-
-
-def _base_url(row: Mapping[str, Any]) -> str:
-    if row["sandbox"]:
-        return f"{settings.SANDBOX_URL.rstrip('/')}/chat/v1"
-    from_environment = os.environ.get(row["base_url_env"]) if row["base_url_env"] else None
-    return str(from_environment or row["base_url"]).rstrip("/")

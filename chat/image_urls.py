@@ -5,16 +5,15 @@ An image is an https address or a `data:` URI of a PNG, JPEG, GIF or WebP of at 
 
 from __future__ import annotations
 
-import binascii
 import re
 
 from contract import limits
 from contract.https_url import checked_https_url
+from contract.strict_base64 import decoded
 
 KINDS = "a PNG, JPEG, GIF or WebP image"
 
 _DATA_URI = re.compile(r"data:image/(png|jpe?g|gif|webp);base64,", re.IGNORECASE)
-_PIECE = 4 * 65_536  # characters; a whole number of base64's fours
 
 
 def image_type(data: bytes) -> str | None:
@@ -50,20 +49,9 @@ def _checked_data(uri: str) -> str:
         raise ValueError(f"is larger than {limits.IMAGE // limits.MIB} MiB")
     encoded = uri[head.end() :]
     try:
-        data = _beginning(encoded)
+        beginning, *_ = [piece[:12] for piece in decoded(encoded)]
     except ValueError:  # binascii.Error, and characters beyond ASCII
         raise ValueError("must hold valid base64") from None
-    if (kind := image_type(data)) is None:
+    if (kind := image_type(beginning)) is None:
         raise ValueError(f"must hold {KINDS}")
     return uri if head[0] == f"data:{kind};base64," else f"data:{kind};base64,{encoded}"
-
-
-def _beginning(encoded: str) -> bytes:
-    """The first bytes in `encoded`, all of which is read. Raises ValueError if it is no base64.
-
-    In pieces, because decoding holds the interpreter's lock: 8 MiB in one would stop the event loop for 20 ms.
-    """
-    if len(encoded) % 4 or encoded.find("=", 0, -2) != -1:
-        raise ValueError("not whole, or padded in the middle")
-    first, *_ = [binascii.a2b_base64(encoded[at : at + _PIECE], strict_mode=True)[:12] for at in range(0, len(encoded) or 1, _PIECE)]
-    return first

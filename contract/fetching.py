@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -21,7 +21,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from contract.https_url import checked_https_url
-from contract.resolving import Resolver
+from contract.resolving import Resolver, on_behalf_of
 
 MAX_REDIRECTS = 3
 _CHUNK_BYTES = 64 * 1024
@@ -81,10 +81,14 @@ async def fetch(url: str, *, most_bytes: int, seconds: float, network: Network =
     return bytes(body)
 
 
-def fetch_into(file: BinaryIO, url: str, *, most_bytes: int, seconds: float, network: Network = INTERNET) -> None:
-    """`fetch`, for a worker's thread: the body is written to `file` as it comes. Raises FetchError, and what `file` raises."""
+def fetch_into(file: BinaryIO, url: str, *, most_bytes: int, seconds: float, whose: Hashable = None, network: Network = INTERNET) -> None:
+    """`fetch`, for a worker's thread: the body is written to `file` as it comes. Names are resolved on the share of the account `whose`.
+
+    Raises FetchError, and what `file` raises.
+    """
 
     async def write() -> None:
+        on_behalf_of.set(whose)
         async with aclosing(_pieces(url, most_bytes=most_bytes, seconds=seconds, network=network)) as pieces:
             async for piece in pieces:
                 file.write(piece)
@@ -92,9 +96,14 @@ def fetch_into(file: BinaryIO, url: str, *, most_bytes: int, seconds: float, net
     asyncio.run(write())
 
 
-def check(url: str, *, network: Network = INTERNET) -> None:
-    """Whether a fetch of `url` would set out, for a thread. It asks the resolver and connects to nothing. Raises FetchError."""
-    asyncio.run(_addresses(_target(url), network))
+def check(url: str, *, whose: Hashable = None, network: Network = INTERNET) -> None:
+    """Whether a fetch of `url` would set out, for a thread. As `fetch_into`, but it connects to nothing. Raises FetchError."""
+
+    async def ask() -> None:
+        on_behalf_of.set(whose)
+        await _addresses(_target(url), network)
+
+    asyncio.run(ask())
 
 
 async def _pieces(url: str, *, most_bytes: int, seconds: float, network: Network) -> AsyncGenerator[bytes, None]:

@@ -27,6 +27,7 @@ class Name(StrEnum):
     CALLS_IN_FLIGHT = "calls_in_flight", "Of `rate_limited`: calls of the account at the same time."
     HELD_CREDITS = "held_credits", "Of `rate_limited`: the wallet would do, but calls in flight hold its credits."
     SPEND_CAP = "spend_cap", "Of `rate_limited`: the spend limit of the key would do, but its calls in flight hold what is left of it."
+    TASK_CANCELS = "task_cancels", "Of `forbidden`: running tasks of the account that were canceled, and refunded, in 24 hours."
     ACCOUNT_BYTES = "account_bytes", "Of `rate_limited`: the bytes of requests and of unread answers of the account."
     UPLOADS_PER_MINUTE = "uploads_per_minute", "Of `rate_limited`: uploads of the account."
     UPLOADS_AT_ONCE = "uploads_at_once", "Of `rate_limited`: uploads of the account that are still coming."
@@ -57,6 +58,10 @@ as much again each, so it is up to three times this in memory."""
 
 DRAINED_CALLS = 256
 """That go on in one process though their callers have left: four accounts with all their calls. The oldest of more is cut."""
+
+TASK_CANCELS_A_DAY = 10
+"""Of an account, of running tasks: each is refunded though its provider is paid. Who changes his mind does it now and then; a loop that
+does it costs us a few generations a day."""
 
 FAILED_AUTO_TOP_UPS_A_DAY = 5
 """Payments of a wallet's saved cards that may fail in 24 hours, whatever its customer changes: three in a row switch off, and a

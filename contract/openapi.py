@@ -29,6 +29,7 @@ FORM_TYPE = "multipart/form-data"
 TAGS = {
     "Chat": "Text generation, in OpenAI's shape.",
     "Models": "What can be called, and for how much.",
+    "Music": "Songs and instrumentals, by words and by audio.",
     "Tasks": "Work that takes minutes: followed, listed and canceled.",
     "Uploads": "Files for tasks to go by.",
     "Wallet": "Credits, and what became of them.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from contract.answers import Count, Credits, Time, UsdReference
 
@@ -151,6 +151,16 @@ class TaskEnvelope(TaskSummary):
     output: TaskOutput | None = Field(description="Null until the task has succeeded.")
     usage: TaskUsage
     billing: TaskBilling
+
+
+class TaskCancel(BaseModel):
+    """Why a task is canceled. The whole body may be left out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reason: Annotated[str, Field(strict=True, max_length=500)] | None = Field(
+        default=None, description="For yourself: it is kept with the task and does nothing.", examples=["The customer has left."]
+    )
 
 
 class TaskList(BaseModel):

@@ -117,7 +117,8 @@ def test_a_keys_model_list_narrows_both(customer):
     owner = customer()
     ApiKey.objects.filter(pk=owner.key.pk).update(allowed_models=["qwen-max"])
     assert list(entries(owner)) == ["qwen-max"]
-    (chat,) = owner.http.get("/catalog/capabilities").json()["data"]
+    chat, *music = owner.http.get("/catalog/capabilities").json()["data"]
+    assert [one["models"] for one in music] == [[], []]
     assert chat == {
         "id": "chat",
         "object": "capability",
@@ -144,27 +145,104 @@ def test_no_route_and_no_provider_is_named(customer):
         assert told not in text
 
 
+def test_a_music_model_says_all_there_is_to_know(customer):
+    suno = entries(customer())["suno-5.5"]
+    assert_shape(suno, CatalogModel)
+    weight = {"type": "number", "minimum": 0.0, "maximum": 1.0, "step": 0.01}
+    options = suno["supported_options"]
+    assert all(shape.pop("description") for shape in options.values())
+    assert options == {
+        "custom_mode": {"type": "boolean"},
+        "style_weight": weight,
+        "weirdness_constraint": weight,
+        "audio_weight": weight,
+        "negative_tags": {"type": "string", "max_length": 200},
+        "vocal_gender": {"type": "string", "choices": ["m", "f"]},
+    }
+    assert suno | {"created": 0, "supported_options": {}} == {
+        "id": "suno-5.5",
+        "object": "model",
+        "created": 0,
+        "owned_by": "beatra",
+        "display_name": "Suno 5.5",
+        "capabilities": ["text_to_music", "reference_audio_to_music"],
+        "status": "Preview",
+        "input_modalities": ["text", "audio"],
+        "output_modalities": ["audio"],
+        "context_window": None,
+        "max_output_tokens": None,
+        "default_output_tokens": None,
+        "supported_fields": ["lyrics", "title", "instrumental", "metadata", "model_options", "reference_audio"],
+        "supported_options": {},
+        "pricing": {"basis": "flat", "credits_per_task": "80.0000", "usd_reference": "0.0800"},
+        "auto_rank": 120,
+        "limits": {
+            "prompt": {"minimum": 1, "maximum": 500},
+            "prompt_in_custom_mode": {"minimum": 1, "maximum": 1000},
+            "lyrics": {"minimum": 1, "maximum": 5000},
+            "title": {"minimum": 1, "maximum": 80},
+            "reference_audio": {
+                "mime_types": ["audio/flac", "audio/mpeg", "audio/wav"],
+                "seconds": {"minimum": 0, "maximum": 480},
+                "max_bytes": 100 * 1024 * 1024,
+                "not_with": [],
+            },
+            "options_name": "suno",
+            "clips": 2,
+        },
+    }
+
+
+def test_minimax_has_limits_of_its_own(customer):
+    minimax = entries(customer())["minimax-music-2.6"]
+    assert minimax["pricing"] == {"basis": "flat", "credits_per_task": "50.0000", "usd_reference": "0.0500"}
+    assert minimax["supported_options"].keys() == {"lyrics_optimizer"}
+    assert minimax["limits"] == {
+        "prompt": {"minimum": 1, "maximum": 2000},
+        "prompt_with_reference": {"minimum": 10, "maximum": 300},
+        "lyrics": {"minimum": 1, "maximum": 3500},
+        "lyrics_with_reference": {"minimum": 10, "maximum": 1000},
+        "title": {"minimum": 1, "maximum": 100},
+        "reference_audio": {
+            "mime_types": ["audio/flac", "audio/mpeg", "audio/wav"],
+            "seconds": {"minimum": 6, "maximum": 360},
+            "max_bytes": 50 * 1024 * 1024,
+            "not_with": ["instrumental", "lyrics_optimizer"],
+        },
+        "options_name": "minimax",
+        "clips": 1,
+    }
+
+
+def test_music_is_a_capability_and_no_chat_model(customer):
+    owner = customer()
+    found = {one["id"]: one for one in owner.http.get("/catalog/capabilities").json()["data"]}
+    for id, endpoint in (("text_to_music", "text-to-music"), ("reference_audio_to_music", "reference-audio-to-music")):
+        assert (found[id]["endpoint"], found[id]["label"]) == (f"/v1/music/{endpoint}", "Preview")
+        assert {"minimax-music-2.6", "suno-5.5"} <= set(found[id]["models"])
+    listed = owner.http.get("/models").text
+    assert "suno" not in listed and "music" not in listed
+    assert owner.http.get("/models/suno-5.5").status_code == 404
+
+
 @pytest.fixture
 def music_model(committed):
     id = new_id("music")
     Model.objects.create(id=id, display_name="A band", capability="music", enabled=True)
-    Price.objects.create(model_id=id, version=1, credits_per_task=Decimal(80), reason="test")
+    Price.objects.create(model_id=id, version=1, credits_per_task=Decimal("33.5"), reason="test")
+    Route.objects.create(model_id=id, name="sandbox", transport="suno", upstream_model="V5_5", sandbox=True, enabled=True)
     yield id
     Model.objects.filter(pk=id).update(enabled=False)
 
 
-def test_a_flat_price_stands_beside_its_reference(customer, music_model):
+def test_a_music_model_is_offered_as_long_as_a_route_can_be_used(customer, music_model):
     owner = customer()
     assert eventually(lambda: music_model in entries(owner))
-    band = entries(owner)[music_model]
-    assert_shape(band, CatalogModel)
-    assert band["pricing"] == {"basis": "flat", "credits_per_task": "80.0000", "usd_reference": "0.0800"}
-    assert (band["capabilities"], band["status"]) == (["text_to_music", "reference_audio_to_music"], "Preview")
-    assert (band["input_modalities"], band["output_modalities"]) == (["text", "audio"], ["audio"])
-    assert (band["context_window"], band["supported_fields"], band["limits"]) == (None, [], {})
-    endpoints = {one["id"]: one["endpoint"] for one in owner.http.get("/catalog/capabilities").json()["data"]}
-    assert endpoints["text_to_music"] == "/v1/music/text-to-music"
-    assert music_model not in owner.http.get("/models").text
+    assert entries(owner)[music_model]["pricing"] == {"basis": "flat", "credits_per_task": "33.5000", "usd_reference": "0.0335"}
+    # What the site's process does not have
+    Route.objects.filter(model=music_model).update(sandbox=False, credential_env="NOBODYS_API_KEY", base_url="https://music.example")
+    assert eventually(lambda: music_model not in entries(owner))
+    assert music_model not in owner.http.get("/catalog/capabilities").text
 
 
 # Without a site
@@ -218,6 +296,6 @@ def test_every_field_of_a_request_is_one_of_some_model_or_of_all():
 
 
 def test_a_key_uses_what_it_may_and_what_has_a_route():
-    band = model("band", capability="music", routes=())
-    everything = catalog(model("a"), model("b", routes=()), model("c"), band)
-    assert [one.id for one in routing.usable_models(everything, allowed=frozenset({"a", "b", "band"}))] == ["a", "band"]
+    band, silent = (model(id, capability="music", routes=(), family=family) for id, family in (("band", "suno"), ("silent", "")))
+    everything = catalog(model("a"), model("b", routes=()), model("c"), band, silent)
+    assert [one.id for one in routing.usable_models(everything, allowed=frozenset({"a", "b", "band", "silent"}))] == ["a", "band"]

@@ -10,12 +10,15 @@ from django.apps import apps
 
 from catalog import editing
 from catalog.models import Model, Price, Route
+from catalog.music_models import music_models
+from catalog.music_seed import MUSIC_SEEDS
 from catalog.price_list import read
 from catalog.seed import SEEDS, seed
 
 pytestmark = pytest.mark.django_db
 
-KEYS = [one.credential_env for one in SEEDS]
+EVERY_SEED = (*SEEDS, *MUSIC_SEEDS)
+KEYS = {one.credential_env for one in EVERY_SEED}
 
 
 @pytest.fixture(autouse=True)
@@ -38,14 +41,41 @@ def on(model_id):
     return list(Route.objects.filter(model=model_id, enabled=True).values_list("name", flat=True))
 
 
-def test_four_models_are_there_in_the_order_of_auto():
+def test_six_models_are_there_in_the_order_of_auto():
     seed()
     assert list(Model.objects.filter(enabled=True).values_list("id", flat=True)) == [
         "MiniMax-M2.7",
         "gpt-4o-mini",
         "qwen-max",
         "claude-sonnet-5-5",
+        "minimax-music-2.6",
+        "suno-5.5",
     ]
+
+
+def test_music_has_the_prices_of_the_contract():
+    seed()
+    prices = {price.model_id: (price.credits_per_task, price.provider_cost_usd) for price in Price.objects.filter(credits_per_task__gt=0)}
+    assert prices == {"suno-5.5": (Decimal(80), None), "minimax-music-2.6": (Decimal(50), Decimal("0.15"))}
+
+
+def test_music_is_made_in_the_sandbox_until_there_is_a_key(monkeypatch, settings):
+    settings.SANDBOX_URL = "http://127.0.0.1:7777"
+    monkeypatch.delenv("MINIMAX_MUSIC_API_BASE", raising=False)
+    seed()
+    assert [(model.id, model.family, model.routes[0].base_url, model.routes[0].upstream_model) for model in music_models()] == [
+        ("minimax-music-2.6", "minimax_music", "http://127.0.0.1:7777/minimax", "music-2.6"),
+        ("suno-5.5", "suno", "http://127.0.0.1:7777/suno", "V5_5"),
+    ]
+    monkeypatch.setenv("MINIMAX_API_KEY", "secret")
+    monkeypatch.setenv("MINIMAX_API_BASE", "https://chat.example/v1")
+    seed()
+    minimax, suno = music_models()
+    (route,) = minimax.routes
+    assert (route.name, route.base_url, route.api_key(), route.sandbox) == ("minimax", "https://api.minimax.io", "secret", False)
+    assert [route.sandbox for route in suno.routes] == [True]
+    monkeypatch.setenv("MINIMAX_MUSIC_API_BASE", "https://music.example/")
+    assert music_models()[0].routes[0].base_url == "https://music.example"
 
 
 def test_minimax_has_the_price_of_the_contract():
@@ -64,12 +94,13 @@ def test_every_seeded_row_passes_the_rules_for_staff():
         model.full_clean()
     for route in Route.objects.all():
         route.full_clean()
+    for route in Route.objects.filter(model__capability="chat"):
         assert route.cost_version == 1, "and its method is what the comparison says"
 
 
 def test_without_credentials_the_sandboxs_routes_are_on_with_the_real_prices():
     seed()
-    assert {name for one in SEEDS for name in on(one.id)} == {"sandbox"}
+    assert {name for one in EVERY_SEED for name in on(one.id)} == {"sandbox"}
     real, sandbox = Route.objects.filter(model="qwen-max").order_by("rank")
     assert (real.disabled_reason, sandbox.litellm_model) == ("DASHSCOPE_API_KEY is not set", "openai/qwen-max")
     assert real.effective_cost_entry == sandbox.effective_cost_entry
@@ -77,7 +108,7 @@ def test_without_credentials_the_sandboxs_routes_are_on_with_the_real_prices():
 
 def test_only_what_speaks_another_dialect_goes_over_litellm():
     seed()
-    over = {(route.model_id, route.name): route.transport for route in Route.objects.all()}
+    over = {(route.model_id, route.name): route.transport for route in Route.objects.filter(model__capability="chat")}
     assert {way for way, transport in over.items() if transport == "litellm"} == {("claude-sonnet-5-5", "anthropic")}
     assert len(over) == 8
 
@@ -85,7 +116,7 @@ def test_only_what_speaks_another_dialect_goes_over_litellm():
 def test_an_installation_from_before_the_native_transport_takes_it_over():
     seed()
     now = dict(Route.objects.values_list("pk", "transport"))
-    Route.objects.update(transport="litellm")
+    Route.objects.filter(model__capability="chat").update(transport="litellm")
     staffs = Route.objects.create(model_id="gpt-4o-mini", name="proxy", transport="litellm", litellm_model="openai/gpt-4o-mini")
     import_module("catalog.migrations.0002_seeded_routes_native").go_native(apps, None)
     assert dict(Route.objects.values_list("pk", "transport")) == {**now, staffs.pk: "litellm"}

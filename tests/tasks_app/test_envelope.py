@@ -7,40 +7,16 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from contract.ids import new_id
 from tasks_app import ending
 from tasks_app.answers import TaskEnvelope, TaskSummary
 from tasks_app.ending import Failure
 from tasks_app.envelope import EXPANDABLE, envelope, summary
-from tasks_app.models import Artifact, Task
+from tasks_app.models import Task
 from tests.answers import assert_shape
 from tests.tasks_app.paid_task import paid_task
+from tests.tasks_app.states import stored, succeeded
 
 pytestmark = pytest.mark.django_db
-
-
-def stored(task: Task, **fields) -> Artifact:
-    """A file made by the task."""
-    values = {
-        "kind": "output",
-        "media_type": "audio",
-        "mime_type": "audio/mpeg",
-        "size_bytes": 4000,
-        "sha256": "0" * 64,
-        "duration_seconds": "24.500",
-        "storage_name": new_id("file"),
-        "expires_at": timezone.now() + timedelta(days=30),
-        **fields,
-    }
-    return Artifact.objects.create(id=new_id("art"), account=task.account, task=task, **values)
-
-
-def succeeded(*artifacts: Artifact, **fields) -> Task:
-    task = artifacts[0].task
-    Task.objects.filter(pk=task.pk).update(**fields)
-    clips = [{"tags": "piano", "artifact_id": artifact.pk, "title": "Dawn", "lyrics": ""} for artifact in artifacts]
-    assert ending.succeed(task.pk, run=0, clips=clips) == "succeeded"
-    return Task.objects.get(pk=task.pk)
 
 
 def test_a_queued_task_has_everything_but_output():
