@@ -106,6 +106,10 @@ class TestAsking:
             ),
             (Job(prompt="Pop", lyrics="La", options={"lyrics_optimizer": False}), {"model": "music-2.6", "prompt": "Pop", "lyrics": "La"}),
             (
+                Job(prompt="Pop", lyrics="La", instrumental=True),
+                {"model": "music-2.6", "prompt": "Pop", "is_instrumental": True},
+            ),
+            (
                 Job(prompt="As a waltz, slowly", lyrics="La la la la la", reference=reference()),
                 {
                     "model": "music-cover",
@@ -115,7 +119,7 @@ class TestAsking:
                 },
             ),
         ],
-        ids=["lyrics", "optimized lyrics", "not optimized", "cover"],
+        ids=["lyrics", "optimized lyrics", "not optimized", "instrumental with lyrics", "cover"],
     )
     def test_what_is_wanted_is_asked_for(self, job, asked):
         _, provider = submitted(job)

@@ -120,11 +120,11 @@ class TestAsking:
                 },
             ),
             (
-                Job(prompt="A song", options={"negative_tags": None, "vocal_gender": "m"}),
-                {"customMode": False, "instrumental": False, "prompt": "A song", "vocalGender": "m"},
+                Job(prompt="A song", title="Dawn", options={"negative_tags": "metal", "vocal_gender": "m", "style_weight": 0.5}),
+                {"customMode": False, "instrumental": False, "prompt": "A song"},
             ),
         ],
-        ids=["custom", "custom instrumental", "simple", "every option", "an option without custom mode"],
+        ids=["custom", "custom instrumental", "simple", "every option", "options without custom mode"],
     )
     def test_what_is_wanted_is_asked_for(self, job, asked):
         with RawProvider(whole(TAKEN)) as provider:
