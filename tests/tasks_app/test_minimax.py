@@ -26,6 +26,7 @@ from tests.tasks_app.asked_music import (
     full,
     headers,
     nobody,
+    outcome,
     reference,
     route,
     silent,
@@ -241,11 +242,6 @@ STATUSES = {
     "504 Timeout": ("Unavailable", "upstream_timeout", True, True),
     "529 Overloaded": ("Unavailable", "model_unavailable", True, True),
 }
-
-
-def outcome(error) -> tuple:
-    kind, code, sent, counts = summary(error)
-    return kind, code, sent, getattr(error, "what", counts)
 
 
 class TestRefusals:
