@@ -318,8 +318,11 @@ BREAKER_FAILURES = env.int("BREAKER_FAILURES", 5)
 # At shutdown, calls in flight get this long to end, then they are cut; uvicorn's --timeout-graceful-shutdown is 10 s more
 DRAIN_SECONDS = env.float("DRAIN_SECONDS", 30)
 
-# Files that customers send and tasks make are kept so many days; then the bytes go, and what is known of them stays
+# Files
 
+# Uploads lie here, without names, until they are complete
+INCOMING = VAR / "incoming"
+# Files that customers send and tasks make are kept so many days; then the bytes go, and what is known of them stays
 ARTIFACT_DAYS = env.int("ARTIFACT_DAYS", 30)
 
 # Celery: jobs are hints, the rows of PostgreSQL are the truth. A job runs again when its worker dies, so each is repeatable.
@@ -345,7 +348,8 @@ CELERY_TASK_DEFAULT_QUEUE = "beatra"
 # A worker that is told no queue takes both.
 CELERY_TASK_QUEUES = {name: {"exchange": "beatra", "routing_key": name} for name in ("beatra", "outside")}
 CELERY_TASK_ROUTES = {
-    name: {"queue": "outside"} for name in ("accounts.send_notices", "wallets.auto_top_up_one", "wallets.reconcile_top_ups")
+    name: {"queue": "outside"}
+    for name in ("accounts.send_notices", "tasks_app.retain_files", "wallets.auto_top_up_one", "wallets.reconcile_top_ups")
 }
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -363,6 +367,7 @@ CELERY_IMPORTS = (
     "wallets.low_balance",
     "wallets.top_ups.reconciling",
     "keys.cap_notices",
+    "tasks_app.uploads.retention",
 )
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
@@ -382,6 +387,8 @@ CELERY_BEAT_SCHEDULE = {
     "wallets.expire_answers": {"task": "wallets.expire_answers", "schedule": 600.0, "options": {"expires": 600}},
     # Tops up the wallets that are low and whose customers have allowed it
     "wallets.auto_top_up": {"task": "wallets.auto_top_up", "schedule": 30.0, "options": {"expires": 30}},
+    # Removes files whose time is up, that nobody gets, or that were left behind
+    "tasks_app.retain_files": {"task": "tasks_app.retain_files", "schedule": 60.0, "options": {"expires": 60}},
     # Asks the payment provider about checkouts that it has said nothing about
     "wallets.reconcile_top_ups": {"task": "wallets.reconcile_top_ups", "schedule": 60.0, "options": {"expires": 60}},
 }

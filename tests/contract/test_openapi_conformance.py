@@ -24,6 +24,7 @@ from schemathesis.specs.openapi.checks import (
 from tests.conftest import Site
 from tests.contract.test_openapi_document import OPERATIONS
 from tests.customer import Customer
+from tests.tasks_app import media_files
 from tests.tasks_app.states import running
 
 by_operation = pytest.mark.parametrize(("method", "path"), OPERATIONS, ids="".join)
@@ -56,6 +57,12 @@ def test_many_answers_are_as_documented(schema: Any, customer: Callable[..., Cus
     explore(schema[path][method], customer(balance="100000", requests_per_minute=100_000), mode, settings(max_examples=150))
 
 
+def kept_by(owner: Customer) -> str:
+    """The id of a new upload."""
+    id: str = owner.http.post("/uploads", files={"file": ("song.mp3", media_files.mp3())}).json()["artifact_id"]
+    return id
+
+
 def explore(operation: Any, owner: Customer, mode: GenerationMode, how: settings) -> None:
     """Call `operation` with data that its schema allows, or (negative) does not allow."""
     models = st.sampled_from(["auto", "MiniMax-M2.7", None])
@@ -63,6 +70,7 @@ def explore(operation: Any, owner: Customer, mode: GenerationMode, how: settings
     known = {
         "/v1/models/{id}": {"id": "auto"},
         "/v1/usage/{id}": {"id": owner.chat().json()["id"]},
+        "/v1/uploads/{artifact_id}": {"artifact_id": kept_by(owner)},
         "/v1/tasks/{task_id}": {"task_id": running(owner.wallet).pk},
         "/v1/tasks/{task_id}/cancel": {"task_id": running(owner.wallet).pk},
     }.get(operation.path)

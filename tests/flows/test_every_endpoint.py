@@ -18,15 +18,18 @@ from tests.browsing import signed_in
 from tests.contract.wire import Answer, ask, error_of, eventually, head
 from tests.customer import Customer
 from tests.factories import ApiKeyFactory
+from tests.tasks_app import media_files
 from tests.tasks_app.states import running
 
 CHAT = {"model": "MiniMax-M2.7", "messages": [{"role": "user", "content": "Say hi in five words."}]}
+MP3 = media_files.mp3()
 
 
 @dataclass(frozen=True)
 class Endpoint:
     """`allowed` are the methods it takes, as Allow has them, `status` is that of its answer. `{usage}` in the path stands for the id of a
-    call of one's own, `{task}` for that of a task of one's own, which runs."""
+    call of one's own, `{task}` for that of a task of one's own, which runs, `{upload}` for that of a file of one's own, which is sent where
+    `is_upload`."""
 
     method: str
     path: str
@@ -34,23 +37,28 @@ class Endpoint:
     body: dict[str, Any] | None = None
     is_open: bool = False
     status: int = 200
+    is_upload: bool = False
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
 
     def send(self, owner: Customer, *, path: str = "", method: str = "", **fields: Any) -> httpx.Response:
         """This endpoint's good request, or the same with something else about it."""
-        return owner.http.request(method or self.method, path or self.path_for(owner), json=self.body, **fields)
+        sent = {"files": {"file": ("song.mp3", MP3)}} if self.is_upload else {"json": self.body}
+        return owner.http.request(method or self.method, path or self.path_for(owner), **sent, **fields)
 
     def path_for(self, owner: Customer) -> str:
         if "{usage}" in self.path:
             return self.path.format(usage=owner.chat().json()["id"])
+        if "{upload}" in self.path:
+            return self.path.format(upload=UPLOAD.send(owner).json()["artifact_id"])
         return self.path.format(task=running(owner.wallet).pk) if "{task}" in self.path else self.path
 
     def path_for_nobody(self) -> str:
-        return self.path.format(usage=new_id("chatcmpl"), task=new_id("tsk"))
+        return self.path.format(usage=new_id("chatcmpl"), task=new_id("tsk"), upload=new_id("art"))
 
 
+UPLOAD = Endpoint("POST", "/uploads", "POST, OPTIONS", is_upload=True)
 ENDPOINTS = (
     Endpoint("GET", "/health", is_open=True),
     Endpoint("GET", "/models"),
@@ -61,6 +69,8 @@ ENDPOINTS = (
     Endpoint("GET", "/usage/{usage}"),
     Endpoint("GET", "/tasks"),
     Endpoint("GET", "/tasks/{task}"),
+    UPLOAD,
+    Endpoint("GET", "/uploads/{upload}", "GET, DELETE, HEAD, OPTIONS"),
     Endpoint("POST", "/tasks/{task}/cancel", "POST, OPTIONS", status=202),
     Endpoint("POST", "/chat/completions", "POST, OPTIONS", CHAT),
     Endpoint("POST", "/chat/completions/quote", "POST, OPTIONS", CHAT),
@@ -144,7 +154,7 @@ def test_other_methods_are_refused_by_name(customer, endpoint: Endpoint):
     owner = customer()
     path = endpoint.path_for(owner)
     for method in METHODS:
-        if method != endpoint.method:
+        if method not in endpoint.allowed:
             answer = owner.http.request(method, path)
             assert (answer.status_code, code_of(answer), answer.headers["allow"]) == (405, "method_not_allowed", endpoint.allowed), method
     if endpoint.method == "POST":
@@ -228,6 +238,7 @@ def test_another_account_sees_nothing_of_the_first(customer):
     assert code_of(stranger.http.get(f"/usage/{id}")) == "not_found"
     assert code_of(stranger.http.get(f"/tasks/{running(owner.wallet).pk}")) == "not_found"
     assert stranger.http.get("/tasks").json()["data"] == []
+    assert code_of(stranger.http.get(f"/uploads/{UPLOAD.send(owner).json()['artifact_id']}")) == "not_found"
     assert stranger.http.get("/wallet").json()["balance"] == "1000.0000"
     quoted = stranger.http.post("/chat/completions/quote", json=CHAT).json()
     assert quoted["available_credits"] == "1000.0000"
