@@ -70,6 +70,10 @@ class Account(models.Model):
     requests_per_minute = models.PositiveIntegerField(
         null=True, blank=True, help_text="Requests of all its keys together. Empty: what everybody has."
     )
+    stored_uploads = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Uploads that it may keep at the same time. Empty: what everybody has."
+    )
+    stored_bytes = models.PositiveBigIntegerField(null=True, blank=True, help_text="Bytes in them all. Empty: what everybody has.")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:

@@ -26,8 +26,8 @@ from contract.lifespan import Lifespan, heed_signals
 from keys import forgetting, last_use
 from wallets import committer, heartbeat, pool, strays
 
-LEAN_PATHS = frozenset({"/v1/health", "/v1/wallet", "/livez", "/readyz", "/openapi.json", "/openapi.yaml"})
-LEAN_PREFIXES = ("/v1/chat/", "/v1/models", "/v1/catalog/")
+LEAN_PATHS = frozenset({"/v1/health", "/v1/wallet", "/v1/uploads", "/livez", "/readyz", "/openapi.json", "/openapi.yaml"})
+LEAN_PREFIXES = ("/v1/chat/", "/v1/models", "/v1/catalog/", "/files/")
 
 lean = LeanHandler()
 lifespan = Lifespan(

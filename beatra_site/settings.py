@@ -332,8 +332,11 @@ TASK_CLAIM_SECONDS = env.float("TASK_CLAIM_SECONDS", 30)
 # Between two questions to a provider about one task
 TASK_POLL_SECONDS = env.float("TASK_POLL_SECONDS", 10)
 
-# Files that customers send and tasks make are kept so many days; then the bytes go, and what is known of them stays
+# Files
 
+# Uploads lie here, without names, until they are complete
+INCOMING = VAR / "incoming"
+# Files that customers send and tasks make are kept so many days; then the bytes go, and what is known of them stays
 ARTIFACT_DAYS = env.int("ARTIFACT_DAYS", 30)
 
 # Celery: jobs are hints, the rows of PostgreSQL are the truth. A job runs again when its worker dies, so each is repeatable.
@@ -359,7 +362,8 @@ CELERY_TASK_DEFAULT_QUEUE = "beatra"
 # So have the steps of tasks, and the calls among them that last for minutes. A worker that is told no queue takes all.
 CELERY_TASK_QUEUES = {name: {"exchange": "beatra", "routing_key": name} for name in ("beatra", "outside", "music", "music-calls")}
 CELERY_TASK_ROUTES = {
-    name: {"queue": "outside"} for name in ("accounts.send_notices", "wallets.auto_top_up_one", "wallets.reconcile_top_ups")
+    name: {"queue": "outside"}
+    for name in ("accounts.send_notices", "tasks_app.retain_files", "wallets.auto_top_up_one", "wallets.reconcile_top_ups")
 } | {"tasks_app.step": {"queue": "music"}}
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -378,6 +382,7 @@ CELERY_IMPORTS = (
     "wallets.top_ups.reconciling",
     "keys.cap_notices",
     "tasks_app.tasks",
+    "tasks_app.uploads.retention",
 )
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat-schedule")
 CELERY_BEAT_SCHEDULE = {
@@ -397,6 +402,8 @@ CELERY_BEAT_SCHEDULE = {
     "wallets.expire_answers": {"task": "wallets.expire_answers", "schedule": 600.0, "options": {"expires": 600}},
     # Tops up the wallets that are low and whose customers have allowed it
     "wallets.auto_top_up": {"task": "wallets.auto_top_up", "schedule": 30.0, "options": {"expires": 30}},
+    # Removes files whose time is up, that nobody gets, or that were left behind
+    "tasks_app.retain_files": {"task": "tasks_app.retain_files", "schedule": 60.0, "options": {"expires": 60}},
     # Asks the payment provider about checkouts that it has said nothing about
     "wallets.reconcile_top_ups": {"task": "wallets.reconcile_top_ups", "schedule": 60.0, "options": {"expires": 60}},
     # Tells workers which tasks are due, where nothing else did

@@ -8,6 +8,7 @@ from beatra_site.health import Health, Readiness
 from beatra_site.openapi import OpenApiDocument
 from beatra_site.webhooks import webhook
 from tasks_app.music.nudges import nudge
+from tasks_app.uploads.files import StoredFile
 
 handler404 = "beatra_site.not_found.not_found"
 
@@ -20,8 +21,11 @@ urlpatterns = [
     path("v1/", include("catalog.urls")),
     path("v1/chat/", include("chat.urls")),
     path("v1/", include("wallets.urls")),
+    path("v1/music/", include("tasks_app.music.urls")),
     path("v1/", include("tasks_app.urls")),
+    path("v1/", include("tasks_app.uploads.urls")),
     path("", include("beatra_site.dashboard.urls")),
+    path("files/<str:token>", StoredFile.as_view(), name="file"),
     path("account/", include("accounts.urls")),
     path("accounts/", include("accounts.sign_in_urls")),
     path("admin/", admin.site.urls),

@@ -15,8 +15,11 @@ from accounts.look_only_admin import BoundedList, LookOnly
 from catalog import editing
 from catalog.forms import PriceForm
 from catalog.json_field import StrictJSONField
-from catalog.models import Model, Price, Route, Transport
+from catalog.models import CHAT_TRANSPORTS, Capability, Model, Price, Route, Transport
 from catalog.price_list import PriceEntryError
+
+# While a row is added its kind is not known yet; on its own page only what applies is shown
+_OF_CHAT = "Of a chat model. Leave as it is for music, which goes by the transport of its routes."
 
 
 class RouteInline(LookOnly, TabularInline):
@@ -32,7 +35,7 @@ class RouteInline(LookOnly, TabularInline):
 class PriceInline(LookOnly, TabularInline):
     model = Price
     show_change_link = True
-    fields = ["version", "credits_per_litellm_usd", "credits_per_task", "effective_from", "author", "reason"]
+    fields = ["version", "credits_per_litellm_usd", "credits_per_task", "provider_cost_usd", "effective_from", "author", "reason"]
     readonly_fields = fields
     ordering = ["-version"]
     tab = True
@@ -48,13 +51,25 @@ class CatalogModelAdmin(ModelAdmin):
     inlines = [RouteInline, PriceInline]
     fieldsets = [
         (None, {"fields": ["id", "display_name", "capability", "enabled", "auto_rank"]}),
-        ("Limits", {"fields": ["context_window", "max_output_tokens", "default_output_tokens", "tokens_per_image"]}),
-        ("What it takes", {"fields": ["supported_fields", "temperature_min", "temperature_max", "model_options"]}),
+        (
+            "Limits",
+            {
+                "description": _OF_CHAT,
+                "fields": ["context_window", "max_output_tokens", "default_output_tokens", "tokens_per_image"],
+            },
+        ),
+        (
+            "What it takes",
+            {"description": _OF_CHAT, "fields": ["supported_fields", "temperature_min", "temperature_max", "model_options"]},
+        ),
     ]
 
     def get_queryset(self, request):
         in_use = Count("routes", filter=Q(routes__enabled=True))
         return super().get_queryset(request).annotate(enabled_routes=in_use).prefetch_related("prices")
+
+    def get_fieldsets(self, request, obj=None):
+        return self.fieldsets[:1] if obj and obj.capability == Capability.MUSIC else self.fieldsets
 
     def get_readonly_fields(self, request, obj=None):
         return ["id", "capability"] if obj else []
@@ -70,7 +85,7 @@ class CatalogModelAdmin(ModelAdmin):
     def state(self, model):
         if not model.enabled:
             return "off"
-        return "on" if model.enabled_routes or model.capability != "chat" else "no route"
+        return "on" if model.enabled_routes else "no route"
 
     @display(description="Price")
     def markup(self, model):
@@ -86,7 +101,7 @@ class CatalogModelAdmin(ModelAdmin):
 @admin.register(Route)
 class RouteAdmin(ModelAdmin):
     formfield_overrides: ClassVar = {JSONField: {"form_class": StrictJSONField}}
-    list_display = ["model", "rank", "name", "state", "transport", "litellm_model", "cost_method", "cost_source", "cost_version"]
+    list_display = ["model", "rank", "name", "state", "transport", "upstream", "cost_method", "cost_source", "cost_version"]
     list_display_links = ["name"]
     list_filter = ["enabled", "sandbox", "transport", "cost_method", "model"]
     list_select_related = ["model"]
@@ -100,7 +115,7 @@ class RouteAdmin(ModelAdmin):
             "Upstream",
             {
                 "description": "The native transport costs a thirtieth of LiteLLM's work per call. It needs a provider that speaks "
-                "OpenAI's dialect, and its address.",
+                "OpenAI's dialect, and its address. A music route needs the address, the upstream model and the credential variable.",
                 "fields": [
                     "transport",
                     "litellm_model",
@@ -116,16 +131,23 @@ class RouteAdmin(ModelAdmin):
         (
             "Its price list",
             {
-                "description": "USD per token, in the words of LiteLLM's price map. Whenever it changes, our sums are compared "
-                "with LiteLLM's, which may take some seconds.",
+                "description": "Of a chat route: USD per token, in the words of LiteLLM's price map. Whenever it changes, our sums are "
+                "compared with LiteLLM's, which may take some seconds.",
                 "fields": ["cost_key", "cost_override", "prices", "cost_source", "cost_method", "cost_version"],
             },
         ),
+    ]
+    music_fieldsets = [
+        fieldsets[0],
+        ("Upstream", {"fields": ["transport", "upstream_model", "base_url", "base_url_env", "credential_env", "sandbox"]}),
     ]
 
     def has_delete_permission(self, request, obj=None):
         """Routes are switched off, not deleted: receipts name them."""
         return False
+
+    def get_fieldsets(self, request, obj=None):
+        return self.music_fieldsets if obj and obj.model.capability == Capability.MUSIC else self.fieldsets
 
     def get_readonly_fields(self, request, obj=None):
         return [*self.readonly_fields, "model", "name"] if obj else self.readonly_fields
@@ -141,9 +163,13 @@ class RouteAdmin(ModelAdmin):
             return "not used: the sandbox is off"
         if route.credential_env and not os.environ.get(route.credential_env):
             return f"not used: {route.credential_env} is not set"
-        if route.transport == Transport.NATIVE and not (route.sandbox or route.base_url or os.environ.get(route.base_url_env)):
+        if route.transport != Transport.LITELLM and not (route.sandbox or route.base_url or os.environ.get(route.base_url_env)):
             return f"not used: {route.base_url_env} is not set"
         return "on"
+
+    @display(description="Upstream")
+    def upstream(self, route):
+        return route.litellm_model or route.upstream_model
 
     @display(description="Prices that count")
     def prices(self, route):
@@ -152,6 +178,9 @@ class RouteAdmin(ModelAdmin):
     @action(description="Read LiteLLM's prices again", permissions=["change"])
     def reread_prices(self, request, queryset):
         for route in queryset.select_related("model"):
+            if route.transport not in CHAT_TRANSPORTS:
+                messages.warning(request, f"{route}: music has no price list by tokens, nothing was read.")
+                continue
             try:
                 changed = editing.reread_prices(route, actor=request.user)
             except PriceEntryError as error:
@@ -166,7 +195,16 @@ class PriceAdmin(LookOnly, BoundedList, ModelAdmin):
 
     addable = True
     form = PriceForm
-    list_display = ["model", "version", "credits_per_litellm_usd", "credits_per_task", "effective_from", "author", "reason"]
+    list_display = [
+        "model",
+        "version",
+        "credits_per_litellm_usd",
+        "credits_per_task",
+        "provider_cost_usd",
+        "effective_from",
+        "author",
+        "reason",
+    ]
     list_filter = ["model"]
     list_select_related = ["model", "author"]
     ordering = ["-effective_from", "-id"]
@@ -179,6 +217,7 @@ class PriceAdmin(LookOnly, BoundedList, ModelAdmin):
             reason=obj.reason,
             credits_per_litellm_usd=obj.credits_per_litellm_usd,
             credits_per_task=obj.credits_per_task,
+            provider_cost_usd=obj.provider_cost_usd,
             effective_from=obj.effective_from,
         )
         obj.pk, obj.version = price.pk, price.version

@@ -15,8 +15,6 @@ from functools import partial
 from typing import Any, Literal
 
 import psycopg
-from django.conf import settings
-from django.urls import reverse
 
 from catalog import breaker, pricing, routing, snapshot, tokens
 from catalog.snapshot import ModelInfo, RouteInfo
@@ -24,26 +22,15 @@ from chat import probabilities
 from chat.schema import ChatRequest
 from chat.stand_ins import stand_in
 from contract import limits
-from contract.answers import time_text
 from contract.errors import ApiError
 from contract.ids import new_id
 from keys.caller import Caller
-from wallets import committer, heartbeat
+from wallets import committer, heartbeat, refusals
 from wallets.holds import Hold, Move, Release, Released, Verdict
 from wallets.idempotency import KeyedRequest
 from wallets.money import as_text
 
 logger = logging.getLogger(__name__)
-
-
-class AlreadyAnswered(ApiError):
-    """The hold came too late: a request with the same Idempotency-Key has been answered meanwhile.
-
-    The answer is to be replayed; to a caller who gets this error, a retry will be.
-    """
-
-    def __init__(self) -> None:
-        super().__init__("idempotency_in_progress")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -195,7 +182,7 @@ async def hold(call: Call) -> None:
     """Place the call's hold. Whatever it raises, nothing is held.
 
     Raises `ApiError` insufficient_balance, spend_limit_reached, rate_limited, and for a call with an Idempotency-Key idempotency_conflict,
-    idempotency_in_progress or `AlreadyAnswered`.
+    idempotency_in_progress or `refusals.AlreadyAnswered`.
     """
     verdict = await committer.place(
         Hold(
@@ -218,34 +205,23 @@ async def hold(call: Call) -> None:
             reservation=call.keyed.reservation if call.keyed else None,
         )
     )
-    match verdict.kind:
-        case "held":
-            return
-        case "insufficient":
-            raise _insufficient(call, verdict)
-        case "capped":
-            raise _capped(call, verdict)
-        case "conflict":
-            raise ApiError("idempotency_conflict")
-        case "in_progress":
-            raise ApiError("idempotency_in_progress")
-        case "replay":
-            raise AlreadyAnswered
-        case "busy":
-            raise _busy(limits.Name.HELD_CREDITS, f"Calls in flight hold {as_text(verdict.held)} credits of the wallet")
-        case "too_many":
-            raise _busy(
-                limits.Name.CALLS_IN_FLIGHT, f"Calls of this account in flight: {verdict.in_flight}, as many as it may have at once"
-            )
-        case "cap_busy":
-            raise _busy(limits.Name.SPEND_CAP, "Calls in flight hold what is left of this key's spend limit")
-        case "unknown_wallet":
-            raise LookupError(f"no wallet {call.caller.wallet_id}")
+    if verdict.kind != "held":
+        raise _refusal(call, verdict)
 
 
-def _busy(limit: limits.Name, what: str) -> ApiError:
-    message = f"{what}; retry when one of them has ended."
-    return ApiError("rate_limited", message, details={"limit": limit}, retry_after_seconds=limits.BUSY_RETRY_SECONDS)
+def _refusal(call: Call, verdict: Verdict) -> ApiError:
+    credits = call.offer.hold_credits
+    affordable = {}
+    if verdict.kind == "insufficient":
+        affordable["affordable_output_tokens"] = pricing.affordable_output_tokens(
+            call.model,
+            call.route,
+            prompt_tokens=call.offer.prompt_tokens,
+            n=call.request.choices,
+            available_credits=verdict.available_credits,
+        )
+    asks = f"This call may cost {as_text(credits)} credits"
+    return refusals.refusal(verdict, asks=asks, credits=credits, key_url=call.caller.key_url, affordable=affordable)
 
 
 async def move(call: Call, offer: Offer) -> bool:
@@ -291,36 +267,3 @@ async def give_back(call: Call, *, clause: str, error_code: str) -> Released | N
     except psycopg.Error as error:
         logger.error("a hold could not be released yet: %s", type(error).__name__, extra={"usage_id": call.id})
         return None
-
-
-def _insufficient(call: Call, verdict: Verdict) -> ApiError:
-    available = verdict.available_credits
-    affordable = pricing.affordable_output_tokens(
-        call.model, call.route, prompt_tokens=call.offer.prompt_tokens, n=call.request.choices, available_credits=available
-    )
-    return ApiError(
-        "insufficient_balance",
-        f"This call may cost {as_text(call.offer.hold_credits)} credits; the wallet has {as_text(available)}.",
-        details={
-            "required_credits": as_text(call.offer.hold_credits),
-            "available_credits": as_text(available),
-            "affordable_output_tokens": affordable,
-            "topup_url": settings.TOPUP_URL,
-        },
-    )
-
-
-def _capped(call: Call, verdict: Verdict) -> ApiError:
-    cap = verdict.cap
-    assert cap is not None
-    limit = f"{as_text(cap.limit_credits)} credits {'in total' if cap.window == 'total' else f'a {cap.window}'}"
-    return ApiError(
-        "spend_limit_reached",
-        f"This call may cost {as_text(call.offer.hold_credits)} credits, and less is left of this key's spend limit of {limit}. "
-        f"Its owner can raise it at {settings.SITE_URL}{reverse('keys:detail', args=[call.caller.key_id])}.",
-        details={
-            "limit_credits": as_text(cap.limit_credits),
-            "window": cap.window,
-            "resets_at": None if cap.resets_at is None else time_text(cap.resets_at),
-        },
-    )

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from typing_extensions import TypeAliasType
 
-from chat.strict_types import Flag, Inner, JsonObject, Text
+from contract.strict_types import Flag, Inner, JsonObject, Text
 
 
 class JsonSchema(Inner):

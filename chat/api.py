@@ -11,7 +11,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from chat import completion, document, envelope, lifetime, replays
-from chat.admission import AlreadyAnswered, Call
+from chat.admission import Call
 from chat.event_stream import EventStream
 from chat.stream import Stream
 from chat.view import ChatView
@@ -20,6 +20,7 @@ from contract.exceptions import as_api_error, log
 from contract.json_answer import JsonAnswer
 from contract.operation import documented
 from keys.caller import Caller
+from wallets.refusals import AlreadyAnswered
 
 # A slow caller gets so many times CHAT_UNREAD_SECONDS to read what the outbox may hold at the end of a call
 PATIENCE = 5

@@ -9,9 +9,9 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
 from chat.image_urls import checked_url
-from chat.strict_types import Inner, Text, not_offered
 from chat.tools import ToolCall
 from contract.invalid import OWN_WORDS
+from contract.strict_types import Inner, Text, not_offered
 
 # Content
 

@@ -17,11 +17,11 @@ from catalog.fields import pointer
 from chat.answer_format import ResponseFormat
 from chat.body_size import check_size
 from chat.messages import AssistantMessage, ImagePart, Message, UserMessage
-from chat.strict_types import AS_INTEGER, INTEGRAL, WITHOUT_NULLS, Flag, Inner, Number, Text, not_offered
 from chat.tools import NamedTool, Tool, ToolChoice
 from contract import limits
 from contract.errors import ApiError, FieldError
 from contract.invalid import MOST_ERRORS, NOT_OFFERED, OWN_WORDS, invalid_fields, of_pydantic, sentence
+from contract.strict_types import AS_INTEGER, INTEGRAL, WITHOUT_NULLS, Flag, Inner, Metadata, Number, Text, not_offered
 
 # Fields of OpenAI's that beatra does not have: a clear word is better than "unknown".
 FIELDS_NOT_OFFERED: Final = frozenset(
@@ -59,8 +59,6 @@ Stop = Annotated[
 Penalty = Annotated[Number, Field(ge=-2, le=2)]
 TokenId = Annotated[str, Field(pattern=r"^[0-9]{1,10}$")]
 Bias = Annotated[Number, Field(ge=-100, le=100), AS_INTEGER]
-MetadataKey = Annotated[str, Field(max_length=64)]
-MetadataValue = Annotated[Text, Field(max_length=512)]
 OptionName = Annotated[str, Field(max_length=64)]
 Modality = Annotated[Literal["text"], not_offered("audio", what="an output beatra does not have; there is text")]
 
@@ -124,7 +122,7 @@ class ChatRequest(BaseModel):
     """How much the model says, where it can be told. `medium` by default."""
     modalities: Annotated[list[Modality], Field(min_length=1)] | None = None
     """What the answer is made of: text."""
-    metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=limits.METADATA), WITHOUT_NULLS] | None = None
+    metadata: Metadata | None = None
     """Up to 16 pairs of your own, kept on the usage record and never sent to a provider."""
     store: Flag | None = None
     """Answers are not stored: only false is taken."""

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from chat.strict_types import Flag, Inner, JsonObject, Text, not_offered
 from contract.invalid import OWN_WORDS
+from contract.strict_types import Flag, Inner, JsonObject, Text, not_offered
 
 _NAME = r"^[a-zA-Z0-9_-]{1,64}$"
 

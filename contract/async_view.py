@@ -57,8 +57,8 @@ class AsyncAPIView(APIView):
             answer = self.get_exception_handler()(exc, self.get_exception_handler_context())
         return answer
 
-    async def _identify(self, request: HttpRequest) -> None:
-        if time.monotonic() - getattr(request, "identified_at", -math.inf) < _FRESH_SECONDS:
+    async def _identify(self, request: HttpRequest, *, fresh_seconds: float = _FRESH_SECONDS) -> None:
+        if time.monotonic() - getattr(request, "identified_at", -math.inf) < fresh_seconds:
             return
         for authentication in self.authentication_classes[:1]:
             request.auth = request.user = await authentication().authenticate_async(request)  # type: ignore[attr-defined]  # DRF's names, and a method of ours

@@ -18,7 +18,7 @@ from django.urls import ResolverMatch, get_resolver
 
 from contract import limits
 from contract.asgi import Message, Receive, Scope, Send
-from contract.errors import ApiError
+from contract.body_stream import BodyStream
 from contract.exceptions import as_api_error, error_response, log
 from contract.held_bytes import HeldBytes, of_request
 from contract.http_protocol import ABORT
@@ -31,7 +31,9 @@ class LeanHandler(ASGIHandler):
     A caller who hangs up cancels the view or the stream at hand, which sees CancelledError (a stream: at its `await`, or
     GeneratorExit at its `yield`); work that must outlive the caller belongs in a task of its own, and takes over what the request
     holds (`held_bytes.of_request`).
-    A caller who does not read a long answer is hung up on.
+    A view class with `streams_body = True` reads its body itself, from `request.body_stream`, within `body_seconds`.
+    A caller who does not read a long answer is hung up on; one that streams sees to that itself, or has `unread_seconds` and is hung up
+    on when a part of it waits for so long.
     A crash of a stream after its first byte is logged and passed on, so that the connection is cut.
     """
 
@@ -49,26 +51,28 @@ class LeanHandler(ASGIHandler):
         assert task is not None
         held = HeldBytes(on_behalf_of.get())
         of_request.set(held)
-        watch = None
+        watch = _HangUp(task, receive)
+        view = getattr(request.resolver_match.func, "view_class", None)  # type: ignore[union-attr]  # the look at the head has found it
+        seconds = getattr(view, "body_seconds", limits.BODY_SECONDS)
+        stream = BodyStream(receive, seconds=seconds, at_end=watch.listen, at_hang_up=watch.hang_up)
         try:
-            body = await _read(receive, held)
-            if body is None:
-                return
-            request._body = body  # set beforehand, so that DATA_UPLOAD_MAX_MEMORY_SIZE has no say: the edge limits bodies
-            del body  # it is kept there alone, where a view can let go of it
-            watch = _HangUp(task, receive)
+            if getattr(view, "streams_body", False):
+                request.body_stream = stream  # type: ignore[attr-defined]  # a name of ours
+            else:
+                # set beforehand, so that DATA_UPLOAD_MAX_MEMORY_SIZE has no say: the edge limits bodies
+                request._body = await _whole(stream, held)  # it is kept there alone, where a view can let go of it
+            del stream
             response = await self._answer(request)
             del request  # a caller who reads a stream slowly keeps the answer in memory, not the question
             held.hold(0 if response.streaming else len(response.content))  # type: ignore[attr-defined]  # an HttpResponse
             await self._send(response, send, _aborting(scope))
         except asyncio.CancelledError:
-            if watch is None or not watch.heard:
+            if not watch.heard:
                 raise
             task.uncancel()
         finally:
             held.drop()
-            if watch is not None:
-                watch.stop()
+            watch.stop()
 
     async def _refusal(self, request: ASGIRequest) -> HttpResponseBase | None:
         """The answer to a request that its head already condemns, or that a stranger sends: nobody's body is read for that."""
@@ -101,11 +105,16 @@ class LeanHandler(ASGIHandler):
     async def _send(self, response: HttpResponseBase, send: Send, abort: Callable[[], Any]) -> None:
         headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in response.items()]
         if response.streaming:
+            seconds: float | None = getattr(response, "unread_seconds", None)
             source: Any = response._iterator  # type: ignore[attr-defined]  # the view's own generator: Django's wrappers don't close it
             async with aclosing(source) as parts:
                 await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
                 async for part in parts:
-                    await send({"type": "http.response.body", "body": response.make_bytes(part), "more_body": True})
+                    message = {"type": "http.response.body", "body": response.make_bytes(part), "more_body": True}
+                    if seconds is None:
+                        await send(message)
+                    else:
+                        await _send_in_time(message, send, abort, seconds=seconds)
             await send({"type": "http.response.body", "body": b""})
         else:
             content: bytes = response.content  # type: ignore[attr-defined]  # an HttpResponse
@@ -129,8 +138,8 @@ async def _send_whole(start: Message, content: bytes, send: Send, abort: Callabl
         await _send_in_time(piece, send, abort)
 
 
-async def _send_in_time(message: Message, send: Send, abort: Callable[[], Any]) -> None:
-    alarm = asyncio.get_running_loop().call_later(limits.UNREAD_SECONDS, abort)
+async def _send_in_time(message: Message, send: Send, abort: Callable[[], Any], *, seconds: float | None = None) -> None:
+    alarm = asyncio.get_running_loop().call_later(limits.UNREAD_SECONDS if seconds is None else seconds, abort)
     try:
         await send(message)
     finally:
@@ -150,40 +159,38 @@ class _HangUp:
 
     def __init__(self, answering: asyncio.Task[Any], receive: Receive) -> None:
         self.heard = False
-        self._answering = answering
-        self._task = asyncio.create_task(self._listen(receive))
+        self._answering: asyncio.Task[Any] | None = answering
+        self._receive = receive
+        self._task: asyncio.Task[Any] | None = None
 
-    async def _listen(self, receive: Receive) -> None:
-        message: Message = await receive()
-        if message["type"] == "http.disconnect":
-            self.heard = True
+    def listen(self) -> None:
+        """Nothing is to be received any more but that he leaves."""
+        self._task = asyncio.create_task(self._listen())
+
+    def hang_up(self) -> None:
+        """He has left."""
+        self.heard = True
+        if self._answering is not None:
             self._answering.cancel()
 
     def stop(self) -> None:
         """Listen no more. It lets go of both tasks: else every request would be a cycle that waits for the garbage collector."""
-        self._task.cancel()
-        del self._task, self._answering
+        if self._task is not None:
+            self._task.cancel()
+        self._task = self._answering = None
+
+    async def _listen(self) -> None:
+        if (await self._receive())["type"] == "http.disconnect":
+            self.hang_up()
 
 
-async def _read(receive: Receive, held: HeldBytes) -> bytes | None:
-    """The whole body, or None if the caller left while sending it.
-
-    Raises ApiError invalid_request if it does not come in time, rate_limited if too much is held for him already.
-    """
+async def _whole(stream: BodyStream, held: HeldBytes) -> bytes:
+    """The whole body. Raises ApiError rate_limited if too much is held for its caller already, and as the stream does."""
     parts: list[bytes] = []
     try:
-        async with asyncio.timeout(limits.BODY_SECONDS):
-            while True:
-                async with asyncio.timeout(limits.BODY_SILENCE_SECONDS):
-                    message = await receive()
-                if message["type"] == "http.disconnect":
-                    return None
-                if body := message.get("body"):
-                    held.take_in(len(body))
-                    parts.append(body)
-                if not message.get("more_body", False):
-                    return parts[0] if len(parts) == 1 else b"".join(parts)
-    except TimeoutError:
-        raise ApiError("invalid_request", "The body did not come in time.") from None
+        while part := await stream.read():
+            held.take_in(len(part))
+            parts.append(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
     finally:
         parts.clear()  # the traceback of a refusal keeps this frame, while the caller is still listened to

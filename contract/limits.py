@@ -29,6 +29,11 @@ class Name(StrEnum):
     SPEND_CAP = "spend_cap", "Of `rate_limited`: the spend limit of the key would do, but its calls in flight hold what is left of it."
     TASK_CANCELS = "task_cancels", "Of `forbidden`: running tasks of the account that were canceled, and refunded, in 24 hours."
     ACCOUNT_BYTES = "account_bytes", "Of `rate_limited`: the bytes of requests and of unread answers of the account."
+    UPLOADS_PER_MINUTE = "uploads_per_minute", "Of `rate_limited`: uploads of the account."
+    UPLOADS_AT_ONCE = "uploads_at_once", "Of `rate_limited`: uploads of the account that are still coming."
+    STORED_UPLOADS = "stored_uploads", "Of `forbidden`: how many uploads the account may keep."
+    STORED_BYTES = "stored_bytes", "Of `forbidden`: the bytes of all uploads that the account may keep."
+    BALANCE = "balance", "Of `forbidden`: an upload needs a balance above 0."
 
 
 SPEND_WINDOWS = ("day", "week", "month", "total")
@@ -83,6 +88,12 @@ OPEN_CHECKOUTS = 20
 MOST_CREDITS = Decimal(1_000_000_000)
 """In one cap, voucher, threshold, grant or correction. More is a slip of the keyboard; the column ends at a hundred thousand times that."""
 
+STORED_UPLOADS = 1000
+"""Files that an account without another figure may keep: an album's every take."""
+
+STORED_BYTES = 5 * 1024 * MIB
+"""In them all together: fifty of the largest, or a thousand songs of five megabytes."""
+
 # A request
 
 HEADERS = 32 * 1024
@@ -93,6 +104,15 @@ CHAT_BODY = 32 * MIB
 
 UPLOAD = 100 * MIB
 """Ten minutes of uncompressed sound."""
+
+UPLOAD_SECONDS = 900.0
+"""How long an upload may take in all: it is not kept in memory as other bodies are. The largest at 1 Mbit/s."""
+
+UPLOADS_PER_MINUTE = 20
+"""Of an account: more than anybody sends by hand, and at the largest size as much as a line of 270 Mbit/s carries."""
+
+UPLOADS_AT_ONCE = 8
+"""Of an account, in one process: each has a file on the disk that grows to 100 MiB."""
 
 WEBHOOK_BODY = MIB
 """Of a payment provider's event: theirs are some kilobytes."""
@@ -180,7 +200,8 @@ ANSWER_PIECE = 64 * 1024
 UNREAD_SECONDS = 60.0
 """How long a caller may take to read a piece of an answer before he is let go, and the memory with him: slower than 1 kB/s."""
 
-_FORM_AROUND_AN_UPLOAD = MIB
+FORM_AROUND_AN_UPLOAD = MIB
+"""Names, boundaries and metadata."""
 
 
 def of_body(path: str) -> int:
@@ -188,7 +209,7 @@ def of_body(path: str) -> int:
     if path.startswith("/v1/chat/"):
         return CHAT_BODY
     if path == "/v1/uploads":
-        return UPLOAD + _FORM_AROUND_AN_UPLOAD
+        return UPLOAD + FORM_AROUND_AN_UPLOAD
     if path.startswith("/webhooks/"):
         return WEBHOOK_BODY
     return BODY

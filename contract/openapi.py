@@ -25,10 +25,13 @@ from contract.operation import ORIGIN, Operation
 Json = dict[str, Any]
 
 SECURITY_SCHEME = "ApiKey"
+FORM_TYPE = "multipart/form-data"
 TAGS = {
     "Chat": "Text generation, in OpenAI's shape.",
     "Models": "What can be called, and for how much.",
+    "Music": "Songs and instrumentals, by words and by audio.",
     "Tasks": "Work that takes minutes: followed, listed and canceled.",
+    "Uploads": "Files for tasks to go by.",
     "Wallet": "Credits, and what became of them.",
     "Health": "Whether the API answers.",
 }
@@ -50,7 +53,8 @@ on its list is `unsupported_model`; expired or paused, it is `invalid_api_key`.
 **Limits.** {limits.REQUESTS_PER_MINUTE} requests per minute and {limits.CALLS_IN_FLIGHT} calls in flight for an account, unless it was \
 given others; a key may have a lower figure of its own. Every request with a good key counts, whatever becomes of it. Beyond a limit the \
 answer is 429 `rate_limited`: `details.limit` says which, `Retry-After` when to come again. Bodies: chat \
-{limits.CHAT_BODY // limits.MIB} MiB, else {limits.BODY // limits.MIB} MiB; headers {limits.HEADERS // 1024} KiB.
+{limits.CHAT_BODY // limits.MIB} MiB, an upload's file {limits.UPLOAD // limits.MIB} MiB, else {limits.BODY // limits.MIB} MiB; \
+headers {limits.HEADERS // 1024} KiB.
 
 **Amounts** are decimal strings with four places (`"3.0000"`), never floats. Times are RFC 3339 in UTC. `null` for an optional field of a \
 request means that it is not given.
@@ -116,7 +120,7 @@ class AutoSchema(SpectacularSchema):
     def _body_of(self, operation: Operation) -> Json:
         assert operation.body is not None
         media: Json = {"schema": self._ref(operation.body, mode="validation")}
-        return {"required": operation.is_body_required, "content": {"application/json": {**media, **_examples(operation.body_examples)}}}
+        return {"required": operation.is_body_required, "content": {operation.body_type: {**media, **_examples(operation.body_examples)}}}
 
     def _answers_of(self, operation: Operation) -> dict[str, Json]:
         names = ["X-Request-Id", "Idempotent-Replayed"] if operation.idempotent else ["X-Request-Id"]
@@ -217,6 +221,11 @@ def _samples(operation: Operation, path: str, method: str, *, has_key: bool) -> 
         lines.append('-H "Authorization: Bearer $BEATRA_API_KEY"')
     if not operation.body or not operation.body_examples:
         return [_sample("curl", lines)]
+    if operation.body_type == FORM_TYPE:
+        return [
+            _sample(f"curl, {name}", [*lines, *(f"-F {shlex.quote(f'{field}={value}')}" for field, value in example.value.items())])
+            for name, example in operation.body_examples.items()
+        ]
     lines.append('-H "Content-Type: application/json"')
     samples = []
     for name, example in operation.body_examples.items():

@@ -79,6 +79,7 @@ class Operation:
     answer_examples: Mapping[str, Example] = field(default_factory=dict)
     successes: Mapping[int, Success] = field(default_factory=dict)
     body: type[BaseModel] | None = None
+    body_type: str = "application/json"
     is_body_required: bool = True
     body_examples: Mapping[str, Example] = field(default_factory=dict)
     stream: type[BaseModel] | None = None

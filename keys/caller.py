@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
+from django.urls import reverse
+
 from keys.networks import Network
 
 
@@ -36,3 +39,8 @@ class Caller:
     def is_authenticated(self) -> bool:
         """DRF's and Django's question to a principal: always true."""
         return True
+
+    @property
+    def key_url(self) -> str:
+        """The page where its owner sees and changes the key, absolute."""
+        return f"{settings.SITE_URL}{reverse('keys:detail', args=[self.key_id])}"

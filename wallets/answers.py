@@ -38,12 +38,18 @@ class CostLine(BaseModel):
 
 
 class UsageReceipt(BaseModel):
-    """The receipt of one call. `credits = cost_usd x credits_per_litellm_usd`, rounded half up to four places."""
+    """The receipt of one call: `credits = cost_usd x credits_per_litellm_usd`, rounded half up to four places. Or of one task:
+    `credits = credits_per_task`, charged when it is created and given back as `refunded_credits` unless it succeeds."""
 
     id: str = Field(examples=["chatcmpl_01JZ0000000000000000000000"])
     object: Literal["usage"]
-    status: Literal["open", "charged", "released"] = Field(description="`open` while the call runs; `released`: nothing was charged.")
-    clause: Clause | None = Field(description="Null while the call runs.")
+    status: Literal["open", "charged", "released"] = Field(
+        description="`open` while the call runs; `released`: nothing was charged. A task is charged from its creation on."
+    )
+    clause: Clause | None = Field(description="Null while the call or task runs, and of a task that was canceled once it ran.")
+    outcome: Literal["succeeded", "failed", "canceled"] | None = Field(
+        description="How the task ended: unless it succeeded its price was refunded. Null while it runs, and of a call."
+    )
     capability: str = Field(examples=["chat"])
     model: str = Field(description="As asked for.", examples=["auto"])
     resolved_model: str = Field(description="The model that answered, or was asked last.", examples=["MiniMax-M2.7"])
@@ -58,9 +64,10 @@ class UsageReceipt(BaseModel):
     completion_tokens: Count = Field(description="The whole output, reasoning included.")
     reasoning_tokens: Count = Field(description="Of the output, spent on thinking.")
     estimated: bool = Field(description="Whether the tokens are our estimate, for want of the provider's count.")
-    cost_usd: Usd = Field(description="LiteLLM's cost of the call in USD.")
+    cost_usd: Usd = Field(description="LiteLLM's cost of the call in USD; 0 of a task.")
     cost_lines: list[CostLine] = Field(description="The sum behind `cost_usd`; empty where LiteLLM did it as a whole.")
-    credits_per_litellm_usd: CreditsPerUsd | None = Field(description="The model's price when the call began.")
+    credits_per_litellm_usd: CreditsPerUsd | None = Field(description="The model's price when the call began. Null of a task.")
+    credits_per_task: Credits | None = Field(description="The model's flat price when the task was created. Null of a call.")
     price_version: int | None
     hold_credits: Credits = Field(description="The most it could cost with the model that answered, or was asked last; held until its end.")
     credits: Credits = Field(description="The charge.")
@@ -72,4 +79,4 @@ class UsageReceipt(BaseModel):
     first_output_ms: Count | None = Field(description="Milliseconds from the request to the first output of a stream.")
     metadata: dict[str, str] = Field(description="As given with the call.")
     created_at: Time
-    closed_at: Time | None
+    closed_at: Time | None = Field(description="When it was charged, or released.")

@@ -47,7 +47,7 @@ class WalletView(AsyncAPIView):
 class UsageView(APIView):
     @documented(document.GET_USAGE)
     def get(self, request: Request, id: str) -> Response:
-        """Look up the receipt of a call.
+        """Look up the receipt of a call or a task.
 
         Of any key of this account. Another account's is as unknown as one that never was.
         """

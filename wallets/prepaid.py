@@ -12,15 +12,16 @@ from decimal import Decimal
 from typing import Any
 
 from wallets import holds
-from wallets.models import UsageRecord
+from wallets.idempotency import KeyedRequest
+from wallets.models import IdempotencyKey, UsageRecord
 from wallets.rows_and_verdicts import Hold, Settlement, Verdict
 
 
-def pay(hold: Hold, *, answer: bytes = b"") -> Verdict:
+def pay(hold: Hold) -> Verdict:
     """Charge `hold.credits` for the task `hold.usage_id`, in the caller's transaction (it must be in one).
 
-    The verdict is that of a hold: `held` means charged, after any other nothing has changed. `answer` is what a retry under the hold's
-    Idempotency-Key is given, sealed. Raises holds.NoRateError, OperationalError when the wallet is locked for too long.
+    The verdict is that of a hold: `held` means charged, after any other nothing has changed.
+    Raises holds.NoRateError, OperationalError when the wallet is locked for too long.
     """
     [verdict] = holds.place([hold])
     if verdict.kind != "held":
@@ -34,12 +35,16 @@ def pay(hold: Hold, *, answer: bytes = b"") -> Verdict:
         cost_usd=Decimal(0),
         clause="",
         outcome="",
-        answer=answer,
     )
     [settled] = holds.settle([settlement])
     if settled.kind != "charged":
         raise RuntimeError(f"task {hold.usage_id} was not charged: its record is {settled.kind}")
     return verdict
+
+
+def keep_answer(request: KeyedRequest, answer: bytes, *, usage_id: str) -> None:
+    """Store what a retry under the request's Idempotency-Key is given, sealed; in the transaction of `pay`, whose charge may be in it."""
+    IdempotencyKey.objects.filter(usage_id=usage_id).update(answer=request.seal(answer, usage_id=usage_id))
 
 
 def conclude(

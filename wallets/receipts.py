@@ -1,7 +1,8 @@
-"""A usage record as the API shows it: the receipt of a call. No route, no provider, none of our own costs is in it."""
+"""A usage record as the API shows it: the receipt of a call or a task. No route, no provider, none of our own costs is in it."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from contract.answers import time_text
@@ -14,11 +15,13 @@ _OF_A_LINE = ("class", "tokens", "usd_per_token", "usd")
 
 def receipt(record: UsageRecord) -> dict[str, Any]:
     """The shape `wallets.answers.UsageReceipt`, of open records too."""
+    is_task = bool(record.task_id)
     return {
         "id": record.id,
         "object": "usage",
         "status": record.status,
         "clause": record.clause or None,
+        "outcome": (record.outcome or None) if is_task else None,
         "capability": record.capability,
         "model": record.model_asked,
         "resolved_model": record.model,
@@ -33,9 +36,11 @@ def receipt(record: UsageRecord) -> dict[str, Any]:
         "completion_tokens": record.completion_tokens,
         "reasoning_tokens": record.reasoning_tokens,
         "estimated": record.estimated,
-        "cost_usd": f"{record.cost_usd:.12f}",
+        # That of a task is what its provider takes from us, and no part of its price
+        "cost_usd": f"{Decimal(0) if is_task else record.cost_usd:.12f}",
         "cost_lines": [{name: line[name] for name in _OF_A_LINE} for line in record.cost_lines],
         "credits_per_litellm_usd": None if record.credits_per_litellm_usd is None else as_text(record.credits_per_litellm_usd),
+        "credits_per_task": as_text(record.hold_credits) if is_task else None,
         "price_version": record.price_version,
         "hold_credits": as_text(record.hold_credits),
         "credits": as_text(record.charged_credits),

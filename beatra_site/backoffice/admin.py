@@ -5,6 +5,7 @@ from functools import partial
 from django.contrib import admin
 from django.http import Http404
 from django.shortcuts import get_object_or_404
+from django.template.defaultfilters import filesizeformat
 from django.utils.html import format_html_join
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
@@ -27,7 +28,7 @@ class AccountAdmin(BoundedList, ModelAdmin):
     list_select_related = ["user"]
     ordering = ["-id"]
     search_fields = ["user__email__startswith"]
-    fields = readonly_fields = ["email", "status", "most_requests", "most_calls", "created_at", "links"]
+    fields = readonly_fields = ["email", "status", "most_requests", "most_calls", "most_uploads", "created_at", "links"]
     actions = None
     actions_detail = ["limit", "suspend", "reopen"]
 
@@ -58,6 +59,14 @@ class AccountAdmin(BoundedList, ModelAdmin):
     def most_calls(self, account):
         return Wallet.objects.filter(account=account).values_list("max_in_flight", flat=True).first()
 
+    @display(description="uploads kept, at most")
+    def most_uploads(self, account):
+        count, size = account.stored_uploads, account.stored_bytes
+        if count is None and size is None:
+            return f"{limits.STORED_UPLOADS}, {filesizeformat(limits.STORED_BYTES)} in all, as everybody has"
+        count = limits.STORED_UPLOADS if count is None else count
+        return f"{count}, {filesizeformat(limits.STORED_BYTES if size is None else size)} in all"
+
     @display(description="what it has")
     def links(self, account):
         return format_html_join("", '<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a><br>', account_links.of(account))
@@ -84,7 +93,12 @@ class AccountAdmin(BoundedList, ModelAdmin):
     def limit(self, request, object_id):
         account = self._found(request, object_id)
         wallet = get_object_or_404(Wallet, account=account)
-        given = {"requests_per_minute": account.requests_per_minute, "max_in_flight": wallet.max_in_flight}
+        given = {
+            "requests_per_minute": account.requests_per_minute,
+            "max_in_flight": wallet.max_in_flight,
+            "stored_uploads": account.stored_uploads,
+            "stored_mib": None if account.stored_bytes is None else account.stored_bytes // limits.MIB,
+        }
         return ask_why(
             request,
             self,

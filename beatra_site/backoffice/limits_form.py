@@ -24,4 +24,20 @@ class LimitsForm(ReasonForm):
         widget=UnfoldAdminIntegerFieldWidget(),
         help_text=f"That may run at the same time: {limits.CALLS_IN_FLIGHT} unless it is changed here.",
     )
-    field_order = ["requests_per_minute", "max_in_flight", "reason"]
+    stored_uploads = forms.IntegerField(
+        label="Uploads kept",
+        min_value=0,
+        max_value=1_000_000,
+        required=False,
+        widget=UnfoldAdminIntegerFieldWidget(),
+        help_text=f"At the same time. Empty: {limits.STORED_UPLOADS}, as everybody has.",
+    )
+    stored_mib = forms.IntegerField(
+        label="MiB of uploads kept",
+        min_value=0,
+        max_value=1_000_000_000,
+        required=False,
+        widget=UnfoldAdminIntegerFieldWidget(),
+        help_text=f"All of them together. Empty: {limits.STORED_BYTES // limits.MIB}, as everybody has.",
+    )
+    field_order = ["requests_per_minute", "max_in_flight", "stored_uploads", "stored_mib", "reason"]

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from beatra_site.dashboard import task_outcomes
+from beatra_site.dashboard.clause import Clause
 from wallets.models import UsageClause, UsageRecord, UsageStatus
-
-
-@dataclass(frozen=True)
-class Clause:
-    """A line of the policy: what happened to the call, what it is charged, and the tone of its label (a css class)."""
-
-    label: str
-    happened: str
-    charged: str
-    tone: str = ""
-
 
 _NOTHING = "Nothing was charged."
 _TRUE_USAGE = "The tokens the provider counted were charged."
@@ -73,7 +64,10 @@ RUNNING = Clause("Running", "The call has not ended yet.", "Nothing is charged y
 
 
 def clause_of(record: UsageRecord) -> Clause:
-    """The clause a record ended by, or `RUNNING`; of what the provider failed, `REFUSED` where it refused the request."""
+    """The clause a record ended by, or `RUNNING`; of what the provider failed, `REFUSED` where it refused the request. Of a task, how it
+    ended."""
+    if record.task_id:
+        return task_outcomes.outcome_of(record)
     if record.status == UsageStatus.OPEN or record.clause not in CLAUSES:
         return RUNNING
     if record.clause == UsageClause.UPSTREAM_FAILED and record.error_code in REFUSALS:

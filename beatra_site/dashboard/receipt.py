@@ -1,14 +1,16 @@
-"""A receipt: what one call cost and why, worked out from its usage record and the ledger entries behind it."""
+"""A receipt: what one call or task cost and why, worked out from its usage record and the ledger entries behind it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from beatra_site.dashboard.clauses import Clause, clause_of
+from beatra_site.dashboard.clause import Clause
+from beatra_site.dashboard.clauses import clause_of
 from catalog.seed import SANDBOX_ROUTE
 from contract.errors import ERRORS, ErrorCode
 from wallets import money
@@ -36,6 +38,7 @@ TRIES = {
     "cut_by_limit": "was cut by a limit",
     "stopped": "was stopped when you left",
     "internal_error": "was broken off by us",
+    "unknown": "was lost by us",
 }
 
 
@@ -108,9 +111,28 @@ class Receipt:
         return self.is_charged or bool(self.record.replay_of)
 
     @property
+    def is_of_task(self) -> bool:
+        """Whether it is a task's: a flat price, charged when the task is created."""
+        return bool(self.record.task_id)
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When the call or task ended. A task's record is closed when it is charged."""
+        if not self.is_of_task:
+            return self.record.closed_at
+        ms = self.record.latency_ms
+        return None if ms is None else self.record.created_at + timedelta(milliseconds=ms)
+
+    @property
+    def kept(self) -> Decimal:
+        """Credits of the charge that were not given back."""
+        charged, refunded = self.record.charged_credits, self.record.refunded_credits
+        return Decimal(charged - refunded)
+
+    @property
     def is_paid(self) -> bool:
-        """Whether the call's tokens were charged: by another clause nothing is worked out."""
-        return self.is_charged and self.record.clause in PAID_CLAUSES
+        """Whether the call's tokens were charged: by another clause, and of a task, nothing is worked out."""
+        return self.is_charged and not self.is_of_task and self.record.clause in PAID_CLAUSES
 
     @property
     def is_below_reference(self) -> bool:
@@ -181,4 +203,4 @@ def _tokens(record: UsageRecord) -> tuple[Tokens, ...]:
 
 def _try(attempt: Mapping[str, Any]) -> Try:
     """No route and no status of a provider: which one was asked is ours to know."""
-    return Try(model=attempt.get("model", ""), outcome=TRIES.get(attempt.get("outcome", ""), "failed"), ms=attempt.get("ms"))
+    return Try(model=attempt.get("model", ""), outcome=TRIES.get(attempt.get("outcome", "internal_error"), "failed"), ms=attempt.get("ms"))

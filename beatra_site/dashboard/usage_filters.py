@@ -20,6 +20,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Account
+from beatra_site.dashboard import task_outcomes
 from beatra_site.dashboard.clauses import CLAUSES, RUNNING
 from keys.models import ApiKey
 from wallets.models import PAID_CLAUSES, UsageClause, UsageRecord, UsageStatus
@@ -35,13 +36,19 @@ MOST_KEYS = 200
 _OUTCOMES = {"running": (RUNNING.label, Q(status=UsageStatus.OPEN)), "estimated": ("Estimated tokens", Q(estimated=True))}
 _OUTCOMES |= {clause: (words.label, Q(clause=clause)) for clause, words in CLAUSES.items()}
 _OUTCOMES[UsageClause.UPSTREAM_FAILED] = ("Failed or refused by the provider", Q(clause=UsageClause.UPSTREAM_FAILED))
+# One index has them by their outcome, that of a task that runs is empty
+_OF_TASKS = {
+    f"task_{name or 'running'}": (words.label, ~Q(task_id="") & Q(outcome=name)) for name, words in task_outcomes.BY_OUTCOME.items()
+}
+_OUTCOMES |= _OF_TASKS
 
 
 def _outcome_choices() -> list[tuple[str, Any]]:
     paid = [(clause, words.label) for clause, words in CLAUSES.items() if clause in PAID_CLAUSES]
     free = [(clause, _OUTCOMES[clause][0]) for clause in CLAUSES if clause not in PAID_CLAUSES]
-    rest = [(name, label) for name, (label, _) in _OUTCOMES.items() if name not in CLAUSES]
-    return [("", "Any outcome"), *rest, ("Charged", paid), ("Not charged", free)]
+    rest = [(name, label) for name, (label, _) in _OUTCOMES.items() if name not in CLAUSES and name not in _OF_TASKS]
+    tasks = [(name, label) for name, (label, _) in _OF_TASKS.items()]
+    return [("", "Any outcome"), *rest, ("Charged", paid), ("Not charged", free), ("Tasks", tasks)]
 
 
 class UtcMoment(forms.Field):
@@ -95,8 +102,8 @@ class UsageFilters(forms.Form):
     id = forms.CharField(
         required=False,
         max_length=128,
-        label="Request or call id",
-        widget=forms.TextInput(attrs={"placeholder": "req_… or chatcmpl_…", "autocomplete": "off", "spellcheck": "false"}),
+        label="Request, call or task id",
+        widget=forms.TextInput(attrs={"placeholder": "req_…, chatcmpl_… or tsk_…", "autocomplete": "off", "spellcheck": "false"}),
     )
 
     def __init__(self, data: Mapping[str, Any], *, account: Account) -> None:

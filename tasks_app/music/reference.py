@@ -173,7 +173,8 @@ def prepare(task: Task, *, network: Network = INTERNET) -> Artifact:
     A URL is fetched, for up to 30 seconds and 100 MiB; whatever goes wrong there is final, as nobody knows whether it would go better
     later. Whoever comes after a worker that died goes on with what that one stored. Call it outside of transactions.
 
-    Raises ReferenceFailed: it can't be had, or its model doesn't take it.
+    Raises ReferenceFailed: it can't be had, or its model doesn't take it. What our own storage and database raise goes through: that may
+    be better the next time.
     """
     limits = _limits_of(task)
     reference = task.reference or _adopted(task, _stored_before(task) or _fetched(task, limits, network))

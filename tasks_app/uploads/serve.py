@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 from django.conf import settings
@@ -10,17 +11,21 @@ from django.core.signing import BadSignature, TimestampSigner
 from tasks_app.models import Artifact
 
 LINK_SECONDS: Final = 3600
-_SIGNER: Final = TimestampSigner(sep=".", salt="tasks_app.uploads.serve")
 
 
 def link(artifact: Artifact) -> str:
     """The absolute URL of the bytes, from now on for an hour. Whoever has it may fetch them: it is a secret of the account's."""
-    return f"{settings.SITE_URL}/files/{_SIGNER.sign(artifact.pk)}"
+    return f"{settings.SITE_URL}/files/{_signer().sign(artifact.pk)}"
 
 
 def artifact_id_of(token: str) -> str | None:
     """The id that a token was made for; None for one that is forged, or older than an hour."""
     try:
-        return _SIGNER.unsign(token, max_age=LINK_SECONDS)
+        return _signer().unsign(token, max_age=LINK_SECONDS)
     except BadSignature:
         return None
+
+
+@cache
+def _signer() -> TimestampSigner:
+    return TimestampSigner(sep=".", salt="tasks_app.uploads.serve")

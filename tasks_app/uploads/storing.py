@@ -2,7 +2,7 @@
 
     store(file, ...)              all of it at once: what a task fetched or made
     examine(file)                 what it is, its length and digest
-    placed(file) as name          its bytes are in storage, and go again if the block fails
+    placed(file) as name          its bytes are in storage, and go again unless the block records them
     record(content, name, ...)    the row, in the caller's transaction
     remove(artifact)              the row says so, and its bytes go after the commit
 
@@ -43,6 +43,10 @@ AGAIN: Final = timedelta(minutes=10)
 """How long after a failed removal another try is made."""
 
 
+class StorageAwayError(Exception):
+    """The storage does not take the bytes now. Nothing is kept; it may go better later."""
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """What a file is by its bytes."""
@@ -64,7 +68,7 @@ def store(
 ) -> Artifact:
     """Keep `file`, which is read from its start. To be called outside of transactions: it waits for the storage.
 
-    Raises NotMediaError, and what the storage and the database raise; then nothing is kept.
+    Raises NotMediaError, StorageAwayError, and what the database raises; then nothing is kept.
     """
     content = examine(file)
     with placed(file) as name, transaction.atomic():
@@ -83,19 +87,18 @@ def examine(file: BinaryIO) -> Content:
 
 @contextmanager
 def placed(file: BinaryIO) -> Iterator[str]:
-    """Put the bytes of `file` into storage; the block, which gets their name, has to `record` them. If it fails they go."""
+    """Put the bytes of `file` into storage under the name the block gets. They go at its end unless it has recorded them, for good.
+
+    Raises StorageAwayError.
+    """
     name = f"artifacts/{timezone.now():%Y-%m}/{secrets.token_hex(20)}"
     Leftover.objects.create(storage_name=name, due_at=timezone.now() + PLACING)
     try:
-        file.seek(0)
-        if (given := default_storage.save(name, File(file))) != name:
-            default_storage.delete(given)
-            raise RuntimeError("the storage has chosen a name of its own")
+        _put(file, name)
         yield name
-    except BaseException:
-        # Unless the row is there after all: a commit may be done though its answer was lost
+    finally:
+        # Also after a commit whose answer was lost, and which may be done: then there is nothing to drop
         _drop(name)
-        raise
 
 
 def record(
@@ -151,6 +154,18 @@ def erase(name: str) -> None:
         Leftover.objects.filter(storage_name=name, condemned=True).delete()
     except Exception as error:  # of any storage
         logger.warning("a file was not removed from storage, and is tried again: %s", type(error).__name__)
+
+
+def _put(file: BinaryIO, name: str) -> None:
+    file.seek(0)
+    try:
+        given = default_storage.save(name, File(file))
+    except Exception as error:  # of any storage
+        logger.error("the storage takes no file: %s", type(error).__name__)
+        raise StorageAwayError from error
+    if given != name:
+        default_storage.delete(given)
+        raise RuntimeError("the storage has chosen a name of its own")
 
 
 def _drop(name: str) -> None:

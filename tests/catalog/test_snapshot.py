@@ -157,6 +157,43 @@ def test_only_a_route_that_needs_litellm_asks_for_it():
     assert [route.needs_litellm for route in read().models[model.id].routes] == [False, True, True]
 
 
+def a_music_model(**fields: Any) -> Model:
+    model = Model.objects.create(id=new_id("test"), display_name="A band", capability="music", enabled=True)
+    MADE.append(model.id)
+    editing.add_price(model, author=None, reason="test", credits_per_task=Decimal(80))
+    Route.objects.create(model=model, name="way", enabled=True, transport="suno", upstream_model="V5_5", **fields)
+    return model
+
+
+def test_music_is_there_with_its_family_and_its_routes_are_left_alone(caplog):
+    model = a_music_model(base_url="https://music.example")
+    catalog = read()
+    info = catalog.models[model.id]
+    assert (info.routes, info.family, info.is_usable, info.price.credits_per_task) == ((), "suno", True, Decimal(80))
+    assert info not in catalog.auto
+    assert "left out" not in caplog.text
+
+
+def test_music_is_usable_only_with_a_route_that_is(monkeypatch, settings):
+    keyless = a_music_model(base_url="https://music.example", credential_env="SOME_API_KEY")
+    nowhere = a_music_model(base_url_env="SOME_API_BASE")
+    sandbox = a_music_model(sandbox=True)
+    monkeypatch.delenv("SOME_API_KEY", raising=False)
+    monkeypatch.delenv("SOME_API_BASE", raising=False)
+
+    def usable() -> list[bool]:
+        models = read().models
+        return [models[model.id].is_usable for model in (keyless, nowhere, sandbox)]
+
+    settings.SANDBOX = False
+    assert usable() == [False, False, False]
+    settings.SANDBOX = True
+    assert usable() == [False, False, True]
+    monkeypatch.setenv("SOME_API_KEY", "secret")
+    monkeypatch.setenv("SOME_API_BASE", "https://music.example")
+    assert usable() == [True, True, True]
+
+
 @asynccontextmanager
 async def loading_waits() -> AsyncIterator[None]:
     """Meanwhile a load gets no further than the table of prices; it gives up after two seconds."""

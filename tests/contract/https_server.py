@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 
 from aiohttp import web
 
@@ -71,3 +72,18 @@ async def served(handler: Handler) -> AsyncIterator[tuple[str, Network]]:
     finally:
         await runner.cleanup()
         await asyncio.sleep(0)
+
+
+@contextmanager
+def serving(handler: Handler) -> Iterator[tuple[str, Network]]:
+    """`served`, for tests of sync code: on a loop of its own, in a thread of its own."""
+    loop, server = asyncio.new_event_loop(), served(handler)
+    thread = Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result()
+    finally:
+        asyncio.run_coroutine_threadsafe(server.__aexit__(None, None, None), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

@@ -341,6 +341,7 @@ def test_a_product_longer_than_a_default_decimal_is_exact(wallet):
         id=call.usage_id,
         wallet=wallet,
         status="charged",
+        task_id="",
         cost_usd=Decimal("999999999999.999999999999"),
         metadata={},
         attempts=[],

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import httpx
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from contract.ids import new_id
 from keys.models import ApiKey
+from tasks_app import ending
 from tasks_app.answers import TaskEnvelope
 from tests.answers import assert_shape
 from tests.chat.test_bad_input import assert_refused
 from tests.contract.wire import error_of
 from tests.factories import ApiKeyFactory
 from tests.tasks_app.states import canceled, failed, queued, running, stored, succeeded
+from wallets.answers import UsageReceipt
+from wallets.models import UsageRecord
 
 
 @pytest.mark.parametrize("make", [queued, running, failed, canceled], ids=lambda make: make.__name__)
@@ -76,7 +82,7 @@ def rows_of(account) -> dict[str, list]:
             ("wallets_usagerecord", "wallet_id = %(wallet)s"),
             ("wallets_ledgerentry", "wallet_id = %(wallet)s"),
             ("wallets_idempotencykey", "wallet_id = %(wallet)s"),
-            ("wallets_budget", "key_id in (select id from keys_apikey where account_id = %(account)s)"),
+            ("wallets_cap", "wallet_id = %(wallet)s"),
         ):
             cursor.execute(
                 f"select *, xmin::text from {table} where {whose} order by 1",
@@ -99,4 +105,35 @@ def test_polling_changes_nothing_but_when_the_key_was_used(customer):
     assert rows_of(owner.account) == before
     assert before["wallets_usagerecord"] and len(before["tasks_app_task"]) == 2 and ended.pk
     moments = sorted(moment for moment in seen if moment is not None)
-    assert all((later - earlier).total_seconds() >= 60 for earlier, later in zip(moments, moments[1:], strict=False))
+    assert all((later - earlier).total_seconds() >= 60 for earlier, later in pairwise(moments))
+
+
+@pytest.mark.parametrize(
+    ("make", "outcome", "clause", "refunded"),
+    [
+        (queued, None, None, "0.0000"),
+        (failed, "failed", "upstream_failed", "50.0000"),
+        (canceled, "canceled", "not_sent", "50.0000"),
+        (lambda wallet: succeeded(stored(running(wallet))), "succeeded", "complete", "0.0000"),
+    ],
+    ids=["queued", "failed", "canceled", "succeeded"],
+)
+def test_a_task_has_a_receipt(customer, make, outcome, clause, refunded):
+    owner = customer()
+    task = make(owner.wallet)
+    UsageRecord.objects.filter(pk=task.pk).update(cost_usd="0.15")
+    told = owner.http.get(f"/usage/{task.pk}").json()
+    assert_shape(told, UsageReceipt)
+    assert (told["status"], told["outcome"], told["clause"]) == ("charged", outcome, clause)
+    assert (told["credits_per_task"], told["credits"], told["refunded_credits"]) == ("50.0000", "50.0000", refunded)
+    # what the provider takes is ours to know
+    assert (told["cost_usd"], told["cost_lines"], told["credits_per_litellm_usd"]) == ("0.000000000000", [], None)
+
+
+def test_a_task_that_was_canceled_once_it_ran_has_no_clause(customer):
+    owner = customer()
+    task = running(owner.wallet, attempts=[{"route": "sandbox", "sent": True}], cancel_requested_at=timezone.now())
+    ending.cancel(task.pk)
+    told = owner.http.get(f"/usage/{task.pk}").json()
+    assert_shape(told, UsageReceipt)
+    assert (told["outcome"], told["clause"], told["refunded_credits"]) == ("canceled", None, "50.0000")

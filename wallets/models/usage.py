@@ -223,6 +223,9 @@ class UsageRecord(models.Model):
                 condition=~Q(clause__in=["", UsageClause.COMPLETE]),
             ),
             models.Index(F("wallet"), F("created_at").desc(), F("id").desc(), name="usage_estimated", condition=Q(estimated=True)),
+            models.Index(
+                F("wallet"), F("outcome"), F("created_at").desc(), F("id").desc(), name="usage_of_tasks", condition=~Q(task_id="")
+            ),
             models.Index(fields=["process_id"], name="usage_open_by_process", condition=Q(status="open")),
             # What staff must look at (wallets/alerts.py)
             models.Index(F("created_at").desc(), name="usage_with_alert", condition=~Q(alert="")),

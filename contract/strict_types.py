@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from contract import limits
 from contract.invalid import NOT_OFFERED
 
 
@@ -33,6 +34,11 @@ Flag = Annotated[bool, Field(strict=True)]
 JsonObject = dict[str, Any]
 # In front of a mapping: what is null in it is not given
 WITHOUT_NULLS = BeforeValidator(_given)
+
+MetadataKey = Annotated[str, Field(max_length=64)]
+MetadataValue = Annotated[Text, Field(max_length=512)]
+Metadata = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=limits.METADATA), WITHOUT_NULLS]
+"""Pairs of the caller's own."""
 
 
 class Inner(BaseModel):
