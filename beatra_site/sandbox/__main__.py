@@ -17,7 +17,9 @@ def main() -> None:
     parser.add_argument("--faults", action="store_true", help="honour fault directives and serve /control/ (tests only)")
     parser.add_argument("--key", help="the only API key to accept; without it any or none will do")
     parser.add_argument("--chunk-ms", type=float, default=0, help="milliseconds between the chunks of a stream")
+    parser.add_argument("--song-ms", type=float, help="how long a song takes, in milliseconds; 6000, with --faults 0")
     options = parser.parse_args()
+    song_ms = options.song_ms if options.song_ms is not None else 0 if options.faults else 6000
     # Hundreds of calls are held open at once
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -26,6 +28,7 @@ def main() -> None:
             faults=options.faults,
             key=options.key,
             chunk_ms=options.chunk_ms,
+            song_ms=song_ms,
             # From the environment: everybody on this machine can read a command
             checkout_key=os.environ.get("SANDBOX_CHECKOUT_KEY", ""),
             webhook_secret=os.environ.get("SANDBOX_WEBHOOK_SECRET", ""),

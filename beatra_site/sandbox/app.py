@@ -6,6 +6,9 @@ from beatra_site.sandbox.chat import ChatProvider
 from beatra_site.sandbox.checkout.provider import CheckoutProvider
 from beatra_site.sandbox.control import Control
 from beatra_site.sandbox.exchange import EndedError, Exchange, Receive, Scope, Send
+from beatra_site.sandbox.minimax.provider import MiniMaxProvider
+from beatra_site.sandbox.music.studio import Studio
+from beatra_site.sandbox.suno.provider import SunoProvider
 from catalog.tokens import warm
 
 
@@ -21,13 +24,17 @@ class Sandbox:
         checkout_key: str = "",
         webhook_secret: str = "",
         public_url: str = "",
+        song_ms: float = 0,
     ) -> None:
         warm()
         control = Control() if faults else None
+        studio = Studio(sketches=faults)
         self._apps: dict[str, Callable[[Exchange], Awaitable[None]]] = {
             "healthz": healthz,
             "chat": ChatProvider(control=control, key=key, chunk_ms=chunk_ms),
             "checkout": CheckoutProvider(key=checkout_key, secret=webhook_secret, public_url=public_url),
+            "minimax": MiniMaxProvider(control=control, key=key, song_ms=song_ms, studio=studio),
+            "suno": SunoProvider(control=control, key=key, song_ms=song_ms, studio=studio, secret=webhook_secret),
         }
         if control:
             self._apps["control"] = control

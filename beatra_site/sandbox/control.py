@@ -13,7 +13,13 @@ DELETE /control/gates/<name>           lets all go and forgets it
 GET    /control/calls                  `count` of the calls that match ?marker= &model= &key= &outcome=, and the newest
                                        ?limit= (1000) of them, oldest first (`calls.py`); ?bodies=0 leaves bodies out
 DELETE /control/calls                  forgets them
-POST   /control/reset                  forgets scripts and calls, lets all held calls go
+GET    /control/generations            `count` of the generations of music that match ?marker= &prompt= (a part of it) &provider=
+                                       &model= &key= &task_id=, and the newest ?limit= (1000) of them (`generations.py`)
+POST   /control/reset                  forgets scripts, calls and generations, lets all held calls go
+
+Polls (`record-info`), `credit`, uploads (`file-stream-upload`) and readings of files (`file`) of Suno are calls with that word as
+their `model`: a script with it as its `model` is for them. They have the marker of their task, if it has one, to be counted by; a
+script with a marker is for the call that begins the task.
 """
 
 from typing import Any
@@ -24,9 +30,11 @@ from pydantic import ValidationError
 from beatra_site.sandbox.calls import KEPT_CALLS, Calls
 from beatra_site.sandbox.exchange import Exchange
 from beatra_site.sandbox.gates import Gate
+from beatra_site.sandbox.generations import KEPT, Generations
 from beatra_site.sandbox.scripts import ScriptForm, Scripts
 
 FILTERS = ("marker", "model", "key", "outcome")
+GENERATION_FILTERS = ("marker", "prompt", "provider", "model", "key", "task_id")
 
 
 class Control:
@@ -36,6 +44,7 @@ class Control:
         self.scripts = Scripts()
         self.gates: dict[str, Gate] = {}
         self.calls = Calls(kept=KEPT_CALLS)
+        self.generations = Generations(kept=KEPT)
 
     def gate(self, name: str) -> Gate:
         """The gate of that name, closed if it is new."""
@@ -77,6 +86,8 @@ class Control:
                     await gone.release(None)
             case "GET", ["calls"]:
                 return 200, self._calls(exchange.query)
+            case "GET", ["generations"]:
+                return 200, self._generations(exchange.query)
             case "DELETE", ["calls"]:
                 self.calls.clear()
             case "POST", ["reset"]:
@@ -86,16 +97,25 @@ class Control:
         return 200, {}
 
     def _calls(self, query: dict[str, str]) -> dict[str, Any]:
-        conditions = {name: value for name, value in query.items() if name in FILTERS}
-        if unknown := query.keys() - conditions.keys() - {"limit", "bodies"}:
-            raise ValueError(f"Unknown filter: {', '.join(sorted(unknown))}")
-        calls = self.calls.matching(**conditions)
+        calls = self.calls.matching(**_conditions(query, FILTERS, beside={"limit", "bodies"}))
         newest = calls[max(0, len(calls) - int(query.get("limit", 1000))) :]
         return {"count": len(calls), "calls": [call.as_json(bodies=query.get("bodies") != "0") for call in newest]}
+
+    def _generations(self, query: dict[str, str]) -> dict[str, Any]:
+        found = self.generations.matching(**_conditions(query, GENERATION_FILTERS, beside={"limit"}))
+        return {"count": len(found), "generations": found[max(0, len(found) - int(query.get("limit", 1000))) :]}
 
     async def _reset(self) -> None:
         self.scripts.clear()
         self.calls.clear()
+        self.generations.clear()
         for gate in self.gates.values():
             await gate.release(None)
         self.gates.clear()
+
+
+def _conditions(query: dict[str, str], filters: tuple[str, ...], *, beside: set[str]) -> dict[str, str]:
+    conditions = {name: value for name, value in query.items() if name in filters}
+    if unknown := query.keys() - conditions.keys() - beside:
+        raise ValueError(f"Unknown filter: {', '.join(sorted(unknown))}")
+    return conditions

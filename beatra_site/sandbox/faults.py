@@ -40,11 +40,33 @@ a number k >= 1 (after k output chunks), `finish` (after the finish_reason chunk
     wire            crlf | split | merged |  how events are written: with CRLF, in pieces of 7 bytes, several in one write,
                     no_space | noisy         `data:` without a blank, amid `event:`, `id:`, `retry:` and comment lines
     context_window  tokens                   a longer prompt is refused with context_length_exceeded
-    times           number | forever         in a script's step only: for how many calls the step counts (1)
+    times           number | forever         in a script's step, in `poll` and in `file` only: for how many calls it counts (1)
+
+Music (`minimax/`, `suno/`) reads directives in any text of a request and knows of the fields above `status` to `cut_at`, without
+`ping_ms` and `chunk_ms`. Its positions: `start` (nothing was done yet), `generating` (counted as a generation, not ready: MiniMax's
+call lasts, Suno's task stays at TEXT_SUCCESS; gates and stalls), `answer` (counted, before the status line: a `cut_at=answer` loses the
+answer to work that goes on), any other is the middle of the body. And these fields of its own:
+
+    code            number                   Suno's `code` in a body with status 200, or with `status`
+    base_resp       number                   MiniMax's; 1027 is counted as a generation
+    garbage         ... | no_data            success without data
+    generation_ms   number                   how long this song takes, in place of the process's `--song-ms`
+    statuses        A,B,...                  Suno: what each poll reads, one after the other, the last for ever. Any text goes; clips
+                                             come with FIRST_SUCCESS (one), SUCCESS and CALLBACK_EXCEPTION (all)
+    error_code      number                   Suno: `errorCode` beside such a status, in place of the one that it has
+    clips           number                   Suno: so many (2); `same_clips=true` lists the first so often
+    audio           missing | empty | html   what is delivered instead of the song: no audio (or URL) at all, nothing, an HTML page, its
+                    | half | no_hex          first half, (MiniMax) letters that are no hex
+    data_status     number                   MiniMax: `data.status` (2)
+    callbacks       none | twice | reversed  Suno: how it calls back
+                    | unsigned | forged
+    poll, file      a fault, or several      Suno: what happens to the polls of the task, and to the reading of its files:
+                                             `[[poll.status=503 poll.times=2]]`; in a script `{"poll": [{...}, {...}]}`
 """
 
 import re
 import shlex
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeAlias
 
 import orjson
@@ -55,7 +77,20 @@ def _number_if_digits(value: object) -> object:
     return int(value) if isinstance(value, str) and value.isdigit() else value
 
 
-Position: TypeAlias = Annotated[Literal["start", "headers", "role", "finish", "usage"] | int, BeforeValidator(_number_if_digits)]
+def _text(value: object) -> object:
+    return str(value) if isinstance(value, int) else value
+
+
+def _words(value: object) -> object:
+    return [word.strip() for word in value.split(",")] if isinstance(value, str) else value
+
+
+def _several(value: object) -> object:
+    return [value] if isinstance(value, dict) else value
+
+
+Station: TypeAlias = Literal["start", "generating", "answer", "headers", "role", "finish", "usage"]
+Position: TypeAlias = Annotated[Station | int, BeforeValidator(_number_if_digits)]
 UsagePreset: TypeAlias = Literal["missing", "null", "negative", "huge", "float", "string", "list", "zero", "cached", "over_limit", "worst"]
 Milliseconds: TypeAlias = Annotated[float, Field(ge=0)]
 
@@ -68,12 +103,12 @@ class Fault(BaseModel):
     status: Annotated[int, Field(ge=200, le=599)] | None = None
     message: str | None = None
     type: str | None = None
-    code: str | None = None
+    code: Annotated[str, BeforeValidator(_text)] | None = None
     retry_after: float | None = None
     headers: dict[str, str] = {}
     body: Any = None
     content_type: str | None = None
-    garbage: Literal["html", "json", "empty", "base_resp", "no_choices"] | None = None
+    garbage: Literal["html", "json", "empty", "base_resp", "no_choices", "no_data"] | None = None
     base_resp: int | None = None
     latency_ms: Milliseconds = 0
     gate: str | None = None
@@ -97,10 +132,56 @@ class Fault(BaseModel):
     usage_at: Literal["extra", "finish", "every"] | None = None
     wire: Literal["crlf", "split", "merged", "no_space", "noisy"] | None = None
     context_window: int | None = None
+    generation_ms: Milliseconds | None = None
+    statuses: Annotated[list[str], BeforeValidator(_words)] = []
+    error_code: int | None = None
+    clips: Annotated[int, Field(ge=0, le=10)] = 2
+    same_clips: bool = False
+    audio: Literal["missing", "empty", "html", "half", "no_hex"] | None = None
+    data_status: int = 2
+    callbacks: Literal["none", "twice", "reversed", "unsigned", "forged"] | None = None
+    poll: "Annotated[list[Step], BeforeValidator(_several)]" = []
+    file: "Annotated[list[Step], BeforeValidator(_several)]" = []
 
     def over(self, other: "Fault") -> "Fault":
         """This fault's own fields laid over another's."""
         return other.model_copy(update={name: getattr(self, name) for name in self.model_fields_set})
+
+
+class Step(Fault):
+    """A fault and for how many calls it counts."""
+
+    times: Annotated[int, Field(ge=1)] | Literal["forever"] = 1
+
+    def fault(self) -> Fault:
+        """The fault without its count."""
+        return Fault.model_construct(self.model_fields_set - {"times"}, **{name: getattr(self, name) for name in Fault.model_fields})
+
+
+Fault.model_rebuild()
+
+
+class Steps:
+    """Steps that are used up, call by call."""
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self._steps = list(steps)
+        self._left: int | None = None
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def next(self) -> Fault:
+        """The fault of the step that is due, which is used up once; health when none is left."""
+        if not self._steps:
+            return Fault()
+        step = self._steps[0]
+        if step.times != "forever":
+            self._left = (step.times if self._left is None else self._left) - 1
+            if self._left == 0:
+                self._steps.pop(0)
+                self._left = None
+        return step.fault()
 
 
 DIRECTIVE = re.compile(r"\[\[([^\[\]]{1,2000})\]\]")

@@ -8,21 +8,11 @@ conditions goes first, then the newest.
 """
 
 import itertools
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from beatra_site.sandbox.faults import Fault
-
-
-class Step(Fault):
-    """A fault and for how many calls it counts."""
-
-    times: Annotated[int, Field(ge=1)] | Literal["forever"] = 1
-
-    def fault(self) -> Fault:
-        """The fault without its count."""
-        return Fault.model_construct(self.model_fields_set - {"times"}, **{name: getattr(self, name) for name in Fault.model_fields})
+from beatra_site.sandbox.faults import Fault, Step, Steps
 
 
 class ScriptForm(BaseModel):
@@ -43,8 +33,7 @@ class Script:
         self.number = number
         self.form = form
         self.matched = 0
-        self._steps: list[Step] = list(form.steps)
-        self._left: int | None = None
+        self._steps = Steps(form.steps)
 
     @property
     def conditions(self) -> dict[str, str]:
@@ -52,18 +41,12 @@ class Script:
         return {name: value for name, value in given.items() if value is not None}
 
     def matches(self, **call: str | None) -> bool:
-        return bool(self._steps) and all(call.get(name) == value for name, value in self.conditions.items())
+        return len(self._steps) > 0 and all(call.get(name) == value for name, value in self.conditions.items())
 
     def next_fault(self) -> Fault:
         """The fault of the step that is due; uses it up once."""
-        step = self._steps[0]
         self.matched += 1
-        if step.times != "forever":
-            self._left = (step.times if self._left is None else self._left) - 1
-            if self._left == 0:
-                self._steps.pop(0)
-                self._left = None
-        return step.fault()
+        return self._steps.next()
 
     def as_json(self) -> dict[str, object]:
         return {
