@@ -8,9 +8,9 @@ from __future__ import annotations
 from django.conf import settings
 from django.core import signing
 from django.db import transaction
+from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
@@ -18,12 +18,10 @@ from django.views.decorators.http import require_POST
 from tasks_app import tasks
 from tasks_app.models import Stage, Task
 
-_SIGNER = signing.Signer(salt="tasks_app.music.nudges", sep=".")
-
 
 def address(task_id: str) -> str:
     """`Job.callback_url` of the task."""
-    return f"{settings.SITE_URL}{reverse('music_nudge', args=[_SIGNER.sign(task_id)])}"
+    return f"{settings.SITE_URL}{reverse('music_nudge', args=[_signer().sign(task_id)])}"
 
 
 @csrf_exempt
@@ -32,11 +30,15 @@ def address(task_id: str) -> str:
 def nudge(_request: HttpRequest, token: str) -> HttpResponse:
     """Always 200: to any other answer the provider would come back, or call the work failed."""
     try:
-        task_id = _SIGNER.unsign(token)
+        task_id = _signer().unsign(token)
     except signing.BadSignature:
         return HttpResponse()
     with transaction.atomic():
-        waiting = Task.objects.filter(pk=task_id, stage=Stage.GENERATING, next_run_at__gt=timezone.now()).exclude(provider_task_id="")
-        if waiting.update(next_run_at=timezone.now()):
+        waiting = Task.objects.filter(pk=task_id, stage=Stage.GENERATING, next_run_at__gt=Now()).exclude(provider_task_id="")
+        if waiting.update(next_run_at=Now()):
             tasks.enqueue(Task(pk=task_id))
     return HttpResponse()
+
+
+def _signer() -> signing.Signer:
+    return signing.Signer(salt="tasks_app.music.nudges", sep=".")

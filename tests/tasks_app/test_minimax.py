@@ -26,6 +26,7 @@ from tests.tasks_app.asked_music import (
     full,
     headers,
     nobody,
+    outcome,
     reference,
     route,
     silent,
@@ -106,6 +107,10 @@ class TestAsking:
             ),
             (Job(prompt="Pop", lyrics="La", options={"lyrics_optimizer": False}), {"model": "music-2.6", "prompt": "Pop", "lyrics": "La"}),
             (
+                Job(prompt="Pop", lyrics="La", instrumental=True),
+                {"model": "music-2.6", "prompt": "Pop", "is_instrumental": True},
+            ),
+            (
                 Job(prompt="As a waltz, slowly", lyrics="La la la la la", reference=reference()),
                 {
                     "model": "music-cover",
@@ -115,7 +120,7 @@ class TestAsking:
                 },
             ),
         ],
-        ids=["lyrics", "optimized lyrics", "not optimized", "cover"],
+        ids=["lyrics", "optimized lyrics", "not optimized", "instrumental with lyrics", "cover"],
     )
     def test_what_is_wanted_is_asked_for(self, job, asked):
         _, provider = submitted(job)
@@ -239,11 +244,6 @@ STATUSES = {
 }
 
 
-def outcome(error) -> tuple:
-    kind, code, sent, counts = summary(error)
-    return kind, code, sent, getattr(error, "what", counts)
-
-
 class TestRefusals:
     @pytest.mark.parametrize("status", ["200 OK", "400 Bad Request", "500 Broken"])
     @pytest.mark.parametrize("code", CODES)
@@ -316,7 +316,7 @@ class TestTheLine:
     )
     def test_a_drip_ends_with_the_time_of_the_call(self, caplog, head):
         with RawProvider(dripping(head)) as provider:
-            patient = Patience(read_seconds=60, total_seconds=0.6)
+            patient = Patience(read_seconds=60, total_seconds=2)
             error = error_of(lambda: minimax(base(provider), patience=patient).submit(JOB), caplog)
         assert summary(error) == ("Unavailable", "upstream_timeout", True, True)
 
