@@ -20,6 +20,7 @@ from catalog.breaker_sync import SyncBreakers
 from catalog.models import Route
 from tasks_app import attempts, overdue, steps
 from tasks_app.models import Task
+from tasks_app.music import nudges
 from tasks_app.uploads import storing
 from tests.factories import WalletFactory
 from tests.tasks_app.media_files import mp3
@@ -96,14 +97,15 @@ class TestSuccess:
 
     def test_the_job_is_what_was_asked(self, provider):
         task = work("suno")
+        options = {"suno": {"custom_mode": True, "vocal_gender": "f"}}
         Task.objects.filter(pk=task.pk).update(
-            input={**task.input, "title": "Dawn", "lyrics": "la", "instrumental": False, "model_options": {"suno": {"vocal_gender": "f"}}}
+            input={**task.input, "title": "Dawn", "lyrics": "la la", "instrumental": False, "model_options": options}
         )
         task.refresh_from_db()
         finish(task)
         [body] = provider.bodies(prompt(task))
-        assert (body["vocalGender"], body["instrumental"], body["prompt"]) == ("f", False, prompt(task))
-        assert body["callBackUrl"].startswith("http")
+        assert (body["style"], body["title"], body["prompt"], body["vocalGender"]) == (prompt(task), "Dawn", "la la", "f")
+        assert body["callBackUrl"].endswith(nudges.address(task.pk).rpartition("/")[2])
 
 
 class TestFailures:
