@@ -11,7 +11,7 @@ from decimal import Decimal
 from io import BytesIO
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -385,6 +385,23 @@ class TestUnknown:
         finish(self.left(task))
         assert (task.status, task.error["code"], task.error["retryable"]) == ("failed", "upstream_error", True)
         assert ([one[1] for one in outcomes(task)], record(task).absorbed_cost_usd) == (["unknown", "unknown"], 2 * COST)
+        assert_sound(task)
+
+    @pytest.mark.parametrize("unknown_before", [0, 1])
+    def test_a_step_that_is_broken_off_decides_nothing(self, provider, unknown_before, connect):
+        """The wallet is locked: the end that was decided on can't be written, and the next worker comes to the same."""
+        task = self.left(work("minimax"))
+        for _ in range(unknown_before):
+            step(task)
+            self.left(task)
+        Task.objects.filter(pk=task.pk).update(deadline_at=Now() + timedelta(seconds=100))
+        with connect() as other, other.transaction():
+            other.execute("select from wallets_wallet where account_id = %s for update", [task.account_id])
+            with pytest.raises(OperationalError):
+                step(task)
+        finish(task)
+        assert (task.status, provider.count(prompt(task), "submit")) == ("failed", 0)
+        assert [one[1] for one in outcomes(task)] == ["unknown"] * (unknown_before + 1)
         assert_sound(task)
 
     def test_not_without_time_for_it(self, provider):
