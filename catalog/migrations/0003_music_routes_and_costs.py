@@ -1,6 +1,5 @@
-from decimal import Decimal
-
 import django.core.validators
+from decimal import Decimal
 from django.conf import settings
 from django.db import migrations, models
 
@@ -29,8 +28,15 @@ class Migration(migrations.Migration):
                 help_text="What a task costs us, where that is known.",
                 max_digits=24,
                 null=True,
-                validators=[django.core.validators.MinValueValidator(Decimal(0))],
+                validators=[django.core.validators.MinValueValidator(Decimal("0"))],
                 verbose_name="provider's cost in USD",
+            ),
+        ),
+        migrations.AlterField(
+            model_name="route",
+            name="base_url",
+            field=models.CharField(
+                blank=True, help_text="Empty, over LiteLLM: the provider's own.", max_length=300, verbose_name="base URL"
             ),
         ),
         migrations.AlterField(
@@ -51,6 +57,11 @@ class Migration(migrations.Migration):
                 default="litellm",
                 max_length=16,
             ),
+        ),
+        migrations.AlterField(
+            model_name="route",
+            name="upstream_model",
+            field=models.CharField(blank=True, help_text="The name sent to the provider, but by LiteLLM.", max_length=200),
         ),
         migrations.AddConstraint(
             model_name="price",
