@@ -1,5 +1,6 @@
-import django.core.validators
 from decimal import Decimal
+
+import django.core.validators
 from django.conf import settings
 from django.db import migrations, models
 
@@ -28,7 +29,7 @@ class Migration(migrations.Migration):
                 help_text="What a task costs us, where that is known.",
                 max_digits=24,
                 null=True,
-                validators=[django.core.validators.MinValueValidator(Decimal("0"))],
+                validators=[django.core.validators.MinValueValidator(Decimal(0))],
                 verbose_name="provider's cost in USD",
             ),
         ),
