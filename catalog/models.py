@@ -127,8 +127,8 @@ class Route(models.Model):
     disabled_reason = models.CharField(max_length=200, blank=True, editable=False)
     transport = models.CharField(max_length=16, choices=Transport, default=Transport.LITELLM)
     litellm_model = models.CharField(max_length=200, blank=True, help_text='LiteLLM\'s name, provider first: "minimax/MiniMax-M2.7".')
-    upstream_model = models.CharField(max_length=200, blank=True, help_text="The name sent by the native transport.")
-    base_url = models.CharField("base URL", max_length=300, blank=True, help_text="Empty: the provider's own.")
+    upstream_model = models.CharField(max_length=200, blank=True, help_text="The name sent to the provider, but by LiteLLM.")
+    base_url = models.CharField("base URL", max_length=300, blank=True, help_text="Empty, over LiteLLM: the provider's own.")
     base_url_env = models.CharField(
         "base URL variable",
         max_length=100,
