@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import Any, BinaryIO, Final
 
@@ -29,13 +30,9 @@ logger = logging.getLogger(__name__)
 
 MOST_TRIES: Final = 5
 """To save one clip."""
-MOST_BYTES: Final = 100 * 1024 * 1024
-"""Of one clip: ten minutes of uncompressed sound."""
+STORAGE_PAUSES: Final = (1.0, 4.0, 15.0)
+"""Seconds between tries to store bytes that can't be fetched again."""
 CLIP_MISSING: Final = "clip_missing"
-
-
-class TooLongError(Exception):
-    """A clip of more than MOST_BYTES."""
 
 
 def delivered(claim: Claim, made: Made) -> float:
@@ -97,7 +94,7 @@ def _noted(claim: Claim, clip: MadeClip) -> dict[str, Any]:
     if not clip.audio:
         return {**noted, "url": clip.url}
     try:
-        return {**noted, "artifact_id": _stored(claim, lambda: BytesIO(clip.audio))}
+        return {**noted, "artifact_id": _stored(claim, lambda: BytesIO(clip.audio), pauses=STORAGE_PAUSES)}
     except NotMediaError:
         logger.warning("a clip is no audio", extra={"usage_id": claim.task.pk})
         return {**noted, "lost": True}
@@ -112,34 +109,40 @@ def _saved(claim: Claim, clip: dict[str, Any]) -> dict[str, Any]:
             raise Misconfigured("it is gone")
         provider = provider_of(route)
         artifact_id = _stored(claim, lambda: _fetched(provider, clip))
-    except (ProviderError, NotMediaError, TooLongError, OSError) as error:
+    except (ProviderError, NotMediaError, OSError) as error:
         logger.warning("a clip was not saved: %s", type(error).__name__, extra={"usage_id": claim.task.pk, "tries": tries})
         passing = isinstance(error, Unavailable | Misconfigured | OSError)
         return {**clip, "tries": tries, **({} if passing and tries < MOST_TRIES else {"lost": True})}
     return {**{name: clip[name] for name in ("title", "lyrics", "tags")}, "artifact_id": artifact_id}
 
 
-def _stored(claim: Claim, open_: Callable[[], BinaryIO]) -> str:
-    """The id of the artifact that the file became."""
+def _stored(claim: Claim, open_: Callable[[], BinaryIO], *, pauses: Sequence[float] = ()) -> str:
+    """The id of the artifact that the file became. Where the storage fails it is tried again after `pauses`."""
     task = claim.task
 
     def store() -> Artifact:
         with open_() as file:
             return storing.store(file, account_id=task.account_id, kind=ArtifactKind.OUTPUT, task=task)
 
-    return kept_call(claim, store).pk
+    def stored() -> Artifact:
+        for pause in pauses:
+            try:
+                return store()
+            except NotMediaError:
+                raise
+            except Exception as error:  # of any storage
+                logger.warning("a clip waits for the storage: %s", type(error).__name__, extra={"usage_id": task.pk})
+                time.sleep(pause)
+        return store()
+
+    return kept_call(claim, stored).pk
 
 
 def _fetched(provider: Provider, clip: dict[str, Any]) -> BinaryIO:
-    """The clip's bytes, in a file that is gone when it is closed. Raises ProviderError, TooLongError."""
+    """The clip's bytes, in a file that is gone when it is closed. Raises ProviderError: they don't come, or are too many."""
     file: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115
     try:
-        size = 0
-        for piece in provider.fetch(MadeClip(url=clip["url"])):
-            size += len(piece)
-            if size > MOST_BYTES:
-                raise TooLongError
-            file.write(piece)
+        file.writelines(provider.fetch(MadeClip(url=clip["url"])))
         file.seek(0)
     except BaseException:
         file.close()

@@ -243,7 +243,17 @@ def worker_takes_jobs(up: Up) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "victim", ["bin/postgres", "valkey-server", "beatra_site.asgi", "worker@", "worker-outside@", "beatra_site.sandbox"]
+    "victim",
+    [
+        "bin/postgres",
+        "valkey-server",
+        "beatra_site.asgi",
+        "worker@",
+        "worker-outside@",
+        "worker-music@",
+        "worker-music-calls@",
+        "beatra_site.sandbox",
+    ],
 )
 def test_what_is_killed_comes_back(victim: str, running: Up) -> None:
     assert running.chats()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
+from io import BytesIO
 
 import pytest
 from django.db import connection
@@ -15,8 +16,13 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from catalog.breaker_sync import SyncBreakers
+from catalog.models import Route
 from tasks_app import attempts, overdue, steps
 from tasks_app.models import Task
+from tasks_app.uploads import storing
+from tests.factories import WalletFactory
+from tests.tasks_app.media_files import mp3
 from tests.tasks_app.stand_in import (
     CLIP,
     Hold,
@@ -180,6 +186,37 @@ class TestFailures:
     def test_a_model_without_routes_fails(self, provider):
         task = finish(work("suno", routes=0))
         assert (task.status, task.error["code"], task.error["retryable"]) == ("failed", "model_unavailable", True)
+        assert record(task).clause == "not_sent"
+        assert_sound(task)
+
+
+class TestBreakers:
+    def test_a_route_whose_breaker_is_open_is_passed_over(self, provider, settings):
+        task = work("suno", routes=2)
+        route = Route.objects.get(model=task.model, name="route-1")
+        breakers = SyncBreakers(settings.REDIS_URL, threshold=2)
+        for account_id in (1, 2):
+            breakers.enter(route.pk, account_id=account_id, seconds=60).failed()
+        finish(task)
+        assert outcomes(task) == [("route-1", "model_unavailable", False), ("route-2", "answered", True)]
+        assert provider.count(prompt(task), "submit") == 1
+        assert_sound(task)
+
+
+class TestReferences:
+    def test_the_provider_is_given_the_audio(self, provider):
+        wallet = WalletFactory(balance=100)
+        audio = storing.store(BytesIO(mp3(8)), account_id=wallet.account_id, kind="upload", purpose="reference_audio")
+        given = {"type": "artifact", "artifact_id": audio.pk}
+        task = work("suno", wallet=wallet, capability="reference_audio_to_music", reference=audio, reference_audio=given)
+        finish(task)
+        [body] = provider.bodies(prompt(task))
+        assert (task.status, body["uploadUrl"].partition("/files/")[1]) == ("succeeded", "/files/")
+
+    def test_one_that_can_not_be_had_fails_the_task_and_names_the_field(self, provider):
+        task = work("suno", reference_audio={"type": "url", "url": "https://127.0.0.1/track.mp3"}, capability="reference_audio_to_music")
+        finish(task)
+        assert (task.status, task.error["param"], provider.count(prompt(task), "submit")) == ("failed", "/reference_audio/url", 0)
         assert record(task).clause == "not_sent"
         assert_sound(task)
 
@@ -390,6 +427,25 @@ class TestSaving:
         finish(task)
         assert [clip["artifact_id"] for clip in task.clips][:1] == first
         assert provider.count(prompt(task), "fetch") == 3
+        assert_sound(task)
+
+    def test_what_can_not_be_fetched_again_waits_for_the_storage(self, provider, settings, tmp_path, caplog):
+        in_the_way = tmp_path / "files"
+        in_the_way.write_text("no folder")
+        settings.STORAGES = {
+            **settings.STORAGES,
+            "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": in_the_way}},
+        }
+        task = work("minimax")
+        step(task)
+        worker = take_in_thread(task)
+        while not any("waits for the storage" in line.message for line in caplog.records):
+            assert worker.is_alive()
+            worker.join(0.05)
+        in_the_way.unlink()
+        worker.join()
+        finish(task)
+        assert (task.status, provider.count(prompt(task), "submit")) == ("succeeded", 1)
         assert_sound(task)
 
 

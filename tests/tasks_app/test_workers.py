@@ -26,11 +26,12 @@ BROKER = 3
 
 
 class Worker(Server):
-    """All queues, threads, and beat. A claim is over after 3 seconds."""
+    """All queues, threads, and beat."""
 
-    def __init__(self, name: str, *, provider: StandIn) -> None:
+    def __init__(self, name: str, *, provider: StandIn, claim_seconds: int) -> None:
         url = urllib.parse.urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
-        environment = {"DATABASE_URL": url, "REDIS_URL": broker_url(), "SANDBOX_URL": provider.url, "TASK_CLAIM_SECONDS": "3"}
+        environment = {"DATABASE_URL": url, "REDIS_URL": broker_url(), "SANDBOX_URL": provider.url}
+        environment["TASK_CLAIM_SECONDS"] = str(claim_seconds)
         command = [sys.executable, "-m", "celery", "-A", "beatra_site", "worker", "--beat", "--pool", "threads", "--concurrency", "8"]
         command += ["--schedule-filename", str(SERVERS.var / f"{name}-schedule"), "--hostname", f"{name}@%h"]
         command += ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "info"]
@@ -52,14 +53,14 @@ def provider() -> Iterator[StandIn]:
 
 
 @pytest.fixture
-def start(provider: StandIn) -> Iterator[Callable[[str], Worker]]:
+def start(provider: StandIn) -> Iterator[Callable[..., Worker]]:
     """Starts a worker, which is killed at the end."""
     with redis.Redis.from_url(broker_url()) as broker:
         broker.flushdb()
     started: list[Worker] = []
 
-    def start(name: str = "engine") -> Worker:
-        started.append(Worker(name, provider=provider))
+    def start(name: str = "engine", *, claim_seconds: int = 15) -> Worker:
+        started.append(Worker(name, provider=provider, claim_seconds=claim_seconds))
         return started[-1]
 
     yield start
@@ -97,7 +98,7 @@ def test_a_worker_that_is_killed_is_followed_by_another(provider, start, family,
     task = work(family)
     held = Hold()
     provider.script(prompt(task), kind, *[working() if kind == "poll" else fine] * before, held)
-    worker = start()
+    worker = start(claim_seconds=6)
     held.wait()
     worker.kill()
     held.release.set()

@@ -21,7 +21,9 @@ PAID = [("charge", -PRICE)]
 REFUNDED = [("charge", -PRICE), ("refund", PRICE)]
 
 
-def work(family: str, *, routes: int = 1, **fields: Any) -> Task:
+def work(
+    family: str, *, routes: int = 1, wallet: Wallet | None = None, reference_audio: dict[str, str] | None = None, **fields: Any
+) -> Task:
     """A queued task of 'suno' or 'minimax', with a prompt that no other has, of a model with so many routes to the stand-in."""
     name = f"{family}-{uuid.uuid4().hex[:12]}"
     model = Model.objects.create(id=name, display_name=name, capability="music", enabled=True)
@@ -36,8 +38,9 @@ def work(family: str, *, routes: int = 1, **fields: Any) -> Task:
             upstream_model="music",
             sandbox=True,
         )
-    wallet = fields.pop("wallet", None) or WalletFactory(balance=100)
-    return paid_task(wallet, model_asked=name, model=name, input={"prompt": name, "instrumental": True}, **fields)
+    wallet = wallet or WalletFactory(balance=100)
+    given = {"prompt": name, "instrumental": True} | ({"reference_audio": reference_audio} if reference_audio else {})
+    return paid_task(wallet, model_asked=name, model=name, input=given, **fields)
 
 
 def prompt(task: Task) -> str:

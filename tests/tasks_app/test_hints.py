@@ -1,0 +1,82 @@
+"""What workers are told of due tasks: by beat, each once in a while, on the queue that its next step is for."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+import redis
+from django.db import connection, transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from tasks_app import tasks
+from tasks_app.models import Task
+from tests.tasks_app.works import due, step, work
+
+pytestmark = pytest.mark.usefixtures("committed")
+
+
+@pytest.fixture
+def hints():
+    """The queues on which a task was hinted at, so far."""
+    with redis.Redis.from_url(os.environ["REDIS_URL"]) as broker:
+
+        def of(task: Task) -> list[str]:
+            found = []
+            for queue in (tasks.SHORT, tasks.CALLS):
+                for message in broker.lrange(queue, 0, -1):
+                    arguments, *_ = json.loads(base64.b64decode(json.loads(message)["body"]))
+                    found += [queue] * (arguments == [task.pk])
+            return found
+
+        yield of
+
+
+def test_a_new_task_is_hinted_at_once_it_is_committed(hints):
+    task = work("suno")
+    with transaction.atomic():
+        tasks.enqueue(task)
+        assert hints(task) == []
+    assert hints(task) == ["music"]
+
+
+def test_what_is_due_is_hinted_at_once_in_a_while(hints):
+    task, later = work("suno"), work("suno", next_run_at=timezone.now() + timedelta(hours=1))
+    tasks.enqueue_due()
+    tasks.enqueue_due()
+    assert (hints(task), hints(later)) == (["music"], [])
+    Task.objects.filter(pk=task.pk).update(hinted_at=Now() - timedelta(seconds=tasks.HINT_SECONDS))
+    tasks.enqueue_due()
+    assert hints(task) == ["music"] * 2
+
+
+def test_beats_at_once_hint_once(hints):
+    several = [work("suno") for _ in range(5)]
+
+    def run(_: int) -> None:
+        tasks.enqueue_due()
+        connection.close()
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(run, range(4)))
+    assert [hints(task) for task in several] == [["music"]] * 5
+
+
+@pytest.mark.parametrize(("family", "queue"), [("suno", "music"), ("minimax", "music-calls")])
+def test_a_call_that_lasts_has_a_queue_of_its_own(hints, family, queue):
+    task = work(family)
+    assert step(task).blocks is (family == "minimax")
+    due(task)
+    tasks.enqueue_due()
+    assert hints(task) == [queue]
+
+
+def test_a_step_sends_the_hint_of_the_next(hints):
+    task = work("minimax")
+    tasks.step(task.pk)
+    assert hints(task) == ["music-calls"]
