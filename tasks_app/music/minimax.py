@@ -79,7 +79,7 @@ class MiniMax:
         if (refusal := _refusal(answer.status, answer.json)) is not None:
             raise refusal
         url, audio = _song((answer.json or {}).get("data"))
-        return Made((MadeClip(title=job.title, lyrics=job.lyrics, url=url, audio=audio),))
+        return Made((MadeClip(title=job.title, lyrics="" if job.instrumental else job.lyrics, url=url, audio=audio),))
 
     def poll(self, provider_task_id: str) -> Working | Made:
         """There is nothing to ask about a call that ends with the song."""
@@ -93,7 +93,7 @@ class MiniMax:
 
     def _request(self, job: Job) -> dict[str, Any]:
         request: dict[str, Any] = {"model": self._route.upstream_model, "prompt": job.prompt}
-        if job.lyrics:
+        if job.lyrics and not job.instrumental:
             request["lyrics"] = job.lyrics
         if job.reference is not None:
             with job.reference.open() as file:

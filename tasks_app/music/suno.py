@@ -55,7 +55,7 @@ POLL_CODES: Mapping[int, Callable[[], ProviderError]] = {
     **dict.fromkeys((400, 404, 422), partial(verdicts.failed, counts=False)),
 }
 
-# Ours in `model_options`, theirs; each given as it is
+# Ours in `model_options`, theirs; each given as it is, in custom mode
 _OPTIONS = {
     "negative_tags": "negativeTags",
     "vocal_gender": "vocalGender",
@@ -119,12 +119,12 @@ class Suno:
             "model": self._route.upstream_model,
             "callBackUrl": job.callback_url or f"{settings.SITE_URL}/webhooks/suno",
         }
-        if custom:
-            request |= {"style": job.prompt, "title": job.title}
-            if not job.instrumental:
-                request["prompt"] = job.lyrics
-        else:
-            request["prompt"] = job.prompt
+        if not custom:
+            # Everything else has to be empty then
+            return request | {"prompt": job.prompt}
+        request |= {"style": job.prompt, "title": job.title}
+        if not job.instrumental:
+            request["prompt"] = job.lyrics
         return request | {theirs: job.options[ours] for ours, theirs in _OPTIONS.items() if job.options.get(ours) is not None}
 
     def _reference_url(self, reference: Reference) -> str:

@@ -16,6 +16,7 @@ import pytest
 
 from catalog.music_models import MusicRoute
 from tasks_app.music.provider import MadeClip, Misconfigured, ProviderError, Reference, Refused, Unavailable, WorkFailed
+from tasks_app.music.suno import Suno
 from tests.chat.raw_provider import RawProvider, Request
 
 SECRET_WORDS = "their-own-words"
@@ -29,6 +30,14 @@ def route(base_url: str, *, transport: str, model: str, sandbox: bool = False) -
     return MusicRoute(
         id=1, name="test", transport=transport, upstream_model=model, base_url=base_url, credential_env=KEY_VARIABLE, sandbox=sandbox
     )
+
+
+def suno(base_url: str, *, sandbox: bool = False, **fields) -> Suno:
+    return Suno(route(base_url, transport="suno", model="V5_5", sandbox=sandbox), **fields)
+
+
+def envelope(code: object, data: object = None) -> dict:
+    return {"code": code, "msg": SECRET_WORDS, "data": data}
 
 
 def reference(audio: bytes = MP3, *, mime_type: str = "audio/mpeg") -> Reference:
@@ -56,6 +65,12 @@ def error_of(call: Callable[[], Any], caplog: pytest.LogCaptureFixture) -> Provi
 def summary(error: ProviderError) -> tuple[str, str, bool, bool | None]:
     """Its class, its code, `sent` and `counts`."""
     return type(error).__name__, error.code, error.sent, getattr(error, "counts", None)
+
+
+def outcome(error: ProviderError) -> tuple[Any, ...]:
+    """The same, with what staff have to look at in place of `counts`."""
+    kind, code, sent, counts = summary(error)
+    return kind, code, sent, getattr(error, "what", counts)
 
 
 def headers(request: Request) -> dict[str, str]:

@@ -26,6 +26,7 @@ from tests.tasks_app.asked_music import (
     full,
     headers,
     nobody,
+    outcome,
     reference,
     route,
     silent,
@@ -106,6 +107,10 @@ class TestAsking:
             ),
             (Job(prompt="Pop", lyrics="La", options={"lyrics_optimizer": False}), {"model": "music-2.6", "prompt": "Pop", "lyrics": "La"}),
             (
+                Job(prompt="Pop", lyrics="La", instrumental=True),
+                {"model": "music-2.6", "prompt": "Pop", "is_instrumental": True},
+            ),
+            (
                 Job(prompt="As a waltz, slowly", lyrics="La la la la la", reference=reference()),
                 {
                     "model": "music-cover",
@@ -115,7 +120,7 @@ class TestAsking:
                 },
             ),
         ],
-        ids=["lyrics", "optimized lyrics", "not optimized", "cover"],
+        ids=["lyrics", "optimized lyrics", "not optimized", "instrumental with lyrics", "cover"],
     )
     def test_what_is_wanted_is_asked_for(self, job, asked):
         _, provider = submitted(job)
@@ -237,11 +242,6 @@ STATUSES = {
     "504 Timeout": ("Unavailable", "upstream_timeout", True, True),
     "529 Overloaded": ("Unavailable", "model_unavailable", True, True),
 }
-
-
-def outcome(error) -> tuple:
-    kind, code, sent, counts = summary(error)
-    return kind, code, sent, getattr(error, "what", counts)
 
 
 class TestRefusals:

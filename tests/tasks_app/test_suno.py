@@ -1,4 +1,4 @@
-"""The dialect of sunoapi.org and kie.ai: what is sent, and what each answer and each state of a work means."""
+"""The dialect of sunoapi.org and kie.ai: what is sent, and what each answer means."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tasks_app.music.calls import Patience
-from tasks_app.music.provider import Job, Made, Submitted, Working
+from tasks_app.music.provider import Job, Submitted
 from tasks_app.music.providers import provider_of
 from tasks_app.music.suno import Suno
 from tests.chat.raw_provider import RawProvider, whole
@@ -17,18 +17,18 @@ from tests.tasks_app.asked_music import (
     MP3,
     SECRET_WORDS,
     base,
-    clip,
     compact,
     cut,
-    dripping,
+    envelope,
     error_of,
-    flooding,
     headers,
     nobody,
+    outcome,
     reference,
     route,
     silent,
     summary,
+    suno,
     text_answer,
 )
 
@@ -42,19 +42,6 @@ def surroundings(monkeypatch, settings):
     monkeypatch.setenv(KEY_VARIABLE, KEY)
     settings.SITE_URL = "https://beatra.example"
     settings.SUNO_UPLOAD_BASE = ""
-
-
-def suno(base_url: str, *, sandbox: bool = False, **fields) -> Suno:
-    return Suno(route(base_url, transport="suno", model="V5_5", sandbox=sandbox), **fields)
-
-
-def envelope(code: object, data: object = None) -> dict:
-    return {"code": code, "msg": SECRET_WORDS, "data": data}
-
-
-def outcome(error) -> tuple:
-    kind, code, sent, counts = summary(error)
-    return kind, code, sent, getattr(error, "what", counts)
 
 
 class TestAsking:
@@ -120,11 +107,11 @@ class TestAsking:
                 },
             ),
             (
-                Job(prompt="A song", options={"negative_tags": None, "vocal_gender": "m"}),
-                {"customMode": False, "instrumental": False, "prompt": "A song", "vocalGender": "m"},
+                Job(prompt="A song", title="Dawn", options={"negative_tags": "metal", "vocal_gender": "m", "style_weight": 0.5}),
+                {"customMode": False, "instrumental": False, "prompt": "A song"},
             ),
         ],
-        ids=["custom", "custom instrumental", "simple", "every option", "an option without custom mode"],
+        ids=["custom", "custom instrumental", "simple", "every option", "options without custom mode"],
     )
     def test_what_is_wanted_is_asked_for(self, job, asked):
         with RawProvider(whole(TAKEN)) as provider:
@@ -311,154 +298,6 @@ class TestCodes:
         assert outcome(error) == expected
 
 
-def record(status: object, *clips: object, **fields) -> dict:
-    return envelope(
-        200, {"taskId": "t", "status": status, "errorMessage": SECRET_WORDS, "response": {"taskId": "t", "sunoData": list(clips)}, **fields}
-    )
-
-
-def camel(number: int, **fields) -> dict:
-    return {
-        "id": f"clip-{number}",
-        "audioUrl": f"https://cdn.example/{number}.mp3",
-        "sourceAudioUrl": f"https://source.example/{number}.mp3",
-        "streamAudioUrl": f"https://cdn.example/{number}",
-        "title": "Dawn",
-        "tags": "piano, calm",
-        "prompt": "[Verse]\nLa",
-        "duration": 198.44,
-        **fields,
-    }
-
-
-def snake(number: int, **fields) -> dict:
-    return {
-        "id": f"clip-{number}",
-        "audio_url": f"https://cdn.example/{number}.mp3",
-        "title": "Dawn",
-        "tags": "piano",
-        "prompt": "",
-        **fields,
-    }
-
-
-def urls(answer: dict) -> list[str]:
-    made = polled(answer)
-    assert isinstance(made, Made)
-    return [one.url for one in made.clips]
-
-
-def polled(answer: dict) -> Working | Made:
-    with RawProvider(whole(answer)) as provider:
-        return suno(base(provider)).poll("t")
-
-
-ONE, TWO = "https://cdn.example/1.mp3", "https://cdn.example/2.mp3"
-
-
-class TestRecords:
-    @pytest.mark.parametrize(
-        ("status", "percent"),
-        [("PENDING", 10), ("TEXT_SUCCESS", 40), ("FIRST_SUCCESS", 75), ("SOMETHING_NEW", 5), (None, 5), (["SUCCESS"], 5), ("", 5)],
-    )
-    def test_a_work_goes_on_until_it_says_that_it_is_over(self, status, percent):
-        assert polled(record(status, camel(1))) == Working(percent)
-
-    @pytest.mark.parametrize("data", [None, [], "SUCCESS", {}])
-    def test_a_work_that_is_not_known_yet_goes_on(self, data):
-        assert polled(envelope(200, data)) == Working(5)
-
-    def test_two_clips_are_made(self):
-        made = polled(record("SUCCESS", camel(1), camel(2, title="Dusk")))
-        assert [(one.title, one.lyrics, one.tags, one.url, one.audio) for one in made.clips] == [
-            ("Dawn", "[Verse]\nLa", "piano, calm", ONE, b""),
-            ("Dusk", "[Verse]\nLa", "piano, calm", TWO, b""),
-        ]
-
-    @pytest.mark.parametrize(
-        ("clips", "expected"),
-        [
-            ([snake(1), snake(2)], [ONE, TWO]),
-            ([camel(1, audioUrl="")], ["https://source.example/1.mp3"]),
-            ([camel(1, audioUrl=None), snake(2, audio_url=None, source_audio_url=TWO)], ["https://source.example/1.mp3", TWO]),
-            ([camel(1)], [ONE]),
-            ([camel(1), camel(1), camel(2)], [ONE, TWO]),
-            ([camel(1), camel(1, audioUrl="https://cdn.example/again.mp3")], [ONE]),
-            ([camel(1), camel(2, audioUrl=ONE)], [ONE]),
-            ([snake(1, id=None), snake(1, id=None), snake(2, id=None)], [ONE, TWO]),
-            ([None, "x", {}, camel(1, audioUrl=7, sourceAudioUrl=[]), camel(2)], [TWO]),
-            ([camel(1, audioUrl="file:///etc/passwd", sourceAudioUrl="https://a\nb"), camel(2)], [TWO]),
-        ],
-        ids=[
-            "snake_case",
-            "source only",
-            "source only, both",
-            "one",
-            "twice",
-            "one id twice",
-            "one address twice",
-            "without ids",
-            "odd ones",
-            "no addresses",
-        ],
-    )
-    def test_each_clip_with_audio_is_taken_once(self, clips, expected):
-        assert urls(record("SUCCESS", *clips)) == expected
-
-    def test_the_list_may_be_spelled_in_snake_case(self):
-        assert urls(record("SUCCESS", response={"suno_data": [snake(1)]})) == [ONE]
-
-    def test_odd_texts_of_a_clip_are_left_out(self):
-        (made,) = polled(record("SUCCESS", camel(1, title=None, tags=["a"], prompt="a\0b"))).clips
-        assert (made.title, made.tags, made.lyrics) == ("", "", "ab")
-
-    @pytest.mark.parametrize(
-        "response", [{"sunoData": []}, {"sunoData": None}, {"sunoData": [camel(1, audioUrl="", sourceAudioUrl="")]}, {}, None]
-    )
-    def test_success_without_any_audio_is_the_end_of_the_work(self, caplog, response):
-        with RawProvider(whole(record("SUCCESS", response=response))) as provider:
-            error = error_of(lambda: suno(base(provider)).poll("t"), caplog)
-        assert summary(error) == ("WorkFailed", "upstream_error", True, True)
-
-    def test_a_callback_that_failed_does_not_matter_where_there_is_audio(self):
-        assert urls(record("CALLBACK_EXCEPTION", camel(1), camel(2))) == [ONE, TWO]
-
-    def test_nor_where_there_is_none_yet(self):
-        assert polled(record("CALLBACK_EXCEPTION")) == Working(80)
-
-    @pytest.mark.parametrize("name", ["errorCode", "error_code"])
-    @pytest.mark.parametrize("status", ["CREATE_TASK_FAILED", "GENERATE_AUDIO_FAILED"])
-    @pytest.mark.parametrize(
-        ("code", "expected"),
-        [
-            (400, ("Refused", "safety_rejected", True, None)),
-            ("400", ("Refused", "safety_rejected", True, None)),
-            (413, ("Refused", "safety_rejected", True, None)),
-            (408, ("WorkFailed", "upstream_timeout", True, True)),
-            (405, ("WorkFailed", "model_unavailable", True, True)),
-            (429, ("WorkFailed", "model_unavailable", True, True)),
-            (430, ("WorkFailed", "model_unavailable", True, True)),
-            (455, ("WorkFailed", "model_unavailable", True, True)),
-            (500, ("WorkFailed", "upstream_error", True, True)),
-            (501, ("WorkFailed", "upstream_error", True, True)),
-            (531, ("WorkFailed", "upstream_error", True, True)),
-            (4711, ("WorkFailed", "upstream_error", True, True)),
-            (None, ("WorkFailed", "upstream_error", True, True)),
-            (SECRET_WORDS, ("WorkFailed", "upstream_error", True, True)),
-            ([400], ("WorkFailed", "upstream_error", True, True)),
-        ],
-    )
-    def test_a_work_that_failed_says_why(self, caplog, status, code, name, expected):
-        with RawProvider(whole(record(status, camel(1), **{name: code}))) as provider:
-            error = error_of(lambda: suno(base(provider)).poll("t"), caplog)
-        assert summary(error) == expected
-
-    def test_a_refused_word_is_the_contents(self, caplog):
-        with RawProvider(whole(record("SENSITIVE_WORD_ERROR"))) as provider:
-            error = error_of(lambda: suno(base(provider)).poll("t"), caplog)
-        assert summary(error) == ("Refused", "safety_rejected", True, None)
-
-
 class TestTheLine:
     def test_where_nobody_listens_nothing_was_sent(self, caplog):
         for call in (lambda: suno(nobody()).submit(JOB), lambda: suno(nobody()).poll("t")):
@@ -485,80 +324,3 @@ class TestTheLine:
     def test_an_answer_of_nearly_a_mebibyte_is_read(self):
         with RawProvider(whole(envelope(200, {"taskId": "t", "filler": "x" * 1024 * 1000}))) as provider:
             assert suno(base(provider)).submit(JOB) == Submitted("t")
-
-
-def fetched(provider: RawProvider, *, sandbox: bool = True, **fields) -> bytes:
-    return b"".join(suno(base(provider), sandbox=sandbox, **fields).fetch(clip(base(provider) + "/1.mp3")))
-
-
-class TestFetching:
-    def test_the_bytes_of_a_clip_come_as_they_are(self):
-        with RawProvider(text_answer(b"<html>", kind="text/html")) as provider:
-            assert fetched(provider) == b"<html>"
-        (request,) = provider.requests
-        assert request.head.startswith("GET /1.mp3 HTTP/1.1\r\n")
-        assert "Authorization" not in headers(request)
-
-    def test_a_body_without_a_length_is_read_to_its_end(self):
-        with RawProvider(cut(b"HTTP/1.1 200 OK\r\n\r\n", MP3)) as provider:
-            assert fetched(provider) == MP3
-
-    def test_a_real_provider_may_not_send_us_to_http(self, caplog):
-        with RawProvider(text_answer(MP3)) as provider:
-            error = error_of(lambda: fetched(provider, sandbox=False), caplog)
-        assert (summary(error), provider.requests) == (("Unavailable", "upstream_error", True, False), [])
-
-    @pytest.mark.parametrize(
-        "url",
-        [
-            "http://192.0.2.1/a.mp3",
-            "http://localhost.example/a.mp3",
-            "http://0.0.0.0/a.mp3",
-            "http://2130706433/a.mp3",
-            "http://127.0.0.1@192.0.2.1/a.mp3",
-            "https://user:password@cdn.example/a.mp3",
-            "https://",
-            "https://[::1",
-            "file:///etc/passwd",
-            "",
-        ],
-    )
-    def test_nor_the_sandbox_elsewhere_than_to_this_machine(self, caplog, url):
-        error = error_of(lambda: list(suno("http://x", sandbox=True).fetch(clip(url))), caplog)
-        assert summary(error) == ("Unavailable", "upstream_error", True, False)
-
-    @pytest.mark.parametrize(
-        ("answer", "counts"),
-        [
-            (text_answer(MP3, status="404 Not Found"), False),
-            (text_answer(MP3, status="403 Forbidden"), False),
-            (text_answer(MP3, status="206 Partial"), False),
-            (text_answer(MP3, status="500 Broken"), True),
-            (whole(b"", status="302 Found", headers=["Location: http://127.0.0.1:1/"]), False),
-            (b"", True),
-            (cut(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n", MP3), True),
-        ],
-        ids=["404", "403", "206", "500", "302", "closed", "truncated"],
-    )
-    def test_a_clip_that_does_not_come_is_a_failure(self, caplog, answer, counts):
-        with RawProvider(answer) as provider:
-            error = error_of(lambda: fetched(provider), caplog)
-        assert summary(error) == ("Unavailable", "upstream_error", True, counts)
-
-    @pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n"])
-    def test_a_clip_without_an_end_is_left(self, caplog, head):
-        with RawProvider(flooding(head)) as provider:
-            error = error_of(lambda: sum(map(len, suno("http://x", sandbox=True).fetch(clip(base(provider) + "/a")))), caplog)
-        assert summary(error) == ("Unavailable", "upstream_error", True, True)
-
-    def test_a_clip_that_drips_is_left(self, caplog):
-        with RawProvider(dripping(b"HTTP/1.1 200 OK\r\n\r\n")) as provider:
-            error = error_of(lambda: fetched(provider, moving=Patience(read_seconds=60, total_seconds=2)), caplog)
-        assert summary(error) == ("Unavailable", "upstream_timeout", True, True)
-
-    def test_whoever_has_read_enough_hangs_up(self):
-        with RawProvider(flooding(b"HTTP/1.1 200 OK\r\n\r\n")) as provider:
-            pieces = suno("http://x", sandbox=True).fetch(clip(base(provider) + "/a"))
-            next(pieces)
-            pieces.close()
-            assert provider.left.wait(30)
