@@ -74,7 +74,7 @@ GENRES: tuple[tuple[str, Genre], ...] = (
 )
 TEMPOS: tuple[tuple[str, tuple[int, int]], ...] = (
     ("very slow|largo", (56, 62)),
-    ("slow\\w*|lento|adagio|calm\\w*|gentle|relax\\w*|peaceful|sleepy|dreamy", (62, 76)),
+    ("slow\\w*|lento|adagio|calm\\w*|gentle|relax\\w*|peaceful|sleepy|dreamy", (64, 76)),
     ("very fast|presto|frantic", (150, 160)),
     ("fast|quick|upbeat|energetic|driving|uptempo|allegro|workout|running", (132, 146)),
     ("medium|moderate|andante|mid-?tempo", (92, 106)),
