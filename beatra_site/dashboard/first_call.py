@@ -15,7 +15,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounts.access import account_required
-from beatra_site.dashboard.clauses import Clause, clause_of
+from beatra_site.dashboard.clause import Clause
+from beatra_site.dashboard.clauses import clause_of
 from keys.models import ApiKey
 from wallets.models import UsageRecord, UsageStatus
 

@@ -9,7 +9,8 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from beatra_site.dashboard.clauses import Clause, clause_of
+from beatra_site.dashboard.clause import Clause
+from beatra_site.dashboard.clauses import clause_of
 from catalog.seed import SANDBOX_ROUTE
 from contract.errors import ERRORS, ErrorCode
 from wallets import money
@@ -125,7 +126,8 @@ class Receipt:
     @property
     def kept(self) -> Decimal:
         """Credits of the charge that were not given back."""
-        return self.record.charged_credits - self.record.refunded_credits
+        charged, refunded = self.record.charged_credits, self.record.refunded_credits
+        return Decimal(charged - refunded)
 
     @property
     def is_paid(self) -> bool:

@@ -29,9 +29,9 @@ def test_a_call_is_found_and_its_receipt_leads_back(visitor, options):
     expect(rows).to_have_count(2)
 
     page.get_by_label("Outcome").select_option("Complete")
-    page.get_by_label("Request or call id").fill("order-7")
+    page.get_by_label("Request, call or task id").fill("order-7")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("link", name="Remove the filter Request or call id: order-7")).to_be_visible()
+    expect(page.get_by_role("link", name="Remove the filter Request, call or task id: order-7")).to_be_visible()
     expect(rows).to_have_count(1)
     if not options:
         expect(page).to_have_url(f"{ann.url}/usage/?outcome=complete&id=order-7")
@@ -51,7 +51,7 @@ def test_a_call_is_found_and_its_receipt_leads_back(visitor, options):
     expect(rows).to_have_count(2)
     page.go_back()
     expect(rows).to_have_count(1)
-    expect(page.get_by_role("textbox", name="Request or call id")).to_have_value("order-7")
+    expect(page.get_by_role("textbox", name="Request, call or task id")).to_have_value("order-7")
 
 
 def test_the_ends_of_a_period_are_asked_for_where_they_count(visitor):

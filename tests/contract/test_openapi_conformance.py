@@ -24,6 +24,8 @@ from schemathesis.specs.openapi.checks import (
 from tests.conftest import Site
 from tests.contract.test_openapi_document import OPERATIONS
 from tests.customer import Customer
+from tests.tasks_app import media_files
+from tests.tasks_app.states import running
 
 by_operation = pytest.mark.parametrize(("method", "path"), OPERATIONS, ids="".join)
 by_mode = pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=lambda mode: mode.value)
@@ -55,11 +57,23 @@ def test_many_answers_are_as_documented(schema: Any, customer: Callable[..., Cus
     explore(schema[path][method], customer(balance="100000", requests_per_minute=100_000), mode, settings(max_examples=150))
 
 
+def kept_by(owner: Customer) -> str:
+    """The id of a new upload."""
+    id: str = owner.http.post("/uploads", files={"file": ("song.mp3", media_files.mp3())}).json()["artifact_id"]
+    return id
+
+
 def explore(operation: Any, owner: Customer, mode: GenerationMode, how: settings) -> None:
     """Call `operation` with data that its schema allows, or (negative) does not allow."""
     models = st.sampled_from(["auto", "MiniMax-M2.7", None])
     origin = owner.v1.removesuffix("/v1")
-    known = {"/v1/models/{id}": "auto", "/v1/usage/{id}": owner.chat().json()["id"]}.get(operation.path)
+    known = {
+        "/v1/models/{id}": {"id": "auto"},
+        "/v1/usage/{id}": {"id": owner.chat().json()["id"]},
+        "/v1/uploads/{artifact_id}": {"artifact_id": kept_by(owner)},
+        "/v1/tasks/{task_id}": {"task_id": running(owner.wallet).pk},
+        "/v1/tasks/{task_id}/cancel": {"task_id": running(owner.wallet).pk},
+    }.get(operation.path)
 
     @settings(how, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(case=operation.as_strategy(generation_mode=mode), model=models, has_key=st.sampled_from([True, True, True, False]))
@@ -67,7 +81,7 @@ def explore(operation: Any, owner: Customer, mode: GenerationMode, how: settings
         if mode is GenerationMode.POSITIVE and model and isinstance(case.body, dict):
             case.body["model"] = model  # a made-up one would be refused before all else
         if mode is GenerationMode.POSITIVE and model and known:
-            case.path_parameters["id"] = known
+            case.path_parameters.update(known)
         case.call_and_validate(base_url=origin, headers=owner.headers if has_key else {}, checks=CHECKS)
 
     check()

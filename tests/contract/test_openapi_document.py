@@ -34,6 +34,11 @@ LABELS = {
     "/v1/catalog/capabilities": "Preview",
     "/v1/wallet": "Preview",
     "/v1/usage/{id}": "Preview",
+    "/v1/uploads": "Preview",
+    "/v1/uploads/{artifact_id}": "Preview",
+    "/v1/tasks": "Preview",
+    "/v1/tasks/{task_id}": "Preview",
+    "/v1/tasks/{task_id}/cancel": "Preview",
 }
 
 
@@ -175,6 +180,7 @@ _KEYWORDS = {
     *("$ref", "type", "enum", "const", "properties", "required", "additionalProperties", "propertyNames", "items", "description"),
     *("oneOf", "anyOf", "discriminator", "default", "examples", "format", "pattern", "minLength", "maxLength", "minItems", "maxItems"),
     *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minProperties", "maxProperties", "x-enumDescriptions"),
+    "contentMediaType",
 }
 
 

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from tests.conftest import Site
+from tests.tasks_app import media_files
 from tests.contract.test_openapi_document import DOCUMENT, OPERATIONS
 
 both = pytest.mark.parametrize(("file", "content_type"), [("openapi.json", "application/json"), ("openapi.yaml", "application/yaml")])
@@ -65,21 +66,24 @@ def test_a_web_process_loads_nothing_that_makes_it():
 
 @pytest.mark.parametrize(
     "sample",
-    [(path, sample["label"]) for (_, path), operation in OPERATIONS.items() for sample in operation["x-codeSamples"]],
+    [(method, path, sample["label"]) for (method, path), operation in OPERATIONS.items() for sample in operation["x-codeSamples"]],
     ids=" ".join,
 )
-def test_every_curl_of_it_works_as_it_stands(site, customer, sample):
+def test_every_curl_of_it_works_as_it_stands(site, customer, sample, tmp_path):
     document = httpx.get(f"{site.url}/openapi.json").json()
-    path, label = sample
-    samples = [each for operation in document["paths"][path].values() for each in operation["x-codeSamples"] if each["label"] == label]
+    method, path, label = sample
+    samples = [each for each in document["paths"][path][method]["x-codeSamples"] if each["label"] == label]
     assert len(samples) == 1
     source = samples[0]["source"].replace("curl ", "curl --silent --fail-with-body ", 1)
     owner = customer()
     if path == "/v1/usage/{id}":  # of a call that was made
         source = re.sub(r"chatcmpl_\w+", owner.chat().json()["id"], source)
-    ran = subprocess.run(
-        ["/bin/sh", "-c", source], capture_output=True, text=True, env={"PATH": "/usr/bin:/bin", "BEATRA_API_KEY": owner.token}
-    )
+    if "{artifact_id}" in path:  # of a file that was sent
+        sent = owner.http.post("/uploads", files={"file": ("humming.mp3", media_files.mp3())})
+        source = re.sub(r"art_\w+", sent.json()["artifact_id"], source)
+    (tmp_path / "humming.mp3").write_bytes(media_files.mp3())
+    environment = {"PATH": "/usr/bin:/bin", "BEATRA_API_KEY": owner.token}
+    ran = subprocess.run(["/bin/sh", "-c", source], capture_output=True, text=True, cwd=tmp_path, env=environment)
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 

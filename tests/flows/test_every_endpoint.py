@@ -18,31 +18,47 @@ from tests.browsing import signed_in
 from tests.contract.wire import Answer, ask, error_of, eventually, head
 from tests.customer import Customer
 from tests.factories import ApiKeyFactory
+from tests.tasks_app import media_files
+from tests.tasks_app.states import running
 
 CHAT = {"model": "MiniMax-M2.7", "messages": [{"role": "user", "content": "Say hi in five words."}]}
+MP3 = media_files.mp3()
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """`allowed` are the methods it takes, as Allow has them. `{usage}` in the path stands for the id of a call of one's own."""
+    """`allowed` are the methods it takes, as Allow has them, `status` is that of its answer. `{usage}` in the path stands for the id of a
+    call of one's own, `{task}` for that of a task of one's own, which runs, `{upload}` for that of a file of one's own, which is sent where
+    `is_upload`."""
 
     method: str
     path: str
     allowed: str = "GET, HEAD, OPTIONS"
     body: dict[str, Any] | None = None
     is_open: bool = False
+    status: int = 200
+    is_upload: bool = False
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
 
     def send(self, owner: Customer, *, path: str = "", method: str = "", **fields: Any) -> httpx.Response:
         """This endpoint's good request, or the same with something else about it."""
-        return owner.http.request(method or self.method, path or self.path_for(owner), json=self.body, **fields)
+        sent = {"files": {"file": ("song.mp3", MP3)}} if self.is_upload else {"json": self.body}
+        return owner.http.request(method or self.method, path or self.path_for(owner), **sent, **fields)
 
     def path_for(self, owner: Customer) -> str:
-        return self.path.format(usage=owner.chat().json()["id"]) if "{usage}" in self.path else self.path
+        if "{usage}" in self.path:
+            return self.path.format(usage=owner.chat().json()["id"])
+        if "{upload}" in self.path:
+            return self.path.format(upload=UPLOAD.send(owner).json()["artifact_id"])
+        return self.path.format(task=running(owner.wallet).pk) if "{task}" in self.path else self.path
+
+    def path_for_nobody(self) -> str:
+        return self.path.format(usage=new_id("chatcmpl"), task=new_id("tsk"), upload=new_id("art"))
 
 
+UPLOAD = Endpoint("POST", "/uploads", "POST, OPTIONS", is_upload=True)
 ENDPOINTS = (
     Endpoint("GET", "/health", is_open=True),
     Endpoint("GET", "/models"),
@@ -51,6 +67,11 @@ ENDPOINTS = (
     Endpoint("GET", "/catalog/capabilities"),
     Endpoint("GET", "/wallet"),
     Endpoint("GET", "/usage/{usage}"),
+    Endpoint("GET", "/tasks"),
+    Endpoint("GET", "/tasks/{task}"),
+    UPLOAD,
+    Endpoint("GET", "/uploads/{upload}", "GET, DELETE, HEAD, OPTIONS"),
+    Endpoint("POST", "/tasks/{task}/cancel", "POST, OPTIONS", status=202),
     Endpoint("POST", "/chat/completions", "POST, OPTIONS", CHAT),
     Endpoint("POST", "/chat/completions/quote", "POST, OPTIONS", CHAT),
 )
@@ -101,7 +122,7 @@ def test_the_table_has_every_path_of_the_api(django_db_setup):
 @every_endpoint
 def test_a_good_request_is_json_with_the_common_headers(customer, endpoint: Endpoint):
     answer = endpoint.send(customer(), headers={"X-Request-Id": "trace/42", "Origin": "https://app.test"})
-    assert answer.status_code == 200
+    assert answer.status_code == endpoint.status
     assert_common(answer)
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["x-request-id"] == "trace/42"
@@ -112,7 +133,7 @@ def test_a_trailing_slash_is_the_same_path(customer, endpoint: Endpoint):
     owner = customer()
     path = endpoint.path_for(owner)
     answers = [endpoint.send(owner, path=asked) for asked in (path, f"{path}/", f"{path}/?a=b")]
-    assert [answer.status_code for answer in answers] == [200] * 3
+    assert [answer.status_code for answer in answers] == [endpoint.status] * 3
     assert [set(answer.json()) for answer in answers] == [set(answers[0].json())] * 3
     assert code_of(endpoint.send(owner, path=f"{path}//")) == "not_found"
 
@@ -133,7 +154,7 @@ def test_other_methods_are_refused_by_name(customer, endpoint: Endpoint):
     owner = customer()
     path = endpoint.path_for(owner)
     for method in METHODS:
-        if method != endpoint.method:
+        if method not in endpoint.allowed:
             answer = owner.http.request(method, path)
             assert (answer.status_code, code_of(answer), answer.headers["allow"]) == (405, "method_not_allowed", endpoint.allowed), method
     if endpoint.method == "POST":
@@ -161,7 +182,7 @@ def test_a_page_elsewhere_may_ask_first_without_a_key(site, endpoint: Endpoint):
 
 @every_endpoint_with_a_key
 def test_a_stranger_learns_nothing(site, endpoint: Endpoint):
-    path = endpoint.path.format(usage=new_id("chatcmpl"))
+    path = endpoint.path_for_nobody()
 
     def answer_to(header: str | None) -> httpx.Response:
         headers = {} if header is None else {"Authorization": header}
@@ -191,7 +212,7 @@ def test_cookies_are_not_read(site, customer):
         path = endpoint.path_for(owner)
         bare = httpx.request(endpoint.method, f"{site.v1}{path}", json=endpoint.body, headers={"Cookie": f"{name}={session}"})
         assert code_of(bare) == "unauthorized"
-        assert endpoint.send(owner, path=path, headers={"Cookie": f'{name}="\\777; csrftoken=x; ;='}).status_code == 200
+        assert endpoint.send(owner, path=path, headers={"Cookie": f'{name}="\\777; csrftoken=x; ;='}).status_code == endpoint.status
 
 
 def test_a_revoked_key_opens_nothing(site, customer):
@@ -212,9 +233,12 @@ def test_a_suspended_account_is_told_so(site, customer):
 
 
 def test_another_account_sees_nothing_of_the_first(customer):
-    owner, stranger = customer(balance="17"), customer()
+    owner, stranger = customer(balance="117"), customer()
     id = owner.chat().json()["id"]
     assert code_of(stranger.http.get(f"/usage/{id}")) == "not_found"
+    assert code_of(stranger.http.get(f"/tasks/{running(owner.wallet).pk}")) == "not_found"
+    assert stranger.http.get("/tasks").json()["data"] == []
+    assert code_of(stranger.http.get(f"/uploads/{UPLOAD.send(owner).json()['artifact_id']}")) == "not_found"
     assert stranger.http.get("/wallet").json()["balance"] == "1000.0000"
     quoted = stranger.http.post("/chat/completions/quote", json=CHAT).json()
     assert quoted["available_credits"] == "1000.0000"
@@ -263,7 +287,7 @@ IDS = {
 
 
 @pytest.mark.parametrize("id", IDS.values(), ids=IDS)
-@pytest.mark.parametrize("parent", ["/models", "/usage", "/catalog/models", "/chat/completions"])
+@pytest.mark.parametrize("parent", ["/models", "/usage", "/tasks", "/catalog/models", "/chat/completions"])
 def test_a_bad_id_is_refused_in_good_order(site, customer, parent: str, id: str):
     if id == "" and parent != "/usage":  # a trailing slash
         return
@@ -278,6 +302,7 @@ def test_an_id_is_not_read_in_another_case(customer):
     owner = customer()
     id = owner.chat().json()["id"]
     assert code_of(owner.http.get(f"/usage/{id.lower()}")) == "not_found"
+    assert code_of(owner.http.get(f"/tasks/{running(owner.wallet).pk.lower()}")) == "not_found"
     assert code_of(owner.http.get("/models/minimax-m2.7")) == "not_found"
 
 
@@ -297,6 +322,7 @@ def test_an_id_is_not_read_in_another_case(customer):
         ("/catalog/capabilities", "/v1/catalog/capabilities"),
         ("/wallet", "/v1/wallet"),
         ("/usage/chatcmpl_1", "/v1/usage/chatcmpl_1"),
+        ("/tasks/tsk_1/cancel", "/v1/tasks/tsk_1/cancel"),
         ("/responses", "POST /v1/chat/completions"),
         ("/api/v1/wallet", "/v1/wallet"),
         ("/openai/v1/chat/completions", "/v1/chat/completions"),
