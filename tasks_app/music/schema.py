@@ -24,11 +24,16 @@ _FIELD_OF: Final[Mapping[str, str]] = {"artifact": "artifact_id", "url": "url", 
 
 
 def _shape(option: Option) -> dict[str, Any]:
-    shape: dict[str, Any] = {"type": option.type, "description": option.description}
-    for name, value in (("minimum", option.minimum), ("maximum", option.maximum), ("multipleOf", option.step)):
-        shape |= {} if value is None else {name: float(value)}
-    shape |= {"enum": list(option.choices)} if option.choices else {}
-    return shape | ({} if option.max_length is None else {"maxLength": option.max_length})
+    # As words: checkers that divide floats would refuse 0.07 as no multiple of 0.01
+    steps = "" if option.step is None else f" In steps of {option.step}."
+    shape: dict[str, Any] = {"type": option.type, "description": f"{option.description}{steps}"}
+    if option.minimum is not None and option.maximum is not None:
+        shape |= {"minimum": float(option.minimum), "maximum": float(option.maximum)}
+    if option.choices:
+        shape["enum"] = list(option.choices)
+    if option.max_length is not None:
+        shape["maxLength"] = option.max_length
+    return shape
 
 
 _OPTIONS_SHAPE: Final[dict[str, Any]] = {

@@ -19,8 +19,11 @@ from tests.contract.wire import Answer, ask, error_of, eventually, head
 from tests.customer import Customer
 from tests.factories import ApiKeyFactory
 from tests.tasks_app import media_files
+from tests.tasks_app.asking import data_uri
 from tests.tasks_app.states import running
 
+MUSIC = {"model": "suno-5.5", "prompt": "A calm piano piece", "instrumental": True}
+BY_REFERENCE = {**MUSIC, "reference_audio": {"type": "data_uri", "data": data_uri()}}
 CHAT = {"model": "MiniMax-M2.7", "messages": [{"role": "user", "content": "Say hi in five words."}]}
 MP3 = media_files.mp3()
 
@@ -72,6 +75,8 @@ ENDPOINTS = (
     UPLOAD,
     Endpoint("GET", "/uploads/{upload}", "GET, DELETE, HEAD, OPTIONS"),
     Endpoint("POST", "/tasks/{task}/cancel", "POST, OPTIONS", status=202),
+    Endpoint("POST", "/music/text-to-music", "POST, OPTIONS", MUSIC, status=202),
+    Endpoint("POST", "/music/reference-audio-to-music", "POST, OPTIONS", BY_REFERENCE, status=202),
     Endpoint("POST", "/chat/completions", "POST, OPTIONS", CHAT),
     Endpoint("POST", "/chat/completions/quote", "POST, OPTIONS", CHAT),
 )
@@ -287,7 +292,7 @@ IDS = {
 
 
 @pytest.mark.parametrize("id", IDS.values(), ids=IDS)
-@pytest.mark.parametrize("parent", ["/models", "/usage", "/tasks", "/catalog/models", "/chat/completions"])
+@pytest.mark.parametrize("parent", ["/models", "/usage", "/tasks", "/catalog/models", "/chat/completions", "/music/text-to-music"])
 def test_a_bad_id_is_refused_in_good_order(site, customer, parent: str, id: str):
     if id == "" and parent != "/usage":  # a trailing slash
         return
@@ -323,6 +328,7 @@ def test_an_id_is_not_read_in_another_case(customer):
         ("/wallet", "/v1/wallet"),
         ("/usage/chatcmpl_1", "/v1/usage/chatcmpl_1"),
         ("/tasks/tsk_1/cancel", "/v1/tasks/tsk_1/cancel"),
+        ("/music/text-to-music", "/v1/music/text-to-music"),
         ("/responses", "POST /v1/chat/completions"),
         ("/api/v1/wallet", "/v1/wallet"),
         ("/openai/v1/chat/completions", "/v1/chat/completions"),
@@ -345,5 +351,10 @@ def test_a_page_of_that_name_is_there_for_whoever_brings_no_key(site):
 
 def test_a_folder_of_the_api_says_what_is_in_it(customer):
     owner = customer()
-    for path, right in (("/usage", "GET /v1/usage/{id}"), ("/catalog", "GET /v1/catalog/models"), ("/chat", "POST /v1/chat/completions")):
+    for path, right in (
+        ("/usage", "GET /v1/usage/{id}"),
+        ("/catalog", "GET /v1/catalog/models"),
+        ("/chat", "POST /v1/chat/completions"),
+        ("/music", "POST /v1/music/text-to-music"),
+    ):
         assert right in error_of(owner.http.get(path))["message"]
