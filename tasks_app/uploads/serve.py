@@ -15,7 +15,7 @@ LINK_SECONDS: Final = 3600
 
 def link(artifact: Artifact) -> str:
     """The absolute URL of the bytes, from now on for an hour. Whoever has it may fetch them: it is a secret of the account's."""
-    return settings.SITE_URL + path(artifact)
+    return f"{settings.SITE_URL}{path(artifact)}"
 
 
 def path(artifact: Artifact) -> str:

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from tests.conftest import Site
-from tests.tasks_app import media_files
 from tests.contract.test_openapi_document import DOCUMENT, OPERATIONS
+from tests.tasks_app import media_files
 
 both = pytest.mark.parametrize(("file", "content_type"), [("openapi.json", "application/json"), ("openapi.yaml", "application/yaml")])
 
