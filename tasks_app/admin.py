@@ -3,6 +3,8 @@
 from functools import partial
 
 from django.contrib import admin
+from django.contrib.admin.utils import quote, unquote
+from django.contrib.admin.utils import quote, unquote
 from django.db.models import Q
 from django.http import Http404
 from django.template.defaultfilters import filesizeformat
@@ -44,15 +46,19 @@ class OwnedAdmin(LookOnly, BoundedList, ModelAdmin):
         accounts = Account.objects.filter(user__email__startswith=term.lower())[:_MOST_ACCOUNTS]
         return queryset.filter(Q(id__startswith=term) | Q(account__in=list(accounts))), False
 
+    def get_object(self, request, object_id, from_field=None):
+        """An id is text, but PostgreSQL takes no NUL in it."""
+        return None if "\0" in object_id else super().get_object(request, object_id, from_field)
+
     def with_reason(self, request, object_id, change, **words):
-        if (row := self.get_object(request, object_id)) is None:
+        if (row := self.get_object(request, unquote(object_id))) is None:
             raise Http404
         return ask_why(request, self, row, partial(change, row, actor=request.user), **words)
 
     def may_change(self, request, object_id, holds):
         if not request.user.has_perm(f"tasks_app.change_{self.opts.model_name}"):
             return False
-        row = object_id and self.get_object(request, object_id)
+        row = object_id and self.get_object(request, unquote(object_id))
         return bool(row) and holds(row)
 
     @display(description="account")
@@ -201,6 +207,5 @@ class ArtifactAdmin(OwnedAdmin):
 
 
 def _link(page, pk, words):
-    return format_html(
-        '<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a>', reverse(f"admin:{page}_change", args=[pk]), words
-    )
+    address = reverse(f"admin:{page}_change", args=[quote(pk)])
+    return format_html('<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a>', address, words)
