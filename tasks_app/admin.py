@@ -4,7 +4,6 @@ from functools import partial
 
 from django.contrib import admin
 from django.contrib.admin.utils import quote, unquote
-from django.contrib.admin.utils import quote, unquote
 from django.db.models import Q
 from django.http import Http404
 from django.template.defaultfilters import filesizeformat
@@ -81,7 +80,7 @@ class MusicModelFilter(admin.SimpleListFilter):
 
 @admin.register(Task)
 class TaskAdmin(OwnedAdmin):
-    list_display = ["id", "created_at", "account", "state", "stage", "percent", "model", "capability", "tries", "failure"]
+    list_display = ["id", "created_at", "account", "state", "model", "tries", "failure"]
     list_filter = ["status", MusicModelFilter, "capability"]
     fields = [
         "id",
@@ -155,6 +154,7 @@ class TaskAdmin(OwnedAdmin):
             object_id,
             by_staff.cancel,
             verb="Cancel",
+            button="Cancel and refund",
             then="It ends canceled now, whatever its provider still delivers, and its whole price goes back to the customer.",
             done="The task is canceled and refunded.",
         )
