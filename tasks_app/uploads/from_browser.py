@@ -27,7 +27,7 @@ from contract import limits
 from contract.errors import ApiError
 from contract.exceptions import as_api_error, log
 from tasks_app.uploads import keeping, quota, receiving
-from tasks_app.uploads.threads import in_thread
+from tasks_app.uploads.threads import in_long_thread, in_thread
 
 PAGE: Final = "/uploads/"
 # How long the page may stay open before a file is sent, and how long one reads why it was not kept
@@ -65,12 +65,15 @@ async def _keep(request: HttpRequest, owner: Owner) -> str:
     boundary = receiving.boundary_of(request.headers.get("Content-Type", ""))
     await quota.take_one(owner.account_id)
     with quota.coming(owner.account_id):
-        await in_thread(quota.admit, owner.account_id, size_bytes=1)
+        await in_thread(quota.admit, owner.account_id, size_bytes=receiving.least_size(request))
         form = await receiving.receive(request.body_stream, boundary=boundary, known=())  # type: ignore[attr-defined]  # the lean handler's
-        if await in_thread(_owner, request) is None:  # signed out, or suspended, meanwhile
+        try:
+            if await in_thread(_owner, request) is None:  # signed out, or suspended, meanwhile
+                raise ApiError("forbidden", "You were signed out. Nothing was kept.")
+        except BaseException:
             form.file.close()
-            raise ApiError("forbidden")
-        answer = await in_thread(keeping.keep, form, owner, key=None)
+            raise
+        answer = await in_long_thread(keeping.keep, form, owner, key=None)
     artifact_id: str = orjson.loads(answer.body)["artifact_id"]
     return artifact_id
 
