@@ -151,6 +151,7 @@ def test_who_is_not_signed_in_is_sent_there(sender):
     ann = sender()
     answer = ann.send(wav(), cookie="x")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/accounts/login/?next=%2Fuploads%2F")
+    assert ann.http.get(SEND).status_code == 405
     assert ann.kept == []
 
 
