@@ -26,7 +26,7 @@ from contract.lifespan import Lifespan, heed_signals
 from keys import forgetting, last_use
 from wallets import committer, heartbeat, pool, strays
 
-LEAN_PATHS = frozenset({"/v1/health", "/v1/wallet", "/v1/uploads", "/livez", "/readyz", "/openapi.json", "/openapi.yaml"})
+LEAN_PATHS = frozenset({"/v1/health", "/v1/wallet", "/v1/uploads", "/uploads/send", "/livez", "/readyz", "/openapi.json", "/openapi.yaml"})
 LEAN_PREFIXES = ("/v1/chat/", "/v1/models", "/v1/catalog/", "/files/")
 
 lean = LeanHandler()

@@ -32,6 +32,7 @@ urlpatterns = [
     path("demo/inbox", demo_inbox.inbox, name="demo_inbox"),
     path("keys/", include("keys.urls")),
     path("wallet/", include("wallets.page_urls")),
+    path("", include("tasks_app.page_urls")),
     path("webhooks/suno/<str:token>", nudge, name="music_nudge"),
     path("webhooks/<str:provider>", webhook, name="webhook"),
 ]

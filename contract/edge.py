@@ -56,6 +56,10 @@ _CODE_OF_STATUS = {
 }
 
 
+# What a browser may meet here
+_PAGES = (400, 413)
+
+
 class Edge:
     """`Edge(application)`: an ASGI application around another. Lifespan passes through, WebSockets are refused."""
 
@@ -227,8 +231,8 @@ class _Exchange:
         """Answer an error: under /v1, and in place of an answer, as the envelope, else as a page or a line of text."""
         if self.is_api or self.is_replaced:
             body, content_type = orjson.dumps(error.envelope(self.id)), b"application/json"
-        elif error.status == 400 and self.wants_a_page():
-            body, content_type = render_to_string("400.html").encode(), b"text/html; charset=utf-8"
+        elif error.status in _PAGES and self.wants_a_page():
+            body, content_type = render_to_string(f"{error.status}.html").encode(), b"text/html; charset=utf-8"
         else:
             body, content_type = error.message.encode(), b"text/plain; charset=utf-8"
         own = {name.lower().encode(): value.encode() for name, value in error.headers.items()}

@@ -208,7 +208,7 @@ def of_body(path: str) -> int:
     """The most a body sent to `path` may have. An upload's form may add 1 MiB to the file."""
     if path.startswith("/v1/chat/"):
         return CHAT_BODY
-    if path == "/v1/uploads":
+    if path in ("/v1/uploads", "/uploads/send"):
         return UPLOAD + FORM_AROUND_AN_UPLOAD
     if path.startswith("/webhooks/"):
         return WEBHOOK_BODY

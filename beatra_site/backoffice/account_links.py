@@ -17,6 +17,8 @@ def of(account: Account) -> Iterator[tuple[str, str]]:
     yield _list("accounts_event", **whose), "Everything done to this account"
     yield _list("keys_apikey", **whose), "API keys"
     yield _list("accounts_notice", **whose), "Mails to it"
+    yield _list("tasks_app_task", **whose), "Tasks"
+    yield _list("tasks_app_artifact", **whose), "Files"
     if (wallet := Wallet.objects.filter(account=account).first()) is None:
         return
     whose = {"wallet__id__exact": wallet.pk}

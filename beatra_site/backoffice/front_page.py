@@ -21,6 +21,8 @@ from django.utils.html import format_html
 
 from accounts import notices
 from accounts.models import Notice
+from tasks_app.engine import overdue
+from tasks_app.models import Task
 from wallets import alerts, last_audit, money
 from wallets.models import AuditRun, AutoTopUp, Dispute, TopUp, UsageRecord, Wallet, WebhookEvent
 from wallets.top_ups.standing import TopUpStanding
@@ -55,6 +57,7 @@ def add_to(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         (TopUp, _of_top_ups),
         (AutoTopUp, _of_cards),
         (Notice, _of_mails),
+        (Task, _of_tasks),
     ]
     watched = [matters_of for model, matters_of in kinds if _may_view(request, model)]
     return {
@@ -227,6 +230,22 @@ def _of_cards() -> Iterator[Matter]:
             },
             count=count,
             url=_list(AutoTopUp),
+        )
+
+
+def _of_tasks() -> Iterator[Matter]:
+    if count := overdue.waiting_long().count():
+        yield Matter(
+            title="Tasks that wait for a worker",
+            means="For longer than five minutes. Do workers of the music queues run?",
+            table={
+                "headers": ["Task", "Since", "Model"],
+                "rows": [
+                    _row(one, _page(one), f"{one.created_at:%Y-%m-%d %H:%M} UTC", one.model) for one in overdue.waiting_long()[:SHOWN]
+                ],
+            },
+            count=count,
+            url=_list(Task, status__exact="queued"),
         )
 
 

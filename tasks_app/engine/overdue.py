@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import OperationalError
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from contract.errors import ERRORS
@@ -24,6 +24,8 @@ from tasks_app.models import Task, TaskStatus
 logger = logging.getLogger(__name__)
 
 BATCH = 200
+WAITS_LONG = timedelta(minutes=5)
+"""For a worker, which takes a task within seconds."""
 
 
 def failure(task: Task, *, now: datetime) -> Failure | None:
@@ -40,6 +42,12 @@ def last_failure(task: Task) -> Failure | None:
     code = task.attempts[-1].get("outcome", "") if task.attempts else ""
     row = ERRORS.get(code)
     return Failure(row.code, row.message, retryable=True) if row is not None else None
+
+
+def waiting_long() -> QuerySet[Task]:
+    """The tasks that no worker has begun for WAITS_LONG, the oldest first: for staff to look at."""
+    waiting = Task.objects.filter(status=TaskStatus.QUEUED, next_run_at__isnull=False)
+    return waiting.filter(created_at__lt=Now() - WAITS_LONG).order_by("created_at", "id")
 
 
 def end_overdue() -> int:

@@ -41,7 +41,7 @@ class Uploads(AsyncAPIView):
         boundary = receiving.boundary_of(request.headers.get("Content-Type", ""))
         await quota.take_one(caller.account_id)
         with quota.coming(caller.account_id):
-            await in_thread(keeping.admit, caller, key=key, size_bytes=_least_size(request))
+            await in_thread(keeping.admit, caller, key=key, size_bytes=receiving.least_size(request))
             form = await receiving.receive(request.body_stream, boundary=boundary, known=fields.NAMES)  # type: ignore[attr-defined]  # the lean handler's
             try:
                 await self._identify(request, fresh_seconds=0)  # the key may have been revoked meanwhile
@@ -75,12 +75,6 @@ class OneUpload(APIView):
         if not storing.remove(_found(request, artifact_id)):
             raise _not_found()
         return Response(status=204)
-
-
-def _least_size(request: HttpRequest) -> int:
-    """What the file has at least by the length of the body, which may not be told."""
-    length = request.headers.get("Content-Length", "")
-    return max(int(length) - limits.FORM_AROUND_AN_UPLOAD, 1) if length.isdigit() else 1
 
 
 def _found(request: Request, artifact_id: str) -> Artifact:

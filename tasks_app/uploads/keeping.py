@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Protocol
 
 import orjson
 
 from contract.canonical_json import canonical
 from contract.errors import ApiError
-from keys.caller import Caller
 from tasks_app.models import ArtifactKind
 from tasks_app.uploads import fields, quota, storing
 from tasks_app.uploads.answers import as_json
@@ -20,7 +19,17 @@ from wallets.answered_once import Answer, answer_once
 PATH: Final = "/v1/uploads"
 
 
-def admit(caller: Caller, *, key: str | None, size_bytes: int) -> None:
+class Sender(Protocol):
+    """Who sends an upload: the caller of a key, or an account's owner on the site."""
+
+    @property
+    def account_id(self) -> int: ...
+
+    @property
+    def wallet_id(self) -> int: ...
+
+
+def admit(caller: Sender, *, key: str | None, size_bytes: int) -> None:
     """Whether a body of at least `size_bytes` is to be read. An answer that is stored under the key is given whatever there is room for.
 
     Raises ApiError forbidden.
@@ -29,7 +38,7 @@ def admit(caller: Caller, *, key: str | None, size_bytes: int) -> None:
         quota.admit(caller.account_id, size_bytes=size_bytes)
 
 
-def keep(form: Form, caller: Caller, *, key: str | None) -> Answer:
+def keep(form: Form, caller: Sender, *, key: str | None) -> Answer:
     """Keep the file of `form`, which is closed then. Blocks: for a thread, outside of transactions.
 
     Raises ApiError: unsupported_media_type, invalid_request, forbidden, idempotency_conflict, idempotency_in_progress.
@@ -66,7 +75,7 @@ def keep(form: Form, caller: Caller, *, key: str | None) -> Answer:
             raise ApiError("service_unavailable", "Files can't be stored at the moment.") from None
 
 
-def _was_used(key: str, caller: Caller) -> bool:
+def _was_used(key: str, caller: Sender) -> bool:
     """Whether an answer is stored under the key, to whatever body: this one is yet to come."""
     try:
         return answered_once.stored(_keyed(key, caller, b"")) is not None
@@ -74,5 +83,5 @@ def _was_used(key: str, caller: Caller) -> bool:
         return True
 
 
-def _keyed(key: str, caller: Caller, body: bytes) -> idempotency.KeyedRequest:
+def _keyed(key: str, caller: Sender, body: bytes) -> idempotency.KeyedRequest:
     return idempotency.keyed_bytes(key, wallet_id=caller.wallet_id, method="POST", path=PATH, body=body)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
@@ -24,6 +25,26 @@ from wallets.models import Wallet
 
 _BUCKET: Final = "beatra:uploads:account"
 _at_once: Final[Counter[int]] = Counter()
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How many uploads an account keeps, their bytes together, and the most of each that it may."""
+
+    count: int
+    most: int
+    size_bytes: int
+    most_bytes: int
+
+
+def kept_by(account: Account) -> Kept:
+    kept = Artifact.objects.of_account(account).uploads().stored().aggregate(count=Count("pk"), size=Sum("size_bytes", default=0))
+    return Kept(
+        count=kept["count"],
+        most=limits.STORED_UPLOADS if account.stored_uploads is None else account.stored_uploads,
+        size_bytes=kept["size"],
+        most_bytes=limits.STORED_BYTES if account.stored_bytes is None else account.stored_bytes,
+    )
 
 
 async def take_one(account_id: int) -> None:
@@ -71,13 +92,11 @@ def _check(account: Account, *, size_bytes: int) -> None:
     balance = Wallet.objects.filter(account=account).values_list("balance", flat=True).first() or Decimal(0)
     if balance <= 0:
         raise _forbidden("An upload needs a balance above 0 credits.", limits.Name.BALANCE)
-    kept = Artifact.objects.of_account(account).uploads().stored().aggregate(count=Count("pk"), size=Sum("size_bytes", default=0))
-    most = limits.STORED_UPLOADS if account.stored_uploads is None else account.stored_uploads
-    if kept["count"] >= most:
-        raise _forbidden(f"This account may keep {most} uploads. Delete some first.", limits.Name.STORED_UPLOADS)
-    most_bytes = limits.STORED_BYTES if account.stored_bytes is None else account.stored_bytes
-    if kept["size"] + size_bytes > most_bytes:
-        size = filesizeformat(most_bytes).replace("\xa0", " ")
+    kept = kept_by(account)
+    if kept.count >= kept.most:
+        raise _forbidden(f"This account may keep {kept.most} uploads. Delete some first.", limits.Name.STORED_UPLOADS)
+    if kept.size_bytes + size_bytes > kept.most_bytes:
+        size = filesizeformat(kept.most_bytes).replace("\xa0", " ")
         raise _forbidden(f"This account may keep {size} of uploads. Delete some first.", limits.Name.STORED_BYTES)
 
 

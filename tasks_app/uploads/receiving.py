@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, Final
 
 from django.conf import settings
+from django.http import HttpRequest
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
 from contract import limits
@@ -52,6 +53,12 @@ def boundary_of(content_type: str) -> str:
     if not 1 <= len(boundary) <= 70 or not boundary.isascii() or not boundary.isprintable():
         raise ApiError("invalid_request", "The Content-Type names no good boundary between the parts.")
     return boundary
+
+
+def least_size(request: HttpRequest) -> int:
+    """What the file has at least by the length of the body, which may not be told."""
+    length = request.headers.get("Content-Length", "")
+    return max(int(length) - limits.FORM_AROUND_AN_UPLOAD, 1) if length.isdigit() else 1
 
 
 async def receive(body: BodyStream, *, boundary: str, known: Collection[str]) -> Form:

@@ -15,7 +15,12 @@ LINK_SECONDS: Final = 3600
 
 def link(artifact: Artifact) -> str:
     """The absolute URL of the bytes, from now on for an hour. Whoever has it may fetch them: it is a secret of the account's."""
-    return f"{settings.SITE_URL}/files/{_signer().sign(artifact.pk)}"
+    return f"{settings.SITE_URL}{path(artifact)}"
+
+
+def path(artifact: Artifact) -> str:
+    """As `link`, for a page of ours, whatever host it was opened under."""
+    return f"/files/{_signer().sign(artifact.pk)}"
 
 
 def artifact_id_of(token: str) -> str | None:

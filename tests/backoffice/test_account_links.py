@@ -9,6 +9,7 @@ from accounts import notices
 from accounts.models import Account
 from tests.browsing import read, signed_in, text
 from tests.factories import AccountFactory, ApiKeyFactory, StaffFactory, WalletFactory
+from tests.tasks_app.states import queued, stored
 from tests.topups.told import pending
 from wallets.models import AutoTopUp, Wallet
 
@@ -21,10 +22,11 @@ def staff():
 
 
 def with_everything() -> Account:
-    wallet = WalletFactory(balance=5)
+    wallet = WalletFactory(balance=55)
     account = wallet.account
     ApiKeyFactory(account=account)
     pending(wallet)
+    stored(queued(wallet))
     AutoTopUp.objects.create(wallet=wallet, threshold_credits=1, amount_usd=10, monthly_ceiling_usd=50)
     notices.tell(account, "low_balance", reference=f"a mail to {account.pk}", context={})
     return account
@@ -40,8 +42,10 @@ def test_its_page_leads_to_what_it_has(staff):
         "event": 0,
         "apikey": 1,
         "notice": 1,
-        "ledgerentry": 1,
-        "usagerecord": 0,
+        "task": 1,
+        "artifact": 1,
+        "ledgerentry": 2,
+        "usagerecord": 1,
         "topup": 1,
         "autotopup": 1,
         "cap": 0,

@@ -10,6 +10,7 @@ from django.contrib.admin.utils import quote
 from django.urls import reverse
 
 from tests.factories import PASSWORD, AccountFactory, ApiKeyFactory, StaffFactory, UserFactory, WalletFactory
+from tests.tasks_app.states import failed, stored
 from tests.topups.told import pending
 from wallets.budgets import set_caps
 from wallets.models import AutoTopUp, Cap, WebhookEvent
@@ -32,6 +33,8 @@ def pages(committed):
     top_up = pending(wallet)
     topups.credit(top_up, payment_id=f"pi_{uuid4().hex}")
     take_backs.dispute(top_up, dispute_id=f"du_{uuid4().hex}", amount_usd=Decimal(10))
+    task = failed(wallet)
+    file = stored(task)
     WebhookEvent.objects.create(provider="stripe", event_id=f"evt_{uuid4().hex}", type="a.type", top_up=top_up, verdict="disputed")
     return [
         reverse("admin:index"),
@@ -43,6 +46,10 @@ def pages(committed):
         f"/admin/accounts/account/{account.pk}/limit/",
         reverse("admin:wallets_topup_changelist") + f"?q={account.user.email}",
         reverse("admin:wallets_cap_changelist") + f"?q={account.user.email}",
+        reverse("admin:tasks_app_task_change", args=[quote(task.pk)]),
+        reverse("admin:tasks_app_artifact_change", args=[quote(file.pk)]),
+        reverse("admin:tasks_app_task_changelist") + f"?q={account.user.email}",
+        reverse("admin:tasks_app_artifact_changelist") + f"?q={account.user.email}",
         reverse("admin:keys_apikey_changelist") + f"?q={account.user.email}",
     ]
 

@@ -17,6 +17,9 @@ from wallets import holds
 
 pytestmark = pytest.mark.django_db
 OWN_PAGES = (
+    "/music/",
+    "/tasks/",
+    "/uploads/",
     "/usage/",
     "/wallet/",
     "/wallet/add/",

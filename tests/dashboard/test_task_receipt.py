@@ -106,10 +106,10 @@ def test_the_list_says_what_became_of_tasks(client, wallet):
     failed(wallet), canceled(wallet), queued(wallet), succeeded(stored(running(wallet)))
     words = text(client.get("/usage/"))
     for part in (
-        "Task running – 50.0000",
-        "Task succeeded – 50.0000",
-        "Task canceled – 50.0000 refunded 50.0000",
-        "Task failed – 50.0000 refunded 50.0000",
+        "Task running Open the task 50.0000",
+        "Task succeeded Open the task 50.0000",
+        "Task canceled Open the task 50.0000 refunded 50.0000",
+        "Task failed Open the task 50.0000 refunded 50.0000",
     ):
         assert part in words, part
 

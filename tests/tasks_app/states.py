@@ -30,8 +30,8 @@ def running(wallet: Wallet | None = None, **fields: Any) -> Task:
     return queued(wallet, **values)
 
 
-def stored(task: Task, **fields: Any) -> Artifact:
-    """A file made by the task."""
+def stored(task: Task | None, **fields: Any) -> Artifact:
+    """A file made by the task; without one `fields` say whose it is."""
     values = {
         "kind": "output",
         "media_type": "audio",
@@ -43,7 +43,8 @@ def stored(task: Task, **fields: Any) -> Artifact:
         "expires_at": timezone.now() + timedelta(days=30),
         **fields,
     }
-    return Artifact.objects.create(id=new_id("art"), account=task.account, task=task, **values)
+    whose = {} if task is None else {"account": task.account, "task": task}
+    return Artifact.objects.create(id=new_id("art"), **whose, **values)
 
 
 def succeeded(*artifacts: Artifact) -> Task:

@@ -1,0 +1,36 @@
+"""What staff do to a customer's tasks and files, each with its reason in the audit trail."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from accounts import events
+from accounts.models import User
+from tasks_app import ending
+from tasks_app.engine.costs import cost_usd
+from tasks_app.models import Artifact, Task
+from tasks_app.uploads import storing
+
+
+@transaction.atomic
+def cancel(task: Task, *, actor: User, reason: str) -> bool:
+    """The task ends canceled and refunded, now, whoever works on it. False: it has ended before.
+
+    It does not count towards the cancels of its account. Raises WalletBusyError.
+    """
+    if ending.cancel(task.pk, cost_usd=cost_usd(task)) is None:
+        return False
+    events.record("task.canceled", account=task.account, actor=actor, task=task.pk, reason=reason)
+    return True
+
+
+@transaction.atomic
+def remove(artifact: Artifact, *, actor: User, reason: str) -> bool:
+    """The file's bytes go, for good; its row stays. False: they are gone already.
+
+    A task that goes by it and has not begun yet fails, and is refunded.
+    """
+    if not storing.remove(artifact):
+        return False
+    events.record("artifact.removed", account=artifact.account, actor=actor, artifact=artifact.pk, sha256=artifact.sha256, reason=reason)
+    return True
