@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from contract.ids import new_id
 from tasks_app.models import Task
-from tests.flows.music_site import MusicSite, assert_paid, assert_refunded, created
+from tests.flows.music.music_site import MusicSite, assert_paid, assert_refunded, created
 from tests.gate import Gate
 
 pytestmark = pytest.mark.slow

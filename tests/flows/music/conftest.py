@@ -1,14 +1,14 @@
-"""The site with its workers of music, for all flows that make some."""
+"""The site with its workers of music, for the flows of this folder alone: elsewhere tests take the steps of their tasks themselves."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from tests.conftest import Site
-from tests.flows.music_site import MusicSite
+from tests.flows.music.music_site import MusicSite
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def music_site(site: Site) -> Iterator[MusicSite]:
     music = MusicSite(site)
     try:

@@ -9,8 +9,8 @@ import pytest
 
 from contract.ids import new_id
 from tests.customer import Customer
-from tests.flows.music_site import REFERENCE, MusicSite, assert_refunded, created
-from tests.flows.test_music_that_fails import asked, made
+from tests.flows.music.music_site import REFERENCE, MusicSite, assert_refunded, created
+from tests.flows.music.test_failures import asked, made
 from tests.gate import Gate
 from tests.tasks_app.media_files import wav
 

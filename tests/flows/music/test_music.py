@@ -11,7 +11,7 @@ from contract.ids import new_id
 from tasks_app.answers import TaskEnvelope
 from tests import mp3
 from tests.answers import assert_shape
-from tests.flows.music_site import REFERENCE, TEXT, assert_paid, created
+from tests.flows.music.music_site import REFERENCE, TEXT, assert_paid, created
 from tests.tasks_app.asking import data_uri
 from tests.tasks_app.media_files import wav
 

@@ -35,6 +35,13 @@ class Worker(Server):
         command += ["--hostname", f"{name}@%h", "--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "info"]
         super().__init__(name, [*command, *arguments], var=SERVERS.var, environment=environment)
 
+    def wait(self) -> None:
+        """Wait until it has started and takes work."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while " ready." not in self.log:
+            assert self.alive and time.monotonic() < deadline, self.log[-3000:]
+            time.sleep(PAUSE_SECONDS)
+
 
 class MusicSite:
     """Speaks to the site as its customers do, over HTTP."""
@@ -50,6 +57,8 @@ class MusicSite:
         beat = ("--beat", "--schedule-filename", schedule)
         self.steps = Worker("music", "--queues", "beatra,music", *beat, environment=environment)
         self.calls = Worker("music-calls", "--queues", "music-calls", environment=environment)
+        for worker in (self.steps, self.calls):
+            worker.wait()
 
     def stop(self) -> None:
         for server in (self.steps, self.calls, self.web):
