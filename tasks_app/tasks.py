@@ -19,7 +19,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from kombu.exceptions import OperationalError
 
-from tasks_app import overdue, steps, trying
+from tasks_app.engine import overdue, steps, trying
 from tasks_app.models import Task
 
 logger = logging.getLogger(__name__)

@@ -35,6 +35,13 @@ class Migration(migrations.Migration):
         ),
         migrations.AlterField(
             model_name="route",
+            name="base_url",
+            field=models.CharField(
+                blank=True, help_text="Empty, over LiteLLM: the provider's own.", max_length=300, verbose_name="base URL"
+            ),
+        ),
+        migrations.AlterField(
+            model_name="route",
             name="litellm_model",
             field=models.CharField(blank=True, help_text='LiteLLM\'s name, provider first: "minimax/MiniMax-M2.7".', max_length=200),
         ),
@@ -51,6 +58,11 @@ class Migration(migrations.Migration):
                 default="litellm",
                 max_length=16,
             ),
+        ),
+        migrations.AlterField(
+            model_name="route",
+            name="upstream_model",
+            field=models.CharField(blank=True, help_text="The name sent to the provider, but by LiteLLM.", max_length=200),
         ),
         migrations.AddConstraint(
             model_name="price",

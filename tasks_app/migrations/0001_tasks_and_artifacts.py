@@ -7,9 +7,9 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("accounts", "0003_notices"),
+        ("accounts", "0004_upload_limits"),
         ("catalog", "0003_music_routes_and_costs"),
-        ("wallets", "0015_choices_read_alike"),
+        ("wallets", "0016_index_of_the_records_of_tasks"),
     ]
 
     operations = [
@@ -45,6 +45,18 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+        ),
+        migrations.CreateModel(
+            name="Leftover",
+            fields=[
+                ("storage_name", models.CharField(db_collation="C", max_length=200, primary_key=True, serialize=False)),
+                ("condemned", models.BooleanField(default=False)),
+                ("due_at", models.DateTimeField()),
+            ],
+            options={
+                "indexes": [models.Index(fields=["due_at"], name="leftover_due")],
+                "constraints": [models.CheckConstraint(condition=models.Q(("storage_name", ""), _negated=True), name="leftover_named")],
+            },
         ),
         migrations.CreateModel(
             name="Task",
@@ -96,6 +108,7 @@ class Migration(migrations.Migration):
                 ("clips", models.JSONField(blank=True, default=list)),
                 ("run", models.PositiveIntegerField(default=0)),
                 ("next_run_at", models.DateTimeField(blank=True, null=True)),
+                ("hinted_at", models.DateTimeField(blank=True, null=True)),
                 ("attempts", models.JSONField(blank=True, default=list)),
                 ("provider_task_id", models.CharField(blank=True, default="", max_length=200)),
                 ("sent_at", models.DateTimeField(blank=True, null=True)),
@@ -278,6 +291,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="artifact",
             index=models.Index(condition=models.Q(("removed_at", None)), fields=["expires_at"], name="artifact_by_end"),
+        ),
+        migrations.AddIndex(
+            model_name="artifact",
+            index=models.Index(
+                condition=models.Q(models.Q(("kind", "upload"), _negated=True), ("removed_at", None)),
+                fields=["created_at"],
+                name="artifact_of_tasks",
+            ),
         ),
         migrations.AddConstraint(
             model_name="artifact",

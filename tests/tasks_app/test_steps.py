@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from catalog.breaker_sync import SyncBreakers
 from catalog.models import Route
-from tasks_app import attempts, overdue, steps
+from tasks_app.engine import attempts, overdue, steps
 from tasks_app.models import Task
 from tasks_app.music import nudges
 from tasks_app.uploads import storing
@@ -149,7 +149,7 @@ class TestFailures:
     def test_a_route_for_staff_to_mend_is_left_and_told_of(self, provider, family, caplog):
         task = work(family, routes=2)
         provider.script(prompt(task), "submit", broke)
-        with caplog.at_level(logging.ERROR, logger="tasks_app.trying"):
+        with caplog.at_level(logging.ERROR, logger="tasks_app.engine.trying"):
             finish(task)
         assert [line.message for line in caplog.records] == ["staff must look: a route of music can't be used: balance"]
         assert (task.status, outcomes(task)[0]) == ("succeeded", ("route-1", "upstream_error", False))

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models.functions import Now
 
 from catalog.models import Model, Price, Route
-from tasks_app import steps
+from tasks_app.engine import steps
 from tasks_app.models import Artifact, Task
 from tasks_app.uploads import retention
 from tests.factories import WalletFactory

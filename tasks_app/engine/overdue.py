@@ -17,8 +17,8 @@ from django.db.models.functions import Now
 
 from contract.errors import ERRORS
 from tasks_app import ending
-from tasks_app.costs import cost_usd
 from tasks_app.ending import Failure
+from tasks_app.engine.costs import cost_usd
 from tasks_app.models import Task, TaskStatus
 
 logger = logging.getLogger(__name__)

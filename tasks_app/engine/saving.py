@@ -16,10 +16,11 @@ from io import BytesIO
 from typing import Any, BinaryIO, Final
 
 from catalog.music_limits import FAMILIES
-from tasks_app import attempts, ending, progress, trying
-from tasks_app.claims import Claim
-from tasks_app.costs import cost_usd
-from tasks_app.kept_call import kept_call
+from tasks_app import ending
+from tasks_app.engine import attempts, progress, trying
+from tasks_app.engine.claims import Claim
+from tasks_app.engine.costs import cost_usd
+from tasks_app.engine.kept_call import kept_call
 from tasks_app.models import Artifact, ArtifactKind, Stage, Task
 from tasks_app.music.provider import Made, MadeClip, Misconfigured, Provider, ProviderError, Unavailable
 from tasks_app.music.providers import provider_of

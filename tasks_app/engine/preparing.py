@@ -6,12 +6,12 @@ from datetime import timedelta
 
 from django.conf import settings
 
-from tasks_app import progress
-from tasks_app.claims import Claim
-from tasks_app.kept_call import kept_call
+from tasks_app.engine import progress
+from tasks_app.engine.claims import Claim
+from tasks_app.engine.kept_call import kept_call
+from tasks_app.engine.trying import TaskFailed
 from tasks_app.models import Stage, TaskStatus
 from tasks_app.music import reference
-from tasks_app.trying import TaskFailed
 
 
 def begin(claim: Claim) -> None:

@@ -13,9 +13,9 @@ from typing import Final
 from django.conf import settings
 
 from catalog.music_models import MusicRoute, music_model, usable_route
-from tasks_app import attempts, overdue, progress
-from tasks_app.claims import Claim
 from tasks_app.ending import Failure
+from tasks_app.engine import attempts, overdue, progress
+from tasks_app.engine.claims import Claim
 from tasks_app.models import Stage, Task
 from tasks_app.music.provider import Misconfigured, ProviderError, Refused
 from tasks_app.music.providers import provider_of

@@ -8,9 +8,9 @@ from typing import Final
 from django.conf import settings
 
 from catalog.music_models import MusicRoute
-from tasks_app import progress, saving, trying
-from tasks_app.claims import Claim
-from tasks_app.kept_call import kept_call
+from tasks_app.engine import progress, saving, trying
+from tasks_app.engine.claims import Claim
+from tasks_app.engine.kept_call import kept_call
 from tasks_app.music.provider import Misconfigured, Refused, Unavailable, WorkFailed, Working
 from tasks_app.music.providers import provider_of
 

@@ -12,9 +12,9 @@ from typing import Final
 from django.conf import settings
 
 from catalog import breaker_sync
-from tasks_app import attempts, polling, progress, saving, trying
-from tasks_app.claims import Claim
-from tasks_app.kept_call import kept_call
+from tasks_app.engine import attempts, polling, progress, saving, trying
+from tasks_app.engine.claims import Claim
+from tasks_app.engine.kept_call import kept_call
 from tasks_app.music.job import job
 from tasks_app.music.provider import ProviderError, Submitted, Unavailable
 from tasks_app.music.providers import provider_of

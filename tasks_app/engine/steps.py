@@ -15,11 +15,12 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from tasks_app import attempts, ending, overdue, polling, preparing, saving, sending, trying
-from tasks_app.claims import Canceled, Claim, ClaimLost, claim
-from tasks_app.costs import cost_usd
+from tasks_app import ending
+from tasks_app.engine import attempts, overdue, polling, preparing, saving, sending, trying
+from tasks_app.engine.claims import Canceled, Claim, ClaimLost, claim
+from tasks_app.engine.costs import cost_usd
+from tasks_app.engine.trying import TaskFailed
 from tasks_app.models import TaskStatus
-from tasks_app.trying import TaskFailed
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 from django.conf import settings
 from django.db import OperationalError, connection
 
-from tasks_app.claims import Claim
+from tasks_app.engine.claims import Claim
 
 T = TypeVar("T")
 
