@@ -88,7 +88,7 @@ def _expected(task: Task) -> int:
 def _noted(claim: Claim, clip: MadeClip) -> dict[str, Any]:
     given = claim.task.input
     noted: dict[str, Any] = {
-        "title": clip.title or given.get("title", ""),
+        "title": given.get("title") or clip.title,
         # Suno says "[Instrumental]" where nobody sings
         "lyrics": "" if given.get("instrumental") else clip.lyrics or given.get("lyrics", ""),
         "tags": clip.tags,
