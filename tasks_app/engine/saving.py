@@ -88,8 +88,9 @@ def _expected(task: Task) -> int:
 def _noted(claim: Claim, clip: MadeClip) -> dict[str, Any]:
     given = claim.task.input
     noted: dict[str, Any] = {
-        "title": clip.title or given.get("title", ""),
-        "lyrics": clip.lyrics or given.get("lyrics", ""),
+        "title": given.get("title") or clip.title,
+        # Suno says "[Instrumental]" where nobody sings
+        "lyrics": "" if given.get("instrumental") else clip.lyrics or given.get("lyrics", ""),
         "tags": clip.tags,
     }
     if not clip.audio:
