@@ -14,6 +14,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "beatra_site.settings")
 app = Celery("beatra")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+# In every thread: else who sends a job from a view's would send it with an app that nobody has configured
+app.set_default()
 
 
 @setup_logging.connect

@@ -9,6 +9,7 @@ _ELSEWHERE = {
     "/v1/embeddings": "There is no embeddings API here. Text is generated at POST /v1/chat/completions.",
     "/v1/chat": "Use POST /v1/chat/completions.",
     "/v1/usage": "The receipt of a call or a task is at GET /v1/usage/{id}.",
+    "/v1/music": "Music is made at POST /v1/music/text-to-music and POST /v1/music/reference-audio-to-music.",
     "/v1/catalog": "The catalog is at GET /v1/catalog/models and GET /v1/catalog/capabilities.",
 }
 _ROOTS = "chat|models|catalog|music|uploads|tasks|wallet|usage|health|responses|completions|embeddings"

@@ -351,5 +351,10 @@ def test_a_page_of_that_name_is_there_for_whoever_brings_no_key(site):
 
 def test_a_folder_of_the_api_says_what_is_in_it(customer):
     owner = customer()
-    for path, right in (("/usage", "GET /v1/usage/{id}"), ("/catalog", "GET /v1/catalog/models"), ("/chat", "POST /v1/chat/completions")):
+    for path, right in (
+        ("/usage", "GET /v1/usage/{id}"),
+        ("/catalog", "GET /v1/catalog/models"),
+        ("/chat", "POST /v1/chat/completions"),
+        ("/music", "POST /v1/music/text-to-music"),
+    ):
         assert right in error_of(owner.http.get(path))["message"]

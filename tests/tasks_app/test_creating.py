@@ -26,7 +26,7 @@ from tasks_app.music.choosing import choose
 from tasks_app.music.creating import create
 from tasks_app.music.schema import TextToMusicRequest, parse
 from tests.answers import assert_shape
-from tests.contract.wire import error_of
+from tests.contract.wire import error_of, eventually
 from tests.customer import Customer
 from tests.gate import Gate, calling
 from tests.tasks_app.asking import MINIMAX, REFERENCE, SUNO, TEXT, ask, data_uri
@@ -199,6 +199,26 @@ def test_of_20_at_once_with_one_key_one_is_made(customer):
             assert error_of(answer)["code"] == "idempotency_in_progress"
     assert (len(tasks_of(owner)), len(owner.entries), owner.wallet.balance) == (1, 1, 920)
     assert_clean(owner)
+
+
+def test_a_wallet_that_is_locked_for_long_is_waited_for_again(customer, connect):
+    owner, locker, watcher = customer(), connect(), connect()
+    seen = set()
+
+    def tries() -> int:
+        """Transactions that were seen to wait for the locker."""
+        waiting = "select xact_start from pg_stat_activity where %s = any (pg_blocking_pids(pid))"
+        seen.update(row[0] for row in watcher.execute(waiting, [locker.info.backend_pid]))
+        return len(seen)
+
+    locker.execute("begin")
+    locker.execute("select from wallets_wallet where id = %s for update", [owner.wallet.pk])
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(ask, owner, SUNO)
+        assert eventually(lambda: tries() > 1, seconds=30)
+        locker.execute("rollback")
+        made(asked.result())
+    assert (len(tasks_of(owner)), owner.wallet.balance) == (1, 920)
 
 
 # Idempotency-Key

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -42,6 +43,19 @@ def test_a_new_task_is_hinted_at_once_it_is_committed(hints):
     with transaction.atomic():
         tasks.enqueue(task)
         assert hints(task) == []
+    assert hints(task) == ["music"]
+
+
+def test_a_view_in_a_thread_of_its_own_tells_the_same_broker(hints):
+    task = work("suno")
+
+    def view() -> None:
+        tasks.enqueue(task)
+        connection.close()
+
+    thread = threading.Thread(target=view)
+    thread.start()
+    thread.join()
     assert hints(task) == ["music"]
 
 
