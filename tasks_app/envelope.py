@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from contract.answers import time_text
 from tasks_app.models import Artifact, Task
+from tasks_app.uploads.serve import link
 from wallets import money
 
 EXPANDABLE: Final = ("input", "output", "usage", "billing")
@@ -89,19 +90,12 @@ def _output(task: Task, files: Sequence[Artifact]) -> dict[str, Any] | None:
 
 def _audio(artifact: Artifact) -> dict[str, Any]:
     return {
-        "url": _link(artifact) if artifact.is_stored else None,
+        "url": link(artifact) if artifact.is_stored else None,
         "artifact_id": artifact.pk,
         "duration_seconds": _seconds(artifact.duration_seconds),
         "mime_type": artifact.mime_type,
         "size_bytes": artifact.size_bytes,
     }
-
-
-def _link(artifact: Artifact) -> str:
-    from tasks_app.uploads.serve import link
-
-    url: str = link(artifact)
-    return url
 
 
 def _usage(task: Task, files: Sequence[Artifact]) -> dict[str, Any]:

@@ -75,6 +75,7 @@ def test_one_that_did_not_says_that_it_was_given_back(client, wallet, make, said
     assert "Given back − 50.0000 Paid 0.0000 credits" in words
     assert f"Refund refund:{task.pk} 50.0000 1,000.0000" in words
     assert "Nothing was charged" not in words
+    assert "HTTP" not in words
 
 
 def test_one_that_runs_says_so(client, wallet):

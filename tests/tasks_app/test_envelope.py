@@ -96,7 +96,6 @@ def test_a_failed_task_says_why_and_was_refunded():
     ids=["stored", "removed", "expired"],
 )
 def test_a_clip_has_its_file_as_long_as_it_is_kept(gone, is_there):
-    pytest.importorskip("tasks_app.uploads.serve")
     task = paid_task()
     stored(task, kind="reference", duration_seconds=400)
     first, second = stored(task), stored(task, **gone)
@@ -144,7 +143,6 @@ def test_a_summary_has_what_is_asked_for():
 
 
 def test_it_takes_a_query_for_the_files_alone(django_assert_num_queries):
-    pytest.importorskip("tasks_app.uploads.serve")
     task = Task.objects.select_related("usage").get(pk=paid_task().pk)
     with django_assert_num_queries(0):
         envelope(task)

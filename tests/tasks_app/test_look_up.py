@@ -16,7 +16,7 @@ from tasks_app.answers import TaskEnvelope
 from tests.answers import assert_shape
 from tests.chat.test_bad_input import assert_refused
 from tests.contract.wire import error_of
-from tests.factories import ApiKeyFactory
+from tests.factories import ApiKeyFactory, WalletFactory
 from tests.tasks_app.states import canceled, failed, queued, running, stored, succeeded
 from wallets.answers import UsageReceipt
 from wallets.models import UsageRecord
@@ -33,12 +33,21 @@ def test_it_is_the_envelope(customer, make):
 
 
 def test_a_clip_can_be_fetched_from_its_url(customer):
-    pytest.importorskip("tasks_app.uploads.serve")
     owner = customer()
     task = succeeded(stored(running(owner.wallet)))
     told = owner.http.get(f"/tasks/{task.pk}").json()
     assert_shape(told, TaskEnvelope)
     assert "/files/" in told["output"]["clips"][0]["audio"]["url"]
+
+
+@pytest.mark.django_db
+def test_a_poll_takes_two_queries_and_one_more_for_clips(client, django_assert_num_queries):
+    key = ApiKeyFactory()
+    wallet = WalletFactory(account=key.account, balance=100)
+    waiting, done = queued(wallet), succeeded(stored(running(wallet)))
+    for task, queries in ((waiting, 2), (done, 3)):
+        with django_assert_num_queries(queries):
+            assert client.get(f"/v1/tasks/{task.pk}", headers={"Authorization": f"Bearer {key.token}"}).status_code == 200
 
 
 def test_nothing_of_how_it_is_done_is_in_it(customer):
