@@ -116,9 +116,7 @@ class Orders:
             if wanted.cancel_after is not None:
                 time.sleep(wanted.cancel_after)
                 path = f"/tasks/{wanted.task_id}/cancel"
-                wanted.canceled = self._until_answered(
-                    lambda v1: http.post(f"{v1}{path}", headers=wanted.owner.headers), rng
-                ).status_code
+                wanted.canceled = self._until_answered(lambda v1: http.post(f"{v1}{path}", headers=wanted.owner.headers), rng).status_code
 
     def _until_answered(self, ask: Callable[[str], httpx.Response], rng: random.Random) -> httpx.Response:
         """The first answer that is final, from any web process."""
