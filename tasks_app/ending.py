@@ -49,9 +49,17 @@ def succeed(task_id: str, *, run: int, clips: Sequence[Mapping[str, Any]], cost_
     return _end(task_id, TaskStatus.SUCCEEDED, run=run, clips=clips, cost_usd=cost_usd)
 
 
-def fail(task_id: str, failure: Failure, *, run: int | None = None, cost_usd: Decimal = Decimal(0)) -> TaskStatus | None:
-    """The task failed and is refunded. As `succeed`; without a `run` whoever has claimed it is overruled, as by a deadline."""
-    return _end(task_id, TaskStatus.FAILED, run=run, failure=failure, cost_usd=cost_usd)
+def fail(
+    task_id: str,
+    failure: Failure,
+    *,
+    run: int | None = None,
+    attempts: Sequence[Mapping[str, Any]] | None = None,
+    cost_usd: Decimal = Decimal(0),
+) -> TaskStatus | None:
+    """The task failed and is refunded. As `succeed`; without a `run` whoever has claimed it is overruled, as by a deadline. `attempts` are
+    the tries (Task.attempts) with what failed it, if they are not written yet."""
+    return _end(task_id, TaskStatus.FAILED, run=run, failure=failure, attempts=attempts, cost_usd=cost_usd)
 
 
 def cancel(task_id: str, *, run: int | None = None, cost_usd: Decimal = Decimal(0)) -> TaskStatus | None:
@@ -67,6 +75,7 @@ def _end(
     run: int | None,
     clips: Sequence[Mapping[str, Any]] = (),
     failure: Failure | None = None,
+    attempts: Sequence[Mapping[str, Any]] | None = None,
     cost_usd: Decimal = Decimal(0),
 ) -> TaskStatus | None:
     wallet_id = Task.objects.values_list("usage__wallet_id", flat=True).get(pk=task_id)
@@ -85,7 +94,8 @@ def _end(
     task.completed_at = timezone.now()
     task.next_run_at = None
     task.made = []
-    task.save(update_fields=["status", "stage", "percent", "message", "clips", "error", "completed_at", "next_run_at", "made"])
+    task.attempts = task.attempts if attempts is None else list(attempts)
+    task.save(update_fields=["status", "stage", "percent", "message", "clips", "error", "completed_at", "next_run_at", "made", "attempts"])
 
     is_paid = status == TaskStatus.SUCCEEDED
     prepaid.conclude(

@@ -62,7 +62,7 @@ def was_left(claim: Claim) -> float:
     """The worker of the try at hand died when it had sent; seconds until the next step. Raises TaskFailed, ClaimLost."""
     task = claim.task
     logger.warning("a try was left by its worker: it may have been billed", extra={"usage_id": task.pk})
-    claim.write(attempts=attempts.ended(task, attempts.UNKNOWN, now=claim.now()), sent_at=None)
-    if attempts.unknown(task) > MOST_UNKNOWN:
-        raise trying.TaskFailed(trying.FAILED)
-    return trying.pause(claim, trying.FAILED, seconds=0)
+    tries = attempts.ended(task, attempts.UNKNOWN, now=claim.now())
+    if attempts.unknown(task) >= MOST_UNKNOWN:
+        raise trying.TaskFailed(trying.FAILED, attempts=tries)
+    return trying.again(claim, tries, trying.FAILED)

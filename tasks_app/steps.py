@@ -50,7 +50,8 @@ def take(task_id: str) -> Next | None:
         ending.cancel(task_id, run=task.run, cost_usd=cost_usd(task))
         return None
     except TaskFailed as error:
-        ending.fail(task_id, error.failure, run=task.run, cost_usd=cost_usd(task))
+        task.attempts = error.attempts or task.attempts
+        ending.fail(task_id, error.failure, run=task.run, attempts=task.attempts, cost_usd=cost_usd(task))
         return None
     return Next(seconds, blocks=trying.blocks(task))
 

@@ -30,11 +30,13 @@ _NO_ROUTE: Final = Failure("model_unavailable", "The model can't be reached at t
 
 
 class TaskFailed(Exception):
-    """The task is to end with `failure`."""
+    """The task is to end with `failure`, and with these `attempts`, in one transaction: a step that is broken off before has decided
+    nothing, and the next one comes to the same."""
 
-    def __init__(self, failure: Failure) -> None:
+    def __init__(self, failure: Failure, *, attempts: attempts.Attempts | None = None) -> None:
         super().__init__(failure.code)
         self.failure = failure
+        self.attempts = attempts
 
 
 def choose(claim: Claim) -> float:
@@ -63,15 +65,15 @@ def failed(claim: Claim, error: ProviderError) -> float:
     task = claim.task
     if isinstance(error, Misconfigured):
         return unusable(claim, error.what, sent=error.sent)
-    claim.write(attempts=attempts.ended(task, error.code, now=claim.now(), sent=error.sent))
+    tries = attempts.ended(task, error.code, now=claim.now(), sent=error.sent)
     failure = Failure(error.code, error.message, retryable=not isinstance(error, Refused), param=error.param)
     if isinstance(error, Refused):
-        raise TaskFailed(failure)
+        raise TaskFailed(failure, attempts=tries)
     tried = attempts.by_route(task)
     most = max(tried.values())
     if any(tried[route.name] < most for route in _routes(task)):
-        return pause(claim, failure, seconds=0)
-    return pause(claim, failure, seconds=jittered(min(FIRST_PAUSE_SECONDS * 2 ** (most - 1), LONGEST_PAUSE_SECONDS)))
+        return again(claim, tries, failure)
+    return again(claim, tries, failure, seconds=jittered(min(FIRST_PAUSE_SECONDS * 2 ** (most - 1), LONGEST_PAUSE_SECONDS)))
 
 
 def unusable(claim: Claim, what: str, **known: bool) -> float:
@@ -82,13 +84,14 @@ def unusable(claim: Claim, what: str, **known: bool) -> float:
     return 0
 
 
-def pause(claim: Claim, failure: Failure, *, seconds: float) -> float:
-    """Wait for the next try, whose turn is then; or fail now, when that would come too late. Raises TaskFailed, ClaimLost."""
+def again(claim: Claim, tries: attempts.Attempts, failure: Failure, *, seconds: float = 0) -> float:
+    """The try at hand is over, as `tries` have it. Another one in `seconds`, which it gives back; or none, where that would come too late.
+    Raises TaskFailed, ClaimLost."""
     assert claim.task.deadline_at is not None
     left: float = (claim.task.deadline_at - claim.now()).total_seconds()
     if left - seconds <= settings.TASK_RESEND_SECONDS:
-        raise TaskFailed(failure)
-    claim.write(due_in=seconds)
+        raise TaskFailed(failure, attempts=tries)
+    claim.write(attempts=tries, sent_at=None, due_in=seconds)
     return seconds
 
 

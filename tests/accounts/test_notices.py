@@ -155,7 +155,7 @@ def test_what_waits_for_other_servers_is_kept_from_the_sweepers_queue():
     app.loader.import_default_modules()
     queues = {name: app.amqp.router.route({}, name)["queue"] for name in sorted(app.tasks) if not name.startswith("celery.")}
     outside = {name for name, queue in queues.items() if queue.name == "outside"}
-    assert outside == {"accounts.send_notices", "wallets.auto_top_up_one", "wallets.reconcile_top_ups"}
+    assert outside == {"accounts.send_notices", "tasks_app.retain_files", "wallets.auto_top_up_one", "wallets.reconcile_top_ups"}
     assert queues["wallets.sweep"].name == "beatra"
     assert len({(queue.exchange.name, queue.routing_key) for queue in queues.values()}) == 3, "a message for one must not reach both"
 

@@ -137,7 +137,7 @@ def stand_in() -> Iterator[StandIn]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             family = "minimax" if self.path.startswith("/minimax/") else "suno"
-            self._answer(kind="submit", family=family, prompt=body["prompt"], body=body)
+            self._answer(kind="submit", family=family, prompt=body.get("style") or body["prompt"], body=body)
 
         def do_GET(self) -> None:
             url = urlsplit(self.path)

@@ -11,7 +11,7 @@ from decimal import Decimal
 from io import BytesIO
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -20,6 +20,7 @@ from catalog.breaker_sync import SyncBreakers
 from catalog.models import Route
 from tasks_app import attempts, overdue, steps
 from tasks_app.models import Task
+from tasks_app.music import nudges
 from tasks_app.uploads import storing
 from tests.factories import WalletFactory
 from tests.tasks_app.media_files import mp3
@@ -96,14 +97,15 @@ class TestSuccess:
 
     def test_the_job_is_what_was_asked(self, provider):
         task = work("suno")
+        options = {"suno": {"custom_mode": True, "vocal_gender": "f"}}
         Task.objects.filter(pk=task.pk).update(
-            input={**task.input, "title": "Dawn", "lyrics": "la", "instrumental": False, "model_options": {"suno": {"vocal_gender": "f"}}}
+            input={**task.input, "title": "Dawn", "lyrics": "la la", "instrumental": False, "model_options": options}
         )
         task.refresh_from_db()
         finish(task)
         [body] = provider.bodies(prompt(task))
-        assert (body["vocalGender"], body["instrumental"], body["prompt"]) == ("f", False, prompt(task))
-        assert body["callBackUrl"].startswith("http")
+        assert (body["style"], body["title"], body["prompt"], body["vocalGender"]) == (prompt(task), "Dawn", "la la", "f")
+        assert body["callBackUrl"].endswith(nudges.address(task.pk).rpartition("/")[2])
 
 
 class TestFailures:
@@ -383,6 +385,23 @@ class TestUnknown:
         finish(self.left(task))
         assert (task.status, task.error["code"], task.error["retryable"]) == ("failed", "upstream_error", True)
         assert ([one[1] for one in outcomes(task)], record(task).absorbed_cost_usd) == (["unknown", "unknown"], 2 * COST)
+        assert_sound(task)
+
+    @pytest.mark.parametrize("unknown_before", [0, 1])
+    def test_a_step_that_is_broken_off_decides_nothing(self, provider, unknown_before, connect):
+        """The wallet is locked: the end that was decided on can't be written, and the next worker comes to the same."""
+        task = self.left(work("minimax"))
+        for _ in range(unknown_before):
+            step(task)
+            self.left(task)
+        Task.objects.filter(pk=task.pk).update(deadline_at=Now() + timedelta(seconds=100))
+        with connect() as other, other.transaction():
+            other.execute("select from wallets_wallet where account_id = %s for update", [task.account_id])
+            with pytest.raises(OperationalError):
+                step(task)
+        finish(task)
+        assert (task.status, provider.count(prompt(task), "submit")) == ("failed", 0)
+        assert [one[1] for one in outcomes(task)] == ["unknown"] * (unknown_before + 1)
         assert_sound(task)
 
     def test_not_without_time_for_it(self, provider):
