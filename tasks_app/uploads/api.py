@@ -18,7 +18,7 @@ from contract.operation import documented
 from tasks_app.models import Artifact
 from tasks_app.uploads import document, fields, keeping, quota, receiving, storing
 from tasks_app.uploads.answers import as_json
-from tasks_app.uploads.threads import in_thread
+from tasks_app.uploads.threads import in_long_thread, in_thread
 from wallets.answered_once import Answer
 
 
@@ -49,7 +49,7 @@ class Uploads(AsyncAPIView):
                 form.file.close()
                 raise
             # What is wholly there is kept, also when its sender leaves in this very moment: he may have a key to ask again with
-            keep = asyncio.ensure_future(in_thread(keeping.keep, form, request.auth, key=key))  # type: ignore[attr-defined]
+            keep = asyncio.ensure_future(in_long_thread(keeping.keep, form, request.auth, key=key))  # type: ignore[attr-defined]
             try:
                 return (await asyncio.shield(keep)).response
             except asyncio.CancelledError:

@@ -51,6 +51,23 @@ def test_other_figures_are_kept_with_their_reason(staff):
     assert events(account)[2:] == [("account.limit_changed", staff.user, {"before": 1200, "after": None, "reason": "small again"})]
 
 
+def test_an_account_may_keep_more_or_fewer_uploads(staff):
+    account = WalletFactory().account
+    assert "1000, 5.0 GB in all, as everybody has" in text(staff.get(f"{page(account)}/change/")).replace("\xa0", " ")
+    given = {"max_in_flight": "64", "stored_uploads": "0", "stored_mib": "10240", "reason": "a large customer"}
+    assert staff.post(f"{page(account)}/limit/", given).status_code == 302
+    account.refresh_from_db()
+    assert (account.stored_uploads, account.stored_bytes) == (0, 10 * 1024**3)
+    assert "0, 10.0 GB in all" in text(staff.get(f"{page(account)}/change/")).replace("\xa0", " ")
+    assert [(kind, data["before"], data["after"]) for kind, _, data in events(account)] == [
+        ("account.uploads_limit_changed", None, 0),
+        ("account.upload_bytes_limit_changed", None, 10 * 1024**3),
+    ]
+    staff.post(f"{page(account)}/limit/", {**given, "stored_uploads": "", "stored_mib": ""})
+    account.refresh_from_db()
+    assert (account.stored_uploads, account.stored_bytes) == (None, None)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [{"reason": ""}, {"requests_per_minute": "0"}, {"requests_per_minute": "-1"}, {"max_in_flight": ""}, {"max_in_flight": "-1"}],

@@ -118,7 +118,10 @@ class Brief(AsyncAPIView):
 
 class Stream(AsyncAPIView):
     async def get(self, request):
-        return StreamingHttpResponse(self.parts(request.GET.get("then", "end")), content_type="text/event-stream")
+        answer = StreamingHttpResponse(self.parts(request.GET.get("then", "end")), content_type="text/event-stream")
+        if "hurry" in request.GET:
+            answer.unread_seconds = limits.UNREAD_SECONDS
+        return answer
 
     async def parts(self, then):
         try:
@@ -135,6 +138,30 @@ class Stream(AsyncAPIView):
             raise
         finally:
             journal.append("stream closed")
+
+
+class Poured(AsyncAPIView):
+    """Reads its body itself, as it comes."""
+
+    authentication_classes = (Authentication,)
+    streams_body = True
+    body_seconds = 3 * limits.BODY_SECONDS
+
+    async def post(self, request):
+        if "early" in request.GET:
+            raise ApiError("forbidden")
+        size = 0
+        try:
+            while part := await request.body_stream.read():
+                size += len(part)
+                journal.append(f"poured {len(part) > 0}")
+            if "slow" in request.GET:
+                journal.append("pouring is over")
+                await asyncio.sleep(600)
+        except asyncio.CancelledError:
+            journal.append("pouring cancelled")
+            raise
+        return JsonAnswer({"size": size, "rest": len(await request.body_stream.read())})
 
 
 class Big(AsyncAPIView):
@@ -237,6 +264,7 @@ urlpatterns = [
     path("v1/chat/brief", Brief.as_view()),
     path("v1/chat/stream", Stream.as_view()),
     path("v1/chat/big", Big.as_view()),
+    path("v1/chat/poured", Poured.as_view()),
     path("v1/chat/journal", Journal.as_view()),
     path("v1/chat/held", Held.as_view()),
     path("v1/stock/echo", Echo.as_view()),

@@ -78,10 +78,10 @@ def test_every_curl_of_it_works_as_it_stands(site, customer, sample, tmp_path):
     owner = customer()
     if path == "/v1/usage/{id}":  # of a call that was made
         source = re.sub(r"chatcmpl_\w+", owner.chat().json()["id"], source)
-    if "{artifact_id}" in path:  # of a file that was sent
-        sent = owner.http.post("/uploads", files={"file": ("humming.mp3", media_files.mp3())})
+    (tmp_path / "humming.mp3").write_bytes(media_files.mp3(10))
+    if "art_" in source:  # of a file that was sent
+        sent = owner.http.post("/uploads", files={"file": ("humming.mp3", media_files.mp3(10))})
         source = re.sub(r"art_\w+", sent.json()["artifact_id"], source)
-    (tmp_path / "humming.mp3").write_bytes(media_files.mp3())
     environment = {"PATH": "/usr/bin:/bin", "BEATRA_API_KEY": owner.token}
     ran = subprocess.run(["/bin/sh", "-c", source], capture_output=True, text=True, cwd=tmp_path, env=environment)
     assert ran.returncode == 0, ran.stdout + ran.stderr
