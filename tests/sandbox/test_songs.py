@@ -7,6 +7,7 @@ import itertools
 import math
 import subprocess
 import sys
+from array import array
 from statistics import mean
 
 import pytest
@@ -22,18 +23,15 @@ from tests import mp3
 from tests.sandbox.conftest import ROOT
 
 RATE = 8_000
-LYRICS = "[Verse]\nI see the sun above the sea\nand all the birds are calling me\n[Chorus]\noh the summer never ends\nsinging loud with my friends"
-PROMPTS = ["a calm piano waltz", "techno dance", "sad slow ballad", "jazz swing", "epic film", "very fast punk", "lofi chill", "bossa nova"]
-PROMPTS += [
-    "ambient drone",
-    "8-bit chiptune",
-    "folk acoustic guitar",
-    "synthwave night",
-    "very slow lullaby",
-    "",
-    "ein Lied für Anna",
-    "歌",
-]
+LYRICS = """[Verse]
+I see the sun above the sea
+and all the birds are calling me
+[Chorus]
+oh the summer never ends
+singing loud with my friends"""
+PROMPTS = ["a calm piano waltz", "techno dance", "sad slow ballad", "jazz swing", "epic film", "very fast punk", "lofi chill"]
+PROMPTS += ["bossa nova", "ambient drone", "8-bit chiptune", "folk acoustic guitar", "synthwave night", "very slow lullaby"]
+PROMPTS += ["", "ein Lied für Anna", "歌"]
 
 
 def instruments(song: Song) -> set[str]:
@@ -162,8 +160,6 @@ def test_a_song_can_be_played_by_hand():
 
 
 def test_a_stretch_of_sound_adds_shifts_and_parts_as_its_samples_would():
-    from array import array
-
     one, other = array("q", [5, -7, 0, -1]), array("q", [-3, 4])
     mixed = stretch(one) + later(stretch(other), 3)
     assert lanes(sides(mixed, 2, -3), 5).tolist() == [10, -15, -14, 21, 0, 0, -8, 12, 8, -12]

@@ -44,12 +44,13 @@ def chords(slot: Slot, instrument: str, *, loud: float, full: bool, seed: random
 
 
 def _struck(slot: Slot, instrument: str, *, loud: float, full: bool) -> Iterator[Note]:
-    """Once, rolled from below, and in a chorus again off the beat."""
+    """Once, rolled from below and from left to right, and in a chorus again off the beat."""
     times = [0.0, 1.5, 2.5] if full and slot.beats >= 4 else [0.0, float(slot.beats // 2)] if full else [0.0]
     for place, at in enumerate(times):
         end = times[place + 1] if place + 1 < len(times) else slot.beats
         for string, pitch in enumerate(slot.chord.voices):
-            yield Note(instrument, slot.start + at + 0.012 * string, end - at, pitch, loud * (1 if at == 0 else 0.8))
+            weight = loud * (1 if at == 0 else 0.8)
+            yield Note(instrument, slot.start + at + 0.012 * string, end - at, pitch, weight, pan=0.25 * string - 0.3)
 
 
 def arpeggio(slot: Slot, instrument: str, *, loud: float, steps: int, octave: int) -> Iterator[Note]:

@@ -12,6 +12,8 @@ from beatra_site.sandbox.music.note import Note, Slot
 
 LONGEST_BEATS = 2.5
 WIDEST_LEAP = 9
+# How often a note that would be the last one again is another
+STEP_ON = 0.7
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ def phrase(slots: Sequence[Slot], voice: Voice, *, motif: str, lines: Sequence[s
                 pitch = near((before + 2 * pull) / 3, slot.chord.classes)
             else:
                 pitch = near(before + math.copysign(2, pull - before), slot.chord.scale)
+            if pitch == before and not final and rhythm.random() < STEP_ON:
+                pitch = near(before + math.copysign(3.5, pull - before), slot.chord.classes if accented else slot.chord.scale)
             if abs(pitch - before) > WIDEST_LEAP:
                 pitch = near(before, slot.chord.classes)
             before = pitch

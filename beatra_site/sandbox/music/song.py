@@ -128,8 +128,9 @@ class _Writer:
                 steps = 4 if mood.energy > 0.6 and mood.tempo < 135 else 2
                 yield from backing.arpeggio(slot, genre.arpeggio, loud=0.5 * loud + 0.1, steps=steps, octave=1)
         yield from self._drums(slots, full=full, loud=loud, last=last)
-        few = max(3, round((0.9 if mood.energy < 0.4 else 1.15) * self._slot_beats))
-        counts = (few + self.seed.randint(-1, 1), few) if not full else (few, few)
+        # Notes of half a phrase, which is two chords long
+        few = max(3, round((0.65 if mood.energy < 0.4 else 0.85) * 2 * self._slot_beats))
+        counts = (few + 1, few + 1) if full else (few + self.seed.randint(-1, 0), few)
         motif = f"{self._motif}/{section.lower()}"
         singer = Voice("voice", 64 if full else 60, 6 if full else 4, 0.9)
         player = Voice(genre.lead, 74 if full else 69, 6 if full else 4, loud)

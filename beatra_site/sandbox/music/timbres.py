@@ -66,7 +66,7 @@ def _plucked(count: int, at: float, power: float = 1) -> tuple[float, ...]:
 _ODD = tuple(1 / number if number % 2 else 0.0 for number in range(1, 18))
 
 TIMBRES: dict[str, Wave | Bent] = {
-    "piano": Wave(_saw(7, 2), _saw(12, 1.1), attack=0.004, decay=1.1, sharp_decay=0.25, release=0.12, wide=3, level=0.62, room=0.3),
+    "piano": Wave(_saw(7, 2), _saw(12, 1.1), attack=0.004, decay=1.1, sharp_decay=0.25, release=0.12, level=0.62, room=0.3),
     "tines": Bent(ratio=1, depth=1.5, decay=1.2, depth_decay=0.5, level=0.55, room=0.35),
     "bell": Bent(ratio=3.5, depth=1.6, decay=1.3, depth_decay=0.7, release=0.8, level=0.36, room=0.7, echo=0.3),
     "guitar": Wave(_plucked(6, 0.23, 1.4), _plucked(18, 0.17, 0.9), attack=0.003, decay=0.7, sharp_decay=0.12, release=0.1, level=0.55),

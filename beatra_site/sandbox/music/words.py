@@ -42,7 +42,6 @@ class Mood:
 
 POP = Genre((96, 116), "piano", "flute", "bass", "pluck", "pop")
 GENRES: tuple[tuple[str, Genre], ...] = (
-    ("waltz", replace(POP, tempo=(96, 120), chords="strings", drums="waltz", bass_line="waltz", waltz=True)),
     (
         "techno|edm|house|electro\\w*|trance|dance|disco|club|rave",
         Genre((120, 128), "saws", "square", "synth_bass", "pluck", "dance", "offbeat"),
@@ -71,6 +70,7 @@ GENRES: tuple[tuple[str, Genre], ...] = (
         Genre((80, 108), "strings", "reed", "soft_bass", "guitar", "", "steady"),
     ),
     ("piano|ballad|nocturne", Genre((68, 88), "piano", "flute", "soft_bass", "piano", "", "long")),
+    ("waltz", replace(POP, tempo=(96, 120), chords="strings", drums="waltz", bass_line="waltz", waltz=True)),
 )
 TEMPOS: tuple[tuple[str, tuple[int, int]], ...] = (
     ("very slow|largo", (56, 62)),
