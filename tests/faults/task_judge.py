@@ -18,6 +18,7 @@ from tasks_app import attempts
 from tasks_app.models import Artifact, Leftover, Task
 from tasks_app.uploads.retention import retain_files
 from tests import mp3
+from tests.contract.wire import eventually
 from tests.customer import Customer
 from tests.faults.judge import assert_books
 from tests.faults.music import CANCELED, CANCELING, SUNO, Orders, marker
@@ -99,6 +100,7 @@ def assert_explained(task: Task, made: Sequence[dict[str, Any]]) -> None:
 
 def assert_playable(task: Task, owner: Customer) -> None:
     """All clips that were paid for, over HTTP."""
+    assert eventually(lambda: owner.http.get(f"/tasks/{task.pk}").status_code == 200, seconds=30), "the site is not back"
     output = owner.http.get(f"/tasks/{task.pk}").json()["output"]
     missing = sum(warning["code"] == "clip_missing" for warning in task.warnings)
     assert len(output["clips"]) == (2 if task.model == SUNO else 1) - missing, told(task)

@@ -5,45 +5,22 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 import redis
 
 from tasks_app import attempts
-from tasks_app.models import Task
 from tests.customer import Customer
 from tests.faults.music import Orders
 from tests.faults.stack import Part, Stack, Worker
-from tests.faults.task_judge import assert_files, judge_tasks
 from tests.faults.tally import count
+from tests.faults.task_judge import assert_files, judge_tasks
 
 pytestmark = pytest.mark.slow
 
 A_ROUND = 20
 KILLS = 3
-
-SHORT = ("--queues", "music", "--pool", "threads", "--concurrency", "4")
-CALLS = ("--queues", "music-calls", "--pool", "threads", "--concurrency", "16")
-
-
-@pytest.fixture
-def music(stack: Stack) -> Iterator[list[Worker]]:
-    """Workers for the short steps of tasks and for their long calls, as the demo has them; at rest again at the end."""
-    workers = [stack.start_worker("worker-music", *SHORT), stack.start_worker("worker-music-calls", *CALLS)]
-    for worker in workers:
-        worker.wait()
-    yield workers
-    for worker in workers:
-        worker.stop()
-
-
-@pytest.fixture(autouse=True)
-def storage(stack: Stack, settings: Any) -> None:
-    """This process looks into the stack's storage."""
-    default = {**settings.STORAGES["default"], "OPTIONS": {"location": stack.files}}
-    settings.STORAGES = {**settings.STORAGES, "default": default}
 
 
 def kill_some(stack: Stack, victims: list[Part], rng: random.Random) -> None:

@@ -12,6 +12,7 @@ import sys
 import urllib.parse
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from tests.factories import WalletFactory
 from tests.servers import ROOT
 from tests.tasks_app.media_files import wav
 from tests.tasks_app.stand_in import Answer, Ask, StandIn, fine, refused, stand_in
-from tests.tasks_app.works import PAID, REFUNDED, books, files, outcomes, prompt, work
+from tests.tasks_app.works import PAID, REFUNDED, assert_sound, books, files, outcomes, prompt, work
 from wallets.audit import audit
 from wallets.models import Wallet
 
@@ -37,12 +38,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("committed")]
 class DyingWorker:
     """tests/tasks_app/dying_worker.py, in a process."""
 
-    def __init__(self, provider: StandIn) -> None:
+    def __init__(self, provider: StandIn, *, ahead: int = 0) -> None:
         url = urllib.parse.urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.tasks_app.dying_worker"],
             cwd=ROOT,
-            env={**os.environ, "DATABASE_URL": url, "SANDBOX_URL": provider.url},
+            env={**os.environ, "DATABASE_URL": url, "SANDBOX_URL": provider.url, "AHEAD_SECONDS": str(ahead)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -94,6 +95,25 @@ def a_task(family: str) -> Task:
     reference = storing.store(BytesIO(wav(7)), account_id=wallet.account_id, kind="upload")
     given = {"type": "artifact", "artifact_id": reference.pk}
     return work(family, wallet=wallet, capability="reference_audio_to_music", reference=reference, reference_audio=given)
+
+
+@pytest.mark.parametrize("family", ["suno", "minimax"])
+@pytest.mark.parametrize("ahead", [-600, 600])
+def test_a_worker_whose_clock_is_wrong_does_as_any_other(provider, family, ahead):
+    worker = DyingWorker(provider, ahead=ahead)
+    try:
+        for end, step in STEPS.items():
+            task = a_task(family)
+            provider.script(prompt(task), "submit", step)
+            assert worker.take(task) == ""
+            assert (task.status, provider.count(prompt(task), "submit")) == (end, 1), task.error
+            assert task.deadline_at - task.started_at == timedelta(minutes=15)
+            assert abs((task.started_at - task.created_at).total_seconds()) < 300
+            assert task.started_at <= task.completed_at
+            assert set(files(task)) >= {clip["artifact_id"] for clip in task.clips}
+            assert_sound(task)
+    finally:
+        worker.stop()
 
 
 @pytest.mark.parametrize(("family", "end"), [("suno", "succeeded"), ("suno", "canceled"), ("minimax", "succeeded"), ("minimax", "failed")])
