@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -91,7 +92,9 @@ def _end(
     task.message = ""
     task.clips = list(clips) if status == TaskStatus.SUCCEEDED else []
     task.error = failure.as_json if failure is not None and status == TaskStatus.FAILED else None
-    task.completed_at = task.ended_at  # the database's clock, as of all its other times
+    # The database's clock, as of all its other times
+    ended_at: datetime = task.ended_at  # type: ignore[attr-defined]
+    task.completed_at = ended_at
     task.next_run_at = None
     task.made = []
     task.attempts = task.attempts if attempts is None else list(attempts)
@@ -107,7 +110,7 @@ def _end(
         attempts=task.attempts,
         cost_usd=cost_usd if is_paid else Decimal(0),
         absorbed_cost_usd=Decimal(0) if is_paid else cost_usd,
-        latency_ms=round((task.ended_at - task.created_at).total_seconds() * 1000),
+        latency_ms=round((ended_at - task.created_at).total_seconds() * 1000),
     )
     if not is_paid:
         left = refunds.left(task.usage)
