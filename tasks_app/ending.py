@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from tasks_app.models import Stage, Task, TaskStatus
 from wallets import prepaid, refunds
@@ -80,7 +81,7 @@ def _end(
 ) -> TaskStatus | None:
     wallet_id = Task.objects.values_list("usage__wallet_id", flat=True).get(pk=task_id)
     Wallet.objects.lock(wallet_id)
-    task = Task.objects.select_for_update(no_key=True).get(pk=task_id)
+    task = Task.objects.select_for_update(no_key=True).annotate(ended_at=Now()).get(pk=task_id)
     if task.is_final or (run is not None and task.run != run):
         return None
     if task.cancel_requested_at is not None:
@@ -91,7 +92,9 @@ def _end(
     task.message = ""
     task.clips = list(clips) if status == TaskStatus.SUCCEEDED else []
     task.error = failure.as_json if failure is not None and status == TaskStatus.FAILED else None
-    task.completed_at = timezone.now()
+    # The database's clock, as of all its other times
+    ended_at: datetime = task.ended_at  # type: ignore[attr-defined]
+    task.completed_at = ended_at
     task.next_run_at = None
     task.made = []
     task.attempts = task.attempts if attempts is None else list(attempts)
@@ -107,7 +110,7 @@ def _end(
         attempts=task.attempts,
         cost_usd=cost_usd if is_paid else Decimal(0),
         absorbed_cost_usd=Decimal(0) if is_paid else cost_usd,
-        latency_ms=round((task.completed_at - task.created_at).total_seconds() * 1000),
+        latency_ms=round((ended_at - task.created_at).total_seconds() * 1000),
     )
     if not is_paid:
         left = refunds.left(task.usage)

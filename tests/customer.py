@@ -21,7 +21,8 @@ class Customer:
     ) -> None:
         self.v1 = v1
         self.account = AccountFactory(requests_per_minute=requests_per_minute)
-        self._wallet = WalletFactory(account=self.account, balance=Decimal(balance))
+        self.put_in = Decimal(balance)
+        self._wallet = WalletFactory(account=self.account, balance=self.put_in)
         Wallet.objects.filter(pk=self._wallet.pk).update(max_in_flight=max_in_flight)
         self.key: ApiKey = ApiKeyFactory(account=self.account)
         self.token: str = self.key.token

@@ -44,7 +44,7 @@ class Control:
         self.scripts = Scripts()
         self.gates: dict[str, Gate] = {}
         self.calls = Calls(kept=KEPT_CALLS)
-        self.generations = Generations(kept=KEPT)
+        self.generations = Generations(kept=KEPT, logged=True)
 
     def gate(self, name: str) -> Gate:
         """The gate of that name, closed if it is new."""

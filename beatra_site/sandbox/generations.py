@@ -1,4 +1,7 @@
-"""What the music providers began to make, and would bill: one record each, for tests to say "generated once"."""
+"""What the music providers began to make, and would bill: one record each, for tests to say "generated once".
+
+Each is a line of the log too, which outlives a process that is killed: GENERATION and the record as JSON.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,12 @@ import itertools
 import time
 from collections import deque
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
+
+import orjson
 
 KEPT = 50_000
+GENERATION: Final = "generation "
 
 
 @dataclass
@@ -31,7 +37,8 @@ class Generation:
 class Generations:
     """The newest generations, in order of their beginning."""
 
-    def __init__(self, *, kept: int) -> None:
+    def __init__(self, *, kept: int, logged: bool = False) -> None:
+        self._logged = logged
         self._numbers = itertools.count(1)
         self._generations: deque[Generation] = deque(maxlen=kept)
 
@@ -39,6 +46,8 @@ class Generations:
         """Counts one."""
         generation = Generation(next(self._numbers), **fields)
         self._generations.append(generation)
+        if self._logged:
+            print(GENERATION + orjson.dumps(asdict(generation)).decode(), flush=True)  # noqa: T201
         return generation
 
     def matching(self, *, prompt: str | None = None, **conditions: str) -> list[dict[str, Any]]:

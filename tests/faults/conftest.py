@@ -13,13 +13,16 @@ import pytest
 from pytest_django import DjangoDbBlocker
 
 from tests.customer import Customer
-from tests.faults.stack import Stack, looking_at
+from tests.faults.stack import Stack, Worker, looking_at
 from tests.faults.tally import TALLY, count, table
 from tests.servers import SERVERS
 from wallets import budgets
 from wallets.models import CapWindow
 
 ROUNDS = int(os.environ.get("ROUNDS") or 5)
+# Workers for the short steps of tasks and for their long calls, as the demo has them
+SHORT = ("--queues", "music", "--pool", "threads", "--concurrency", "4")
+CALLS = ("--queues", "music-calls", "--pool", "threads", "--concurrency", "16")
 SEED = os.environ.get("SEED") or str(random.SystemRandom().randrange(10**6))
 
 
@@ -33,6 +36,24 @@ def stack(django_test_environment: None, django_db_blocker: DjangoDbBlocker) -> 
             yield stack
     finally:
         stack.stop()
+
+
+@pytest.fixture
+def music(stack: Stack, storage: None) -> Iterator[list[Worker]]:
+    """Workers for the short steps of tasks and for their long calls, as the demo has them; at rest again at the end."""
+    workers = [stack.start_worker("worker-music", *SHORT), stack.start_worker("worker-music-calls", *CALLS)]
+    for worker in workers:
+        worker.wait()
+    yield workers
+    for worker in workers:
+        worker.stop()
+
+
+@pytest.fixture
+def storage(stack: Stack, settings: Any) -> None:
+    """This process looks into the stack's storage."""
+    default = {**settings.STORAGES["default"], "OPTIONS": {"location": stack.files}}
+    settings.STORAGES = {**settings.STORAGES, "default": default}
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A site of its own from top to bottom, for tests that kill its parts: PostgreSQL, Valkey, provider, web processes, worker with beat.
+"""A site of its own from top to bottom, for tests that kill its parts: PostgreSQL, Valkey, provider, web processes, workers, beat.
 
 Every part keeps its port and its data, so that a part that was killed is back at the same address. Parts are started by the main
 thread only: the kernel ties them to the thread that started them.
@@ -27,6 +27,14 @@ from beatra_site.embedded.valkey import Valkey
 from tests.servers import ROOT, Server, Web
 
 PATIENCE_SECONDS = 60
+
+# Tasks take seconds here, and a worker that died is noticed in seconds
+TASK_SETTINGS = {
+    "TASK_CLAIM_SECONDS": "5",
+    "TASK_QUEUED_SECONDS": "30",
+    "TASK_DEADLINE_SECONDS": "30",
+    "TASK_CANCELS_A_DAY": "1000000",
+}
 
 
 class Part(Protocol):
@@ -86,13 +94,13 @@ class Provider(Server):
 
 
 class Worker(Server):
-    """Celery with beat: the sweeper runs in it every 10 seconds."""
+    """A worker of Celery; `arguments` name its queues and its pool."""
 
-    def __init__(self, *, var: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, name: str, *arguments: str, var: Path, environment: Mapping[str, str]) -> None:
         self._starts = 0
-        command = [sys.executable, "-m", "celery", "-A", "beatra_site", "worker", "--beat", "--concurrency", "1"]
+        command = [sys.executable, "-m", "celery", "-A", "beatra_site", "worker", "--hostname", f"{name}@%h", *arguments]
         command += ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "info"]
-        super().__init__("worker", command, var=var, environment=environment)
+        super().__init__(name, command, var=var, environment=environment)
 
     def start(self) -> None:
         self._starts += 1
@@ -128,13 +136,14 @@ class Stack:
             "REDIS_URL": self.valkey.url,
             "DATABASE_URL": self.postgres.url,
             "SANDBOX_URL": self.provider.url,
+            **TASK_SETTINGS,
         }
         for part in self._parts:
             part.wait()
         environment = {**os.environ, **self._environment}
         subprocess.run([sys.executable, "-m", "beatra_site.embedded.prepare"], cwd=ROOT, env=environment, check=True)
         self.webs: list[Web] = [self.start_web(f"web-{number + 1}") for number in range(web_processes)]
-        self.worker = self._run(Worker(var=var, environment=self._environment))
+        self.worker = self.start_worker("worker", "--queues", "beatra,outside", "--beat", "--concurrency", "1")
         for part in (*self.webs, self.worker):
             part.wait()
 
@@ -151,6 +160,15 @@ class Stack:
         """A web process, not waited for; its settings can differ by `environment`. It ends with the stack."""
         settings = {**self._environment, **(environment or {})}
         return self._run(Web(name, var=self._var, database_url=self.postgres.url, environment=settings))
+
+    def start_worker(self, name: str, *arguments: str) -> Worker:
+        """A worker, not waited for. It ends with the stack."""
+        return self._run(Worker(name, *arguments, var=self._var, environment={**self._environment, "SITE_URL": self.webs[0].url}))
+
+    @property
+    def files(self) -> Path:
+        """Where uploads and what tasks make is stored."""
+        return self._var / "files"
 
     def _run(self, part: P) -> P:
         self._parts.append(part)

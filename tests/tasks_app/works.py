@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from catalog.models import Model, Price, Route
 from tasks_app.engine import steps
@@ -28,7 +30,14 @@ def work(
     """A queued task of 'suno' or 'minimax', with a prompt that no other has, of a model with so many routes to the stand-in."""
     name = f"{family}-{uuid.uuid4().hex[:12]}"
     model = Model.objects.create(id=name, display_name=name, capability="music", enabled=True)
-    Price.objects.create(model=model, version=1, credits_per_task=PRICE, provider_cost_usd=COST, reason="a test's")
+    Price.objects.create(
+        model=model,
+        version=1,
+        credits_per_task=PRICE,
+        provider_cost_usd=COST,
+        effective_from=timezone.now() - timedelta(days=1),  # by the clock of any worker
+        reason="a test's",
+    )
     for rank in range(1, routes + 1):
         Route.objects.create(
             model=model,
