@@ -322,7 +322,6 @@ DRAIN_SECONDS = env.float("DRAIN_SECONDS", 30)
 SUNO_UPLOAD_BASE = env.str("SUNO_UPLOAD_BASE", "")
 
 # Tasks, in seconds: how long one may wait for its start, and take from there to its end, all tries together
-
 TASK_QUEUED_SECONDS = env.float("TASK_QUEUED_SECONDS", limits.TASK_QUEUED_SECONDS)
 TASK_DEADLINE_SECONDS = env.float("TASK_DEADLINE_SECONDS", limits.TASK_DEADLINE_SECONDS)
 # Nothing is sent again that would have less than this left until the deadline
@@ -334,7 +333,7 @@ TASK_POLL_SECONDS = env.float("TASK_POLL_SECONDS", 10)
 
 # Files
 
-# Uploads lie here, without names, until they are complete
+# What is uploaded or fetched lies here, without a name, until it is wholly there
 INCOMING = VAR / "incoming"
 # Files that customers send and tasks make are kept so many days; then the bytes go, and what is known of them stays
 ARTIFACT_DAYS = env.int("ARTIFACT_DAYS", 30)
