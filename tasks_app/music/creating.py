@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from accounts.models import Account
 from catalog.music_models import MusicModel
+from contract.errors import ApiError
 from contract.ids import new_id
 from keys.caller import Caller
 from tasks_app import tasks
@@ -122,7 +123,7 @@ def _check_balance(account: Account, model: MusicModel) -> None:
         raise _refusal(Verdict("insufficient", wallet.balance, wallet.held, wallet.in_flight), credits=model.credits_per_task, key=None)
 
 
-def _refusal(verdict: Verdict, *, credits: Decimal, key: Caller | None) -> Exception:
+def _refusal(verdict: Verdict, *, credits: Decimal, key: Caller | None) -> ApiError:
     asks = f"This task costs {as_text(credits)} credits"
     return refusals.refusal(verdict, asks=asks, credits=credits, key_url="" if key is None else key.key_url)
 
