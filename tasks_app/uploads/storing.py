@@ -30,6 +30,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from contract.ids import new_id
+from contract.returned_connections import give_back
 from tasks_app.models import Artifact, Leftover, Task
 from tasks_app.uploads.filename import shown
 from tasks_app.uploads.sniff import Sniffed, sniff
@@ -158,6 +159,7 @@ def erase(name: str) -> None:
 
 def _put(file: BinaryIO, name: str) -> None:
     file.seek(0)
+    give_back()  # a storage that is slow keeps nobody from the database
     try:
         given = default_storage.save(name, File(file))
     except Exception as error:  # of any storage
