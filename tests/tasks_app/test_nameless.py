@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,7 +19,7 @@ from tests.tasks_app.paid_task import paid_task
 
 def lying_in() -> list[str]:
     """The nameless files of this process under INCOMING."""
-    open_ = [os.readlink(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd") if Path(f"/proc/self/fd/{number}").is_symlink()]
+    open_ = [str(one.readlink()) for one in Path("/proc/self/fd").iterdir() if one.is_symlink()]
     return [name for name in open_ if name.startswith(f"{settings.INCOMING}/") and name.endswith(" (deleted)")]
 
 
