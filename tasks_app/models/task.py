@@ -60,8 +60,8 @@ class Task(models.Model):
     `input` is the request as it counts (prompt, lyrics, title, instrumental, model_options, reference_audio without its bytes);
     `reference` its audio, once it is stored. `attempts` are the tries (tasks_app/engine/attempts.py), the last one the try at hand;
     `provider_task_id` is its name at the provider, stored before it is asked about, `sent_at` when its request was about to go out (a try
-    with `sent_at` whose worker died is unknown). `made` is what the provider delivered, until the task ends (engine/saving.py); `clips` what
-    the customer gets: `{"title", "lyrics", "tags", "artifact_id"}` each. `warnings` are `{"code", "message", "field"}`, `error` is
+    with `sent_at` whose worker died is unknown). `made` is what the provider delivered, until the task ends (engine/saving.py); `clips`
+    what the customer gets: `{"title", "lyrics", "tags", "artifact_id"}` each. `warnings` are `{"code", "message", "field"}`, `error` is
     `{"code", "message", "retryable", "param", "details"}`.
     """
 

@@ -25,6 +25,7 @@ from tasks_app.models import Artifact, Task
 from tasks_app.music.choosing import choose
 from tasks_app.music.creating import create
 from tasks_app.music.schema import TextToMusicRequest, parse
+from tests import patient
 from tests.answers import assert_shape
 from tests.contract.wire import error_of, eventually
 from tests.customer import Customer
@@ -115,7 +116,7 @@ def test_a_task_is_paid_when_it_is_made(customer):
 
 def test_the_request_is_on_record_with_its_own_id(customer):
     owner = customer()
-    answer = httpx.post(f"{owner.v1}{TEXT}", json=SUNO, headers={**owner.headers, "X-Request-Id": "order-4711"})
+    answer = patient.post(f"{owner.v1}{TEXT}", json=SUNO, headers={**owner.headers, "X-Request-Id": "order-4711"})
     assert answer.headers["x-request-id"] == "order-4711"
     assert owner.record.request_id == "order-4711"
 
@@ -272,7 +273,7 @@ def test_the_key_is_the_accounts(customer):
 def test_a_bad_key_is_refused(customer, key: str):
     owner = customer()
     headers = {**owner.headers, "Idempotency-Key": key.encode()}
-    refused(httpx.post(f"{owner.v1}{TEXT}", json=SUNO, headers=headers), 400, "invalid_request")
+    refused(patient.post(f"{owner.v1}{TEXT}", json=SUNO, headers=headers), 400, "invalid_request")
     assert_nothing_made(owner, balance=1000)
 
 
@@ -447,9 +448,9 @@ def test_a_bad_request_is_told_where_and_leaves_nothing(customer, fields: dict[s
 def test_what_is_no_strict_json_is_refused(customer, content: bytes):
     owner = customer()
     headers = {**owner.headers, "Content-Type": "application/json"}
-    refused(httpx.post(f"{owner.v1}{TEXT}", content=content, headers=headers), 400, "invalid_request")
+    refused(patient.post(f"{owner.v1}{TEXT}", content=content, headers=headers), 400, "invalid_request")
     refused(
-        httpx.post(f"{owner.v1}{TEXT}", content=b"a=b", headers={**headers, "Content-Type": "text/plain"}), 415, "unsupported_media_type"
+        patient.post(f"{owner.v1}{TEXT}", content=b"a=b", headers={**headers, "Content-Type": "text/plain"}), 415, "unsupported_media_type"
     )
 
 
