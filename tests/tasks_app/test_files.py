@@ -13,12 +13,14 @@ from django.core.files.storage import default_storage
 from django.core.signing import TimestampSigner
 from django.utils import timezone
 
+from tasks_app import ending
 from tasks_app.models import Artifact
 from tasks_app.uploads import serve, storing
 from tests import patient
 from tests.contract.wire import connect, eventually, head
 from tests.factories import WalletFactory
 from tests.tasks_app import media_files as files
+from tests.tasks_app.paid_task import paid_task
 
 pytestmark = pytest.mark.usefixtures("committed")
 DATA = files.wav(2)
@@ -59,6 +61,15 @@ def test_a_file_comes_whole_and_harmless(url: str, artifact: Artifact):
     assert headers["cross-origin-resource-policy"] == "cross-origin"
     assert "set-cookie" not in headers
     assert "access-control-allow-credentials" not in headers
+
+
+def test_a_removed_file_is_served_while_a_task_goes_by_it(url: str, artifact: Artifact):
+    """Its provider may have been told the link, and not come yet."""
+    task = paid_task(status="running", started_at=timezone.now(), deadline_at=timezone.now() + timedelta(minutes=15), reference=artifact)
+    storing.remove(artifact)
+    assert patient.get(url).content == DATA
+    ending.cancel(task.pk)
+    assert patient.get(url).status_code == 404
 
 
 def test_it_can_be_saved(url: str):
