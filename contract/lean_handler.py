@@ -1,8 +1,9 @@
 """Django's ASGI handler without what an async API does not use: 60 us of it instead of 400 per empty request.
 
 No signals, no middleware, no thread-sensitive context, no spooled file. What stays: Django's request, URL patterns and
-responses. It relies on the edge around it for the Host check and the limit of the body, and serves async views only; a view
-may not touch the ORM, whose connections are closed by the signals left out here.
+responses. It relies on the edge around it for the Host check and the limit of the body, and serves async views only. The
+ORM's connections are closed by the signals left out here: a view that needs it goes to threads that give theirs back
+themselves (tasks_app/uploads/threads.py).
 """
 
 import asyncio

@@ -9,7 +9,6 @@ worker stores that dies, or has lost the task, before it has written it there is
 from __future__ import annotations
 
 import logging
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from io import BytesIO
@@ -25,6 +24,7 @@ from tasks_app.models import Artifact, ArtifactKind, Stage, Task
 from tasks_app.music.provider import Made, MadeClip, Misconfigured, Provider, ProviderError, Unavailable
 from tasks_app.music.providers import provider_of
 from tasks_app.uploads import storing
+from tasks_app.uploads.nameless import nameless
 from tasks_app.uploads.sniff import NotMediaError
 
 logger = logging.getLogger(__name__)
@@ -142,7 +142,7 @@ def _stored(claim: Claim, open_: Callable[[], BinaryIO], *, pauses: Sequence[flo
 
 def _fetched(provider: Provider, clip: dict[str, Any]) -> BinaryIO:
     """The clip's bytes, in a file that is gone when it is closed. Raises ProviderError: they don't come, or are too many."""
-    file: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115
+    file = nameless()
     try:
         file.writelines(provider.fetch(MadeClip(url=clip["url"])))
         file.seek(0)

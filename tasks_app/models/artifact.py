@@ -29,6 +29,10 @@ class ArtifactQuerySet(models.QuerySet["Artifact"]):
     def uploads(self) -> Self:
         return self.filter(kind=ArtifactKind.UPLOAD)
 
+    def read_by_tasks(self) -> Self:
+        """Those that a task goes by which has not ended: its provider may still have to read them."""
+        return self.filter(used_by__completed_at=None, used_by__isnull=False)
+
     def stored(self) -> Self:
         """Those whose bytes are still there, and may still be used."""
         return self.filter(removed_at=None, expires_at__gt=timezone.now())
@@ -39,7 +43,8 @@ class Artifact(models.Model):
 
     `mime_type` and `media_type` (image, audio, video) are read off the content. `size_bytes` and `sha256` are the bytes' own,
     `duration_seconds` that of audio. `filename` is the caller's, for people. The bytes go at `expires_at`, or earlier when the
-    customer deletes them; the row stays, with `removed_at`.
+    customer deletes them, but not before the tasks have ended that go by them; the row stays, with `removed_at`. `unsettled` is what came
+    of a task until retention has looked, after the task's end, whether it is to be kept.
     """
 
     id = models.CharField(primary_key=True, max_length=40, db_collation="C", help_text="art_…")
@@ -58,6 +63,7 @@ class Artifact(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField()
     removed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    unsettled = models.BooleanField(default=False, db_default=False, editable=False)
 
     objects = ArtifactQuerySet.as_manager()
 
@@ -79,8 +85,7 @@ class Artifact(models.Model):
                 F("account"), F("created_at").desc(), F("id").desc(), name="artifact_uploads", condition=Q(kind="upload", removed_at=None)
             ),
             models.Index(fields=["expires_at"], name="artifact_by_end", condition=Q(removed_at=None)),
-            # Made for tasks lately: those of them that nobody gets are looked for
-            models.Index(fields=["created_at"], name="artifact_of_tasks", condition=~Q(kind="upload") & Q(removed_at=None)),
+            models.Index(fields=["task"], name="artifact_unsettled", condition=Q(unsettled=True)),
         ]
 
     def __str__(self) -> str:

@@ -13,10 +13,14 @@ from tasks_app.music.schema import AUTO, TextToMusicRequest
 def choose(request: TextToMusicRequest, *, allowed: frozenset[str] | None, reference: Checked | None = None) -> MusicModel:
     """The model for `request`, within whose limits it is and that has a route. `allowed` are the key's models, None for all.
 
-    Raises ApiError unsupported_model (unknown, switched off, not allowed), unsupported_option or invalid_request (the request does not
-    fit: under `auto` what is wrong for the closest model), model_unavailable (there is no route).
+    Raises ApiError unsupported_capability (no music model at all is on; all that are take references), unsupported_model (unknown, switched
+    off, not allowed), unsupported_option or invalid_request (the request does not fit: under `auto` what is wrong for the closest model),
+    model_unavailable (there is no route).
     """
-    models = [model for model in music_models.music_models() if _is_asked(model, request) and (allowed is None or model.id in allowed)]
+    offered = music_models.music_models()
+    if not offered:
+        raise ApiError("unsupported_capability", "No music is made here at the moment.")
+    models = [model for model in offered if _is_asked(model, request) and (allowed is None or model.id in allowed)]
     if not models:
         raise _unsupported(request.asked)
     found = [(model, _misfits(request, model, reference)) for model in models]

@@ -17,12 +17,13 @@ from django.utils import timezone
 
 from accounts.models import Account
 from catalog.music_models import MusicModel
+from contract.errors import ApiError
 from contract.ids import new_id
 from keys.caller import Caller
 from tasks_app import tasks
 from tasks_app.envelope import envelope
 from tasks_app.models import Task
-from tasks_app.music import reference
+from tasks_app.music import ignored, reference
 from tasks_app.music.choosing import choose
 from tasks_app.music.schema import TextToMusicRequest
 from wallets import holds, prepaid, refusals
@@ -84,7 +85,7 @@ def create(
                 verdict = prepaid.pay(hold)
                 if verdict.kind != "held":
                     raise _refusal(verdict, credits=hold.credits, key=key)
-                task = _task(hold, request, account=account, checked=checked)
+                task = _task(hold, request, model, account=account, checked=checked)
                 give_audio(task)
                 if keyed is not None:
                     prepaid.keep_answer(keyed, orjson.dumps(envelope(task)), usage_id=task.pk)
@@ -96,7 +97,7 @@ def create(
     raise AssertionError("unreachable")
 
 
-def _task(hold: Hold, request: TextToMusicRequest, *, account: Account, checked: reference.Checked | None) -> Task:
+def _task(hold: Hold, request: TextToMusicRequest, model: MusicModel, *, account: Account, checked: reference.Checked | None) -> Task:
     return Task.objects.create(
         id=hold.usage_id,
         usage=UsageRecord.objects.get(pk=hold.usage_id),
@@ -106,7 +107,7 @@ def _task(hold: Hold, request: TextToMusicRequest, *, account: Account, checked:
         model=hold.model,
         input=request.as_input if checked is None else {**request.as_input, "reference_audio": checked.input},
         metadata=request.metadata or {},
-        warnings=_warnings(request),
+        warnings=ignored.warnings(request, model),
         next_run_at=timezone.now(),
     )
 
@@ -122,12 +123,6 @@ def _check_balance(account: Account, model: MusicModel) -> None:
         raise _refusal(Verdict("insufficient", wallet.balance, wallet.held, wallet.in_flight), credits=model.credits_per_task, key=None)
 
 
-def _refusal(verdict: Verdict, *, credits: Decimal, key: Caller | None) -> Exception:
+def _refusal(verdict: Verdict, *, credits: Decimal, key: Caller | None) -> ApiError:
     asks = f"This task costs {as_text(credits)} credits"
     return refusals.refusal(verdict, asks=asks, credits=credits, key_url="" if key is None else key.key_url)
-
-
-def _warnings(request: TextToMusicRequest) -> list[dict[str, str]]:
-    if request.instrumental and request.lyrics is not None:
-        return [{"code": "ignored", "message": "Nobody sings in an instrumental: its lyrics are not used.", "field": "/lyrics"}]
-    return []

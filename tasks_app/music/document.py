@@ -12,6 +12,7 @@ from tasks_app.music.schema import ReferenceAudioToMusicRequest, TextToMusicRequ
 _ERRORS: Final = (
     "insufficient_balance",
     "spend_limit_reached",
+    "unsupported_capability",
     "unsupported_model",
     "unsupported_option",
     "model_unavailable",

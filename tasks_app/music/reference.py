@@ -23,6 +23,7 @@ from contract.errors import ApiError, FieldError
 from contract.fetching import INTERNET, FetchError, Network
 from contract.invalid import invalid_fields, sentence
 from contract.limits import MIB
+from contract.returned_connections import give_back
 from tasks_app.ending import Failure
 from tasks_app.models import Artifact, ArtifactKind, Task
 from tasks_app.uploads import storing
@@ -125,6 +126,7 @@ def _checked_artifact(artifact_id: str, account_id: int) -> Checked:
 
 
 def _checked_url(url: str, account_id: int, network: Network) -> Checked:
+    give_back()  # a name whose servers are slow keeps nobody from the database
     try:
         fetching.check(url, whose=account_id, network=network)
     except FetchError as error:

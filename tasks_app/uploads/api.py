@@ -70,7 +70,8 @@ class OneUpload(APIView):
     def delete(self, request: Request, artifact_id: str) -> Response:
         """Delete an upload.
 
-        For good, links to it included. A task that goes by it and has not begun yet fails with `invalid_request`, and is refunded.
+        For good. A task that goes by it fails with `invalid_request`, refunded, unless it has reached its provider: until such a task has
+        ended, the provider can still read the file, and links to it work. Else they work no more.
         """
         if not storing.remove(_found(request, artifact_id)):
             raise _not_found()

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from tempfile import TemporaryFile
 
-from django.conf import settings
 from django.db import transaction
 
 from contract import limits
 from contract.fetching import INTERNET, Network, fetch_into
 from tasks_app.models import Artifact, ArtifactKind, Task
 from tasks_app.uploads import storing
+from tasks_app.uploads.nameless import nameless
 
 
 def fetched(url: str, task: Task, *, most_bytes: int, accepts: Callable[[storing.Content], None], network: Network = INTERNET) -> Artifact:
-    """What is at `url`, kept as a reference of `task`. It is on disk meanwhile, in a file without a name. Call it outside of transactions.
+    """What is at `url`, kept as a reference of `task`. Call it outside of transactions.
 
     `accepts` raises what it likes about a file that is not to be kept. Raises FetchError and NotMediaError, too.
     """
-    with TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR) as file:
+    with nameless() as file:
         seconds = limits.REFERENCE_FETCH_SECONDS
         fetch_into(file, url, most_bytes=most_bytes, seconds=seconds, whose=task.account_id, network=network)
         content = storing.examine(file)

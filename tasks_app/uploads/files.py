@@ -121,7 +121,9 @@ class _Pieces:
 
 
 def _stored(artifact_id: str) -> Artifact | None:
-    return Artifact.objects.stored().filter(pk=artifact_id).first()
+    """Also one that was removed and that a provider may be about to fetch for a task."""
+    found = Artifact.objects.filter(pk=artifact_id)
+    return found.stored().first() or found.read_by_tasks().first()
 
 
 def _name_of(artifact: Artifact) -> str:

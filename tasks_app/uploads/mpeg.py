@@ -1,4 +1,7 @@
-"""Whether bytes are MPEG audio: its frames follow each other without a gap, which no text and no script does by chance."""
+"""Whether bytes are MP3, MPEG audio of layer III: its frames follow each other without a gap, which no text and no script does by chance.
+
+Layers I and II share its MIME type and are no MP3, which is what models take and what `.mp3` promises.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,17 @@ _ENOUGH_FRAMES: Final = 4
 _MOST_PADDING: Final = 64 * 1024
 _ID3_HEADER: Final = 10
 
-# kbit/s by the four bits of the header, for MPEG 1 and for 2 and 2.5, by layer
+_LAYER_III: Final = 1
+# kbit/s by the four bits of the header, for MPEG 1 and for 2 and 2.5
 _KBITS: Final = {
-    (True, 1): (0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
-    (True, 2): (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
-    (True, 3): (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
-    (False, 1): (0, 32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
-    (False, 2): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-    (False, 3): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+    True: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    False: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 _RATES: Final = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 
 
-def is_mpeg_audio(file: BinaryIO, *, size: int) -> bool:
-    """Whether `file`, of `size` bytes, is MPEG frames from its start, or from the end of its ID3 tags and the zeros after them."""
+def is_mp3(file: BinaryIO, *, size: int) -> bool:
+    """Whether `file`, of `size` bytes, is MP3 frames from its start, or from the end of its ID3 tags and the zeros after them."""
     at = _after_tags(file, size=size)
     kind, frames = None, 0
     while frames < _ENOUGH_FRAMES and at < size:
@@ -52,18 +52,14 @@ def _after_tags(file: BinaryIO, *, size: int) -> int:
     return at + len(padding) - len(padding.lstrip(b"\0"))
 
 
-def _frame(head: bytes) -> tuple[tuple[int, int, int], int] | None:
+def _frame(head: bytes) -> tuple[tuple[int, int], int] | None:
     """What stays the same in all frames of a file, and this one's length in bytes. None: these are no four bytes of a frame's head."""
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
-    version, layer, bits, rate_bits = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3), head[2] >> 4, head[2] >> 2 & 3
-    if version == 1 or layer == 4 or bits in (0, 15) or rate_bits == 3:
+    version, layer, bits, rate_bits = head[1] >> 3 & 3, head[1] >> 1 & 3, head[2] >> 4, head[2] >> 2 & 3
+    if version == 1 or layer != _LAYER_III or bits in (0, 15) or rate_bits == 3:
         return None
     rate = _RATES[version][rate_bits]
-    bits_per_second = _KBITS[version == 3, layer][bits] * 1000
+    bits_per_second = _KBITS[version == 3][bits] * 1000
     padding = head[2] >> 1 & 1
-    if layer == 1:
-        length = (12 * bits_per_second // rate + padding) * 4
-    else:
-        length = (72 if layer == 3 and version != 3 else 144) * bits_per_second // rate + padding
-    return (version, layer, rate), length
+    return (version, rate), (144 if version == 3 else 72) * bits_per_second // rate + padding

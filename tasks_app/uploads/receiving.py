@@ -1,18 +1,13 @@
-"""A multipart body as it comes: its file into a temporary one on the disk, its fields into memory.
-
-The temporary file has no name: nothing of an upload that breaks off is left, nor of a process that dies.
-"""
+"""A multipart body as it comes: its file into a nameless one on the disk, its fields into memory."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import BinaryIO, Final
 
-from django.conf import settings
 from django.http import HttpRequest
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
@@ -21,6 +16,7 @@ from contract.body_stream import BodyStream
 from contract.errors import ApiError
 from contract.invalid import invalid_fields
 from contract.json_pointer import pointer
+from tasks_app.uploads.nameless import nameless
 from tasks_app.uploads.threads import in_thread
 
 logger = logging.getLogger(__name__)
@@ -68,7 +64,7 @@ async def receive(body: BodyStream, *, boundary: str, known: Collection[str]) ->
     what the stream raises; CancelledError.
     """
     try:
-        form = Form(await in_thread(_nameless))
+        form = Form(await in_thread(nameless, buffering=0))
     except OSError as error:
         raise _disk_away(error) from None
     try:
@@ -83,11 +79,6 @@ async def receive(body: BodyStream, *, boundary: str, known: Collection[str]) ->
         form.file.close()
         raise
     return form
-
-
-def _nameless() -> BinaryIO:
-    settings.INCOMING.mkdir(parents=True, exist_ok=True)
-    return tempfile.TemporaryFile(dir=settings.INCOMING, buffering=0)
 
 
 class _Reading:

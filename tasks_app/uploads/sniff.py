@@ -23,7 +23,7 @@ from tinytag import TinyTag
 
 from contract import limits
 from tasks_app.uploads.mp4 import tracks_of
-from tasks_app.uploads.mpeg import is_mpeg_audio
+from tasks_app.uploads.mpeg import is_mp3
 
 _HEAD: Final = 64 * 1024
 _MOST_AT_ONCE: Final = limits.MIB
@@ -108,7 +108,7 @@ def _mime_type(head: bytes, file: BinaryIO, *, size: int) -> str | None:
         return _of_matroska(head)
     if head.startswith(b"FORM") and head[8:12] in (b"AIFF", b"AIFC"):
         return "audio/aiff"
-    return "audio/mpeg" if is_mpeg_audio(file, size=size) else None
+    return "audio/mpeg" if is_mp3(file, size=size) else None
 
 
 def _of_mp4(brand: bytes, file: BinaryIO, *, size: int) -> str | None:

@@ -4,7 +4,7 @@
     examine(file)                 what it is, its length and digest
     placed(file) as name          its bytes are in storage, and go again unless the block records them
     record(content, name, ...)    the row, in the caller's transaction
-    remove(artifact)              the row says so, and its bytes go after the commit
+    remove(artifact)              the row says so, and its bytes go after the commit, or after the tasks that go by it
 
 There is never a row without bytes, and no bytes are forgotten: what a row does not keep stands in `Leftover`, written before the bytes
 are placed and with the removal of a row, and is tried again by retention until it is gone.
@@ -30,7 +30,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from contract.ids import new_id
-from tasks_app.models import Artifact, Leftover, Task
+from contract.returned_connections import give_back
+from tasks_app.models import Artifact, ArtifactKind, Leftover, Task
 from tasks_app.uploads.filename import shown
 from tasks_app.uploads.sniff import Sniffed, sniff
 
@@ -130,20 +131,23 @@ def record(
         filename=shown(filename),
         metadata=dict(metadata),
         storage_name=name,
+        unsettled=kind != ArtifactKind.UPLOAD,
         created_at=now,
         expires_at=now + timedelta(days=settings.ARTIFACT_DAYS),
     )
 
 
 def remove(artifact: Artifact) -> bool:
-    """Remove `artifact` for good: its bytes go once the transaction is committed. False: another one has removed it before."""
+    """Remove `artifact` for good: its bytes go once the transaction is committed, or when the tasks have ended that go by it, by
+    retention. False: another one has removed it before."""
     with transaction.atomic():
         now = timezone.now()
         if not Artifact.objects.filter(pk=artifact.pk, removed_at=None).update(removed_at=now):
             return False
         artifact.removed_at = now
         Leftover.objects.create(storage_name=artifact.storage_name, condemned=True, due_at=now + AGAIN)
-        transaction.on_commit(lambda: erase(artifact.storage_name))
+        if not Artifact.objects.read_by_tasks().filter(pk=artifact.pk).exists():
+            transaction.on_commit(lambda: erase(artifact.storage_name))
     return True
 
 
@@ -158,6 +162,7 @@ def erase(name: str) -> None:
 
 def _put(file: BinaryIO, name: str) -> None:
     file.seek(0)
+    give_back()  # a storage that is slow keeps nobody from the database
     try:
         given = default_storage.save(name, File(file))
     except Exception as error:  # of any storage

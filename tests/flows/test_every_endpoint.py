@@ -234,7 +234,9 @@ def test_a_suspended_account_is_told_so(site, customer):
     Account.objects.filter(pk=owner.account.pk).update(status="suspended")
     forgetting.publish_account(owner.account.pk)
     for endpoint, path in paths:
-        assert eventually(lambda e=endpoint, p=path: code_of(e.send(owner, path=p)) == "tenant_disabled")
+        assert eventually(
+            lambda e=endpoint, p=path: (answer := e.send(owner, path=p)).status_code == 403 and code_of(answer) == "tenant_disabled"
+        )
 
 
 def test_another_account_sees_nothing_of_the_first(customer):

@@ -187,7 +187,7 @@ PROVOKED = {
 }
 
 OUT_OF_REACH = {
-    "unsupported_capability": "chat is the only capability, and it can't be switched off",
+    "unsupported_capability": "models of music, which everybody shares, would have to be off (tests/tasks_app/test_creating.py)",
     "task_already_terminal": "there are no tasks",
 }
 

@@ -15,6 +15,7 @@ from contract.limits import TASK_CANCELS_A_DAY
 from tasks_app import canceling, ending
 from tasks_app.answers import TaskEnvelope
 from tasks_app.models import Task
+from tests import patient
 from tests.answers import assert_shape
 from tests.chat.test_bad_input import assert_refused
 from tests.contract.wire import error_of, eventually
@@ -190,7 +191,7 @@ class TestCancelsOfADay:
             running(owner.wallet, cancel_requested_at=timezone.now())
         tasks = [running(owner.wallet) for _ in range(5)]
         with ThreadPoolExecutor(5) as threads:
-            answers = list(threads.map(lambda task: httpx.post(f"{owner.v1}/tasks/{task.pk}/cancel", headers=owner.headers), tasks))
+            answers = list(threads.map(lambda task: patient.post(f"{owner.v1}/tasks/{task.pk}/cancel", headers=owner.headers), tasks))
         assert sorted(answer.status_code for answer in answers) == [202, 202, 403, 403, 403]
 
 
@@ -274,7 +275,7 @@ class TestWhoAsks:
     def test_nobody(self, customer):
         owner = customer()
         task = queued(owner.wallet)
-        assert error_of(httpx.post(f"{owner.v1}/tasks/{task.pk}/cancel"))["code"] == "unauthorized"
+        assert error_of(patient.post(f"{owner.v1}/tasks/{task.pk}/cancel"))["code"] == "unauthorized"
 
     def test_a_key_that_may_only_look_does_not_cancel(self, customer):
         owner = customer()

@@ -25,6 +25,7 @@ from tasks_app.models import Artifact, Task
 from tasks_app.music.choosing import choose
 from tasks_app.music.creating import create
 from tasks_app.music.schema import TextToMusicRequest, parse
+from tests import patient
 from tests.answers import assert_shape
 from tests.contract.wire import error_of, eventually
 from tests.customer import Customer
@@ -115,7 +116,7 @@ def test_a_task_is_paid_when_it_is_made(customer):
 
 def test_the_request_is_on_record_with_its_own_id(customer):
     owner = customer()
-    answer = httpx.post(f"{owner.v1}{TEXT}", json=SUNO, headers={**owner.headers, "X-Request-Id": "order-4711"})
+    answer = patient.post(f"{owner.v1}{TEXT}", json=SUNO, headers={**owner.headers, "X-Request-Id": "order-4711"})
     assert answer.headers["x-request-id"] == "order-4711"
     assert owner.record.request_id == "order-4711"
 
@@ -272,7 +273,7 @@ def test_the_key_is_the_accounts(customer):
 def test_a_bad_key_is_refused(customer, key: str):
     owner = customer()
     headers = {**owner.headers, "Idempotency-Key": key.encode()}
-    refused(httpx.post(f"{owner.v1}{TEXT}", json=SUNO, headers=headers), 400, "invalid_request")
+    refused(patient.post(f"{owner.v1}{TEXT}", json=SUNO, headers=headers), 400, "invalid_request")
     assert_nothing_made(owner, balance=1000)
 
 
@@ -339,6 +340,32 @@ def test_a_model_without_a_route_is_unavailable_and_auto_goes_on(db):
     with pytest.raises(ApiError) as unknown:
         choose(parse(SUNO, TextToMusicRequest), allowed=None)
     assert unknown.value.code == "unsupported_model"
+
+
+@pytest.fixture
+def no_music(committed, customer):
+    """Every music model is off, and the site knows."""
+    asker = customer()
+
+    def capabilities() -> list[str]:
+        return [one["id"] for one in asker.http.get("/catalog/capabilities").json()["data"]]
+
+    on = list(Model.objects.filter(capability="music", enabled=True).values_list("pk", flat=True))
+    Model.objects.filter(pk__in=on).update(enabled=False)
+    try:
+        yield lambda: eventually(lambda: capabilities() == ["chat"], seconds=30)
+    finally:
+        Model.objects.filter(pk__in=on).update(enabled=True)
+        assert eventually(lambda: len(capabilities()) == 3, seconds=30)
+
+
+def test_while_no_model_is_on_the_capability_is_off(customer, no_music):
+    owner = customer()
+    by_data = {"prompt": "piano", "reference_audio": {"type": "data_uri", "data": data_uri()}}
+    for path, body in ((TEXT, {"prompt": "piano"}), (TEXT, SUNO), (REFERENCE, by_data)):
+        refused(ask(owner, body, path=path, key="mine"), 400, "unsupported_capability")
+    assert_nothing_made(owner, balance=1000)
+    assert no_music()
 
 
 # References
@@ -421,9 +448,9 @@ def test_a_bad_request_is_told_where_and_leaves_nothing(customer, fields: dict[s
 def test_what_is_no_strict_json_is_refused(customer, content: bytes):
     owner = customer()
     headers = {**owner.headers, "Content-Type": "application/json"}
-    refused(httpx.post(f"{owner.v1}{TEXT}", content=content, headers=headers), 400, "invalid_request")
+    refused(patient.post(f"{owner.v1}{TEXT}", content=content, headers=headers), 400, "invalid_request")
     refused(
-        httpx.post(f"{owner.v1}{TEXT}", content=b"a=b", headers={**headers, "Content-Type": "text/plain"}), 415, "unsupported_media_type"
+        patient.post(f"{owner.v1}{TEXT}", content=b"a=b", headers={**headers, "Content-Type": "text/plain"}), 415, "unsupported_media_type"
     )
 
 
@@ -431,6 +458,27 @@ def test_lyrics_that_nobody_sings_are_warned_of(customer):
     owner = customer()
     (warning,) = made(ask(owner, {**MINIMAX, "lyrics": "la la"}))["warnings"]
     assert (warning["code"], warning["field"]) == ("ignored", "/lyrics")
+
+
+UNUSED = {"style_weight": 0.5, "weirdness_constraint": 0.5, "audio_weight": 0.5, "negative_tags": "drums", "vocal_gender": "f"}
+
+
+@pytest.mark.parametrize("custom_mode", [None, False])
+def test_what_suno_leaves_out_without_custom_mode_is_warned_of(customer, custom_mode: bool | None):
+    owner = customer()
+    options = {"suno": {"custom_mode": custom_mode, **UNUSED}}
+    told = made(ask(owner, {**SUNO, "title": "Rain", "model_options": options}))
+    assert {warning["code"] for warning in told["warnings"]} == {"ignored"}
+    assert [warning["field"] for warning in told["warnings"]] == ["/title", *(f"/model_options/suno/{name}" for name in UNUSED)]
+    assert owner.http.get(f"/tasks/{told['task_id']}").json()["warnings"] == told["warnings"]
+
+
+def test_what_a_model_uses_is_not_warned_of(customer):
+    owner = customer()
+    custom = {**SUNO, "title": "Rain", "model_options": {"suno": {"custom_mode": True, **UNUSED}}}
+    assert made(ask(owner, custom))["warnings"] == []
+    assert made(ask(owner, {**MINIMAX, "title": "Rain"}))["warnings"] == []
+    assert made(ask(owner, {**SUNO, "title": None, "model_options": {"suno": {"style_weight": None}}}))["warnings"] == []
 
 
 # The site's own form

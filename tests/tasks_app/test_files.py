@@ -13,11 +13,14 @@ from django.core.files.storage import default_storage
 from django.core.signing import TimestampSigner
 from django.utils import timezone
 
+from tasks_app import ending
 from tasks_app.models import Artifact
 from tasks_app.uploads import serve, storing
+from tests import patient
 from tests.contract.wire import connect, eventually, head
 from tests.factories import WalletFactory
 from tests.tasks_app import media_files as files
+from tests.tasks_app.paid_task import paid_task
 
 pytestmark = pytest.mark.usefixtures("committed")
 DATA = files.wav(2)
@@ -43,7 +46,7 @@ def url_of(site, artifact: Artifact) -> str:
 
 
 def test_a_file_comes_whole_and_harmless(url: str, artifact: Artifact):
-    answer = httpx.get(url)
+    answer = patient.get(url)
     assert (answer.status_code, answer.content) == (200, DATA)
     headers = answer.headers
     assert headers["content-type"] == "audio/wav"
@@ -60,8 +63,17 @@ def test_a_file_comes_whole_and_harmless(url: str, artifact: Artifact):
     assert "access-control-allow-credentials" not in headers
 
 
+def test_a_removed_file_is_served_while_a_task_goes_by_it(url: str, artifact: Artifact):
+    """Its provider may have been told the link, and not come yet."""
+    task = paid_task(status="running", started_at=timezone.now(), deadline_at=timezone.now() + timedelta(minutes=15), reference=artifact)
+    storing.remove(artifact)
+    assert patient.get(url).content == DATA
+    ending.cancel(task.pk)
+    assert patient.get(url).status_code == 404
+
+
 def test_it_can_be_saved(url: str):
-    assert httpx.get(f"{url}?download").headers["content-disposition"] == 'attachment; filename="a song.wav"'
+    assert patient.get(f"{url}?download").headers["content-disposition"] == 'attachment; filename="a song.wav"'
 
 
 @pytest.mark.parametrize(
@@ -76,11 +88,11 @@ def test_it_can_be_saved(url: str):
 )
 def test_it_is_named_as_what_it_is(site, filename: str, disposition: str):
     artifact = stored(filename=filename)
-    assert disposition.format(id=artifact.pk) in httpx.get(url_of(site, artifact)).headers["content-disposition"]
+    assert disposition.format(id=artifact.pk) in patient.get(url_of(site, artifact)).headers["content-disposition"]
 
 
 def test_head_is_get_without_the_bytes(url: str):
-    got, headed = httpx.get(url), httpx.head(url)
+    got, headed = patient.get(url), patient.head(url)
     assert (headed.status_code, headed.content) == (200, b"")
     for name in ("content-length", "content-type", "etag", "content-disposition", "last-modified"):
         assert headed.headers[name] == got.headers[name]
@@ -101,16 +113,16 @@ def test_head_is_get_without_the_bytes(url: str):
     ],
 )
 def test_a_range_is_that_part(url: str, asked: str, start: int, end: int):
-    answer = httpx.get(url, headers={"Range": asked})
+    answer = patient.get(url, headers={"Range": asked})
     assert (answer.status_code, answer.content) == (206, DATA[start:end])
     assert answer.headers["content-range"] == f"bytes {start}-{end - 1}/{SIZE}"
     assert answer.headers["content-length"] == str(end - start)
-    assert httpx.head(url, headers={"Range": asked}).status_code == 206
+    assert patient.head(url, headers={"Range": asked}).status_code == 206
 
 
 @pytest.mark.parametrize("asked", [f"bytes={SIZE}-", f"bytes={SIZE * 9}-{SIZE * 10}", "bytes=-0", "bytes=999999999999999999-"])
 def test_a_range_outside_of_the_file_is_refused(url: str, asked: str):
-    answer = httpx.get(url, headers={"Range": asked})
+    answer = patient.get(url, headers={"Range": asked})
     assert (answer.status_code, answer.headers["content-range"], answer.content) == (416, f"bytes */{SIZE}", b"")
 
 
@@ -118,23 +130,23 @@ def test_a_range_outside_of_the_file_is_refused(url: str, asked: str):
     "asked", ["bytes=5-2", "bytes=0-1,4-5", "bytes=-", "bytes=a-b", "items=0-1", "bytes", "", "bytes=" + "9" * 40 + "-", "bytes=٣-٤"]
 )
 def test_what_is_no_single_range_is_the_whole_file(url: str, asked: str):
-    answer = httpx.get(url, headers={"Range": asked.encode()})
+    answer = patient.get(url, headers={"Range": asked.encode()})
     assert (answer.status_code, answer.content) == (200, DATA)
 
 
 def test_a_part_is_given_only_of_the_file_that_the_caller_has(url: str):
-    first = httpx.get(url)
+    first = patient.get(url)
     for known, status in (
         (first.headers["etag"], 206),
         (first.headers["last-modified"], 206),
         ('"other"', 200),
         ("Mon, 01 Jan 2024 00:00:00 GMT", 200),
     ):
-        assert httpx.get(url, headers={"Range": "bytes=0-9", "If-Range": known}).status_code == status
+        assert patient.get(url, headers={"Range": "bytes=0-9", "If-Range": known}).status_code == status
 
 
 def test_a_file_that_the_caller_has_is_not_sent_again(url: str):
-    first = httpx.get(url)
+    first = patient.get(url)
     for name, value, status in (
         ("If-None-Match", first.headers["etag"], 304),
         ("If-None-Match", f'"x", W/{first.headers["etag"]}', 304),
@@ -143,19 +155,19 @@ def test_a_file_that_the_caller_has_is_not_sent_again(url: str):
         ("If-Modified-Since", "Mon, 01 Jan 2024 00:00:00 GMT", 200),
         ("If-Modified-Since", "yesterday", 200),
     ):
-        answer = httpx.get(url, headers={name: value})
+        answer = patient.get(url, headers={name: value})
         assert answer.status_code == status, (name, value)
         assert answer.content == (b"" if status == 304 else DATA)
 
 
 def test_other_methods_are_refused(url: str):
     for method in ("POST", "PUT", "DELETE", "PATCH"):
-        answer = httpx.request(method, url)
+        answer = patient.request(method, url)
         assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
 
 
 def test_a_page_of_another_origin_may_ask_for_it(url: str):
-    answer = httpx.options(
+    answer = patient.options(
         url, headers={"Origin": "https://app.test", "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "range"}
     )
     assert answer.status_code == 204
@@ -170,8 +182,8 @@ def test_a_link_is_good_for_an_hour(site, artifact: Artifact, monkeypatch: pytes
     monkeypatch.setattr("django.core.signing.time.time", made_at.timestamp)
     old = url_of(site, artifact)
     monkeypatch.undo()
-    assert httpx.get(old).status_code == 404
-    assert httpx.get(url_of(site, artifact)).status_code == 200
+    assert patient.get(old).status_code == 404
+    assert patient.get(url_of(site, artifact)).status_code == 200
 
 
 def test_a_forged_link_is_nobodys(site, artifact: Artifact):
@@ -188,16 +200,16 @@ def test_a_forged_link_is_nobodys(site, artifact: Artifact):
         "%00",
     ]
     for token in forged:
-        answer = httpx.get(f"{site.url}/files/{token}")
+        answer = patient.get(f"{site.url}/files/{token}")
         assert answer.status_code in (400, 404), token
         assert DATA not in answer.content
 
 
 def test_a_dead_link_says_so_to_people_and_programs(site):
-    page = httpx.get(f"{site.url}/files/x", headers={"Accept": "text/html"})
+    page = patient.get(f"{site.url}/files/x", headers={"Accept": "text/html"})
     assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
     assert "good for an hour" in page.text
-    words = httpx.get(f"{site.url}/files/x")
+    words = patient.get(f"{site.url}/files/x")
     assert (words.status_code, words.headers["content-type"]) == (404, "text/plain; charset=utf-8")
     assert "GET /v1/uploads" in words.text
 
@@ -207,7 +219,7 @@ def test_a_file_that_is_removed_or_whose_time_is_up_is_not_served(site, artifact
     Artifact.objects.filter(pk=expired.pk).update(expires_at=timezone.now())
     storing.remove(artifact)
     for gone in (url, url_of(site, expired)):
-        assert httpx.get(gone).status_code == 404
+        assert patient.get(gone).status_code == 404
 
 
 # Storages and callers that fail
@@ -215,7 +227,7 @@ def test_a_file_that_is_removed_or_whose_time_is_up_is_not_served(site, artifact
 
 def test_a_storage_that_has_lost_the_file_is_a_fault_that_may_pass(site, artifact: Artifact, url: str):
     default_storage.delete(artifact.storage_name)
-    answer = httpx.get(url)
+    answer = patient.get(url)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert artifact.storage_name not in answer.text
 
@@ -224,8 +236,8 @@ def test_a_file_that_has_become_shorter_is_cut_off_not_filled(site, artifact: Ar
     default_storage.delete(artifact.storage_name)
     default_storage.save(artifact.storage_name, ContentFile(DATA[:100]))
     with pytest.raises(httpx.RemoteProtocolError):
-        httpx.get(url)
-    assert httpx.get(f"{site.url}/livez").status_code == 200
+        patient.get(url)
+    assert patient.get(f"{site.url}/livez").status_code == 200
 
 
 def test_callers_who_do_not_read_hold_no_connection_and_no_thread(site):

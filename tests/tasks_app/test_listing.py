@@ -17,6 +17,7 @@ from tasks_app.answers import TaskList
 from tasks_app.envelope import EXPANDABLE
 from tasks_app.listing import ORDERS, Listing
 from tasks_app.models import Task
+from tests import patient
 from tests.answers import assert_shape
 from tests.contract.wire import error_of
 from tests.factories import WalletFactory
@@ -168,7 +169,7 @@ class TestCursors:
 
 def test_nobody_and_a_key_for_chat_see_no_list(customer):
     owner = customer()
-    assert error_of(httpx.get(f"{owner.v1}/tasks"))["code"] == "unauthorized"
+    assert error_of(patient.get(f"{owner.v1}/tasks"))["code"] == "unauthorized"
 
 
 @pytest.mark.django_db

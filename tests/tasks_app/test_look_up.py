@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-import httpx
 import pytest
 from django.db import connection
 from django.utils import timezone
@@ -14,6 +13,7 @@ from contract.ids import new_id
 from keys.models import ApiKey
 from tasks_app import ending
 from tasks_app.answers import TaskEnvelope
+from tests import patient
 from tests.answers import assert_shape
 from tests.chat.test_bad_input import assert_refused
 from tests.contract.wire import error_of
@@ -78,7 +78,7 @@ def test_an_unknown_id_is_the_404_that_anothers_is(customer, id: str):
 
 def test_nobody_sees_it(customer):
     owner = customer()
-    assert error_of(httpx.get(f"{owner.v1}/tasks/{queued(owner.wallet).pk}"))["code"] == "unauthorized"
+    assert error_of(patient.get(f"{owner.v1}/tasks/{queued(owner.wallet).pk}"))["code"] == "unauthorized"
 
 
 def rows_of(account) -> dict[str, list]:

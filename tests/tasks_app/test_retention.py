@@ -8,13 +8,14 @@ from datetime import timedelta
 import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db import connection, transaction
 from django.utils import timezone
 
 from tasks_app import ending
 from tasks_app.ending import Failure
 from tasks_app.models import Artifact, Leftover, Task
 from tasks_app.uploads import storing
-from tasks_app.uploads.retention import retain_files
+from tasks_app.uploads.retention import _UNSETTLED, retain_files
 from tests.factories import WalletFactory
 from tests.tasks_app import media_files as files
 from tests.tasks_app.paid_task import paid_task
@@ -85,6 +86,40 @@ def test_an_upload_that_a_task_went_by_stays():
     ending.cancel(task.pk)
     retain_files()
     assert is_kept(upload)
+
+
+def test_what_was_decided_is_not_looked_at_again():
+    task = running()
+    clip, under_way = stored(task, kind="output"), stored(running(), kind="reference")
+    assert ending.succeed(task.pk, run=task.run, clips=[clip_of(clip)])
+    upload = stored()
+    retain_files()
+    mine = Artifact.objects.filter(pk__in=[clip.pk, under_way.pk, upload.pk])
+    assert [one.pk for one in mine.filter(unsettled=True)] == [under_way.pk]
+
+
+def test_it_reads_no_more_than_what_is_undecided():
+    with connection.cursor() as cursor, transaction.atomic():
+        cursor.execute("set local enable_seqscan = off")
+        cursor.execute(f"explain {_UNSETTLED}", {"batch": 1})
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "artifact_unsettled" in plan, plan
+    assert "Seq Scan" not in plan, plan
+
+
+def test_an_upload_that_is_deleted_is_kept_for_the_tasks_that_go_by_it():
+    task = running()
+    upload = storing.store(io.BytesIO(files.wav()), account_id=task.account_id, kind="upload")
+    Task.objects.filter(pk=task.pk).update(reference=upload)
+    assert storing.remove(upload)
+    assert not Artifact.objects.stored().filter(pk=upload.pk).exists()
+    for _ in range(2):
+        Leftover.objects.filter(storage_name=upload.storage_name).update(due_at=timezone.now())
+        retain_files()
+        assert default_storage.exists(upload.storage_name), "its provider may still have to read it"
+    ending.cancel(task.pk)
+    retain_files()
+    assert not is_kept(upload)
 
 
 def left(name: str, *, due_in: timedelta, condemned: bool = False) -> str:

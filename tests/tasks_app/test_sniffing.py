@@ -65,6 +65,8 @@ def test_a_type_is_known_by_its_bytes(data: bytes, mime_type: str, seconds: floa
         "a script and music": files.SCRIPT + files.mp3(1),
         "an MPEG frame's head and a script": b"\xff\xfb\x90\x64" + files.SCRIPT,
         "an MPEG frame and a script": files.mp3(1)[:209] + files.SCRIPT * 20,
+        "MPEG audio of layer I": (b"\xff\xff\x80\xc0" + bytes(272)) * 10,
+        "MPEG audio of layer II": (b"\xff\xfd\x80\xc0" + bytes(413)) * 10,
         "ff alone": b"\xff" * 5000,
         "RIFF of something": b"RIFF\x24\0\0\0SFBKLIST",
         "WAVE without sound": b"RIFF\x24\0\0\0WAVE" + files.SCRIPT,

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from contract import limits
+from tests import patient
 from tests.servers import Web
 from tests.tasks_app import media_files as files
 
@@ -67,7 +68,7 @@ def test_the_largest_upload_takes_little_memory(web: Web, customer, at_once: int
     assert [answer.status_code for answer in answers] == [200] * at_once
     for answer in answers:
         assert answer.json()["size_bytes"] == limits.UPLOAD
-        httpx.delete(f"{web.v1}/uploads/{answer.json()['artifact_id']}", headers=owner.headers)
+        patient.delete(f"{web.v1}/uploads/{answer.json()['artifact_id']}", headers=owner.headers)
     assert growth <= MOST_MIB
 
 
@@ -77,9 +78,9 @@ def test_a_large_file_is_served_with_little_memory(web: Web, customer):
     url = httpx.URL(answer.json()["url"]).copy_with(port=web.port)
 
     def fetch() -> None:
-        with httpx.stream("GET", url) as got:
+        with patient.stream("GET", url) as got:
             assert sum(len(piece) for piece in got.iter_raw()) == limits.UPLOAD
 
     fetch()
     assert grown(web, fetch) <= MOST_MIB
-    httpx.delete(f"{web.v1}/uploads/{answer.json()['artifact_id']}", headers=owner.headers)
+    patient.delete(f"{web.v1}/uploads/{answer.json()['artifact_id']}", headers=owner.headers)

@@ -18,6 +18,7 @@ from django.db import connection
 from contract import limits
 from keys import issuing
 from tasks_app.models import Artifact, Leftover
+from tests import patient
 from tests.contract.wire import ask, connect, error_of, eventually, head, read_answer
 from tests.customer import Customer
 from tests.tasks_app import media_files as files
@@ -75,10 +76,10 @@ def test_a_file_is_kept_and_fetched_again(customer):
     assert body["sha256"] == hashlib.sha256(MP3).hexdigest()
     assert body["duration_seconds"] == pytest.approx(2, abs=0.15)
     assert (body["purpose"], body["filename"], body["metadata"]) == ("reference_audio", "a song.mp3", {"take": "2"})
-    assert httpx.get(body["url"]).content == MP3
+    assert patient.get(body["url"]).content == MP3
     again = owner.http.get(f"/uploads/{body['artifact_id']}").json()
     assert {**again, "url": ""} == {**body, "url": ""}
-    assert httpx.get(again["url"]).content == MP3
+    assert patient.get(again["url"]).content == MP3
 
 
 def test_an_image_has_no_duration_and_a_plain_purpose(customer):
@@ -440,7 +441,7 @@ def test_a_deleted_upload_is_gone_with_its_links(customer):
     deleted = owner.http.delete(path)
     assert (deleted.status_code, deleted.content) == (204, b"")
     assert not default_storage.exists(uploads_of(owner)[0].storage_name)
-    assert httpx.get(body["url"]).status_code == 404
+    assert patient.get(body["url"]).status_code == 404
     for answer in (owner.http.get(path), owner.http.delete(path)):
         assert (answer.status_code, error_of(answer)["code"]) == (404, "not_found")
 
