@@ -38,6 +38,7 @@ class Migration(migrations.Migration):
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ("expires_at", models.DateTimeField()),
                 ("removed_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("unsettled", models.BooleanField(db_default=False, default=False, editable=False)),
                 (
                     "account",
                     models.ForeignKey(
@@ -294,11 +295,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="artifact",
-            index=models.Index(
-                condition=models.Q(models.Q(("kind", "upload"), _negated=True), ("removed_at", None)),
-                fields=["created_at"],
-                name="artifact_of_tasks",
-            ),
+            index=models.Index(condition=models.Q(("unsettled", True)), fields=["task"], name="artifact_unsettled"),
         ),
         migrations.AddConstraint(
             model_name="artifact",
