@@ -151,15 +151,16 @@ def _duration(file: BinaryIO, *, mime_type: str) -> Decimal | None:
     if mime_type == "audio/webm":
         return None  # a recording in a browser says no length in its head
     try:
-        if mime_type == "audio/ogg":
-            seconds = seconds_of(file)
-        else:
-            seconds = TinyTag.get(file_obj=_Careful(file), tags=False, duration=True).duration  # type: ignore[arg-type]  # what it uses of a file
+        seconds = seconds_of(file) if mime_type == "audio/ogg" else _told_by_tinytag(file)
     except Exception:  # of any kind: it walks through bytes that mean anything
         seconds = None
     if seconds is None or not 0 < seconds < _LONGEST:
         raise NotMediaError("The file says that it is audio, but it cannot be read as such.")
     return max(Decimal(repr(seconds)).quantize(Decimal("0.001")), Decimal("0.001"))
+
+
+def _told_by_tinytag(file: BinaryIO) -> float | None:
+    return TinyTag.get(file_obj=_Careful(file), tags=False, duration=True).duration  # type: ignore[arg-type]  # what it uses of a file
 
 
 class _Careful:
