@@ -107,7 +107,7 @@ def _may_be_read(url: str, *, loopback: bool) -> bool:
     try:
         parsed = httpx.URL(url)
         host = parsed.host  # decoded only when it is asked for
-        host.encode("idna")  # as a socket does, too late to be told from other failures
+        parsed.raw_host.decode("ascii").encode("idna")  # as a socket does, too late to be told from other failures
     except (httpx.InvalidURL, ValueError):
         return False
     if parsed.port is not None and not 0 < parsed.port < 65536:
