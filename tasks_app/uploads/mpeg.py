@@ -24,7 +24,7 @@ _RATES: Final = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 
 
 def is_mpeg_audio(file: BinaryIO, *, size: int) -> bool:
     """Whether `file`, of `size` bytes, is MPEG frames from its start, or from the end of its ID3 tags and the zeros after them."""
-    at = _after_tags(file)
+    at = frames_at(file)
     kind, frames = None, 0
     while frames < _ENOUGH_FRAMES and at < size:
         file.seek(at)
@@ -38,7 +38,8 @@ def is_mpeg_audio(file: BinaryIO, *, size: int) -> bool:
     return frames == _ENOUGH_FRAMES or (frames >= 2 and size - at <= 128)
 
 
-def _after_tags(file: BinaryIO) -> int:
+def frames_at(file: BinaryIO) -> int:
+    """Where the ID3 tags at the start of `file`, and the zeros after them, end."""
     at = 0
     for _ in range(_MOST_TAGS):
         file.seek(at)
