@@ -106,11 +106,15 @@ def audio_at(url: str, *, loopback: bool, patience: Patience) -> Iterator[bytes]
 def _may_be_read(url: str, *, loopback: bool) -> bool:
     try:
         parsed = httpx.URL(url)
-    except (httpx.InvalidURL, UnicodeError):
+        host = parsed.host  # decoded only when it is asked for
+        parsed.raw_host.decode("ascii").encode("idna")  # as a socket does, too late to be told from other failures
+    except (httpx.InvalidURL, ValueError):
+        return False
+    if parsed.port is not None and not 0 < parsed.port < 65536:
         return False
     if parsed.scheme == "https":
-        return bool(parsed.host) and not parsed.userinfo
-    return loopback and parsed.scheme == "http" and _is_loopback(parsed.host)
+        return bool(host) and not parsed.userinfo
+    return loopback and parsed.scheme == "http" and _is_loopback(host)
 
 
 def _is_loopback(host: str) -> bool:

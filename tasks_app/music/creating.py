@@ -13,7 +13,7 @@ from typing import Final
 
 import orjson
 from django.db import OperationalError, connection, transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from accounts.models import Account
 from catalog.music_models import MusicModel
@@ -26,6 +26,7 @@ from tasks_app.models import Task
 from tasks_app.music import ignored, reference
 from tasks_app.music.choosing import choose
 from tasks_app.music.schema import TextToMusicRequest
+from tasks_app.uploads.storing import StorageAwayError
 from wallets import holds, prepaid, refusals
 from wallets.holds import Hold, Verdict
 from wallets.idempotency import KeyedRequest
@@ -51,7 +52,8 @@ def create(
     the request under its Idempotency-Key: then the task's envelope is stored for a retry. Call it outside of transactions.
 
     Raises ApiError, and nothing has changed: those of `choosing.choose` and `reference.check`; insufficient_balance,
-    spend_limit_reached, rate_limited; idempotency_conflict, refusals.AlreadyAnswered. Raises OperationalError when the database can't.
+    spend_limit_reached, rate_limited; idempotency_conflict, refusals.AlreadyAnswered; service_unavailable where the storage takes no
+    reference. Raises OperationalError when the database can't.
     """
     allowed = None if key is None else key.models
     model = choose(request, allowed=allowed)
@@ -91,6 +93,8 @@ def create(
                     prepaid.keep_answer(keyed, orjson.dumps(envelope(task)), usage_id=task.pk)
                 tasks.enqueue(task)
             return task
+        except StorageAwayError:
+            raise ApiError("service_unavailable", "Files can't be stored at the moment.") from None
         except OperationalError as error:
             if connection.in_atomic_block or attempt == holds.ATTEMPTS or getattr(error.__cause__, "sqlstate", "") not in _BUSY:
                 raise
@@ -98,7 +102,7 @@ def create(
 
 
 def _task(hold: Hold, request: TextToMusicRequest, model: MusicModel, *, account: Account, checked: reference.Checked | None) -> Task:
-    return Task.objects.create(
+    task = Task.objects.create(
         id=hold.usage_id,
         usage=UsageRecord.objects.get(pk=hold.usage_id),
         account=account,
@@ -108,8 +112,12 @@ def _task(hold: Hold, request: TextToMusicRequest, model: MusicModel, *, account
         input=request.as_input if checked is None else {**request.as_input, "reference_audio": checked.input},
         metadata=request.metadata or {},
         warnings=ignored.warnings(request, model),
-        next_run_at=timezone.now(),
+        # By the clock that says which tasks are due: this host's may be ahead
+        next_run_at=Now(),
+        created_at=Now(),
     )
+    task.refresh_from_db(fields=["next_run_at", "created_at"])
+    return task
 
 
 def _without_audio(task: Task) -> None:

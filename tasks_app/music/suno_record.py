@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
+from catalog.music_limits import FAMILIES
 from tasks_app.music import verdicts
 from tasks_app.music.calls import is_address, number
 from tasks_app.music.provider import Made, MadeClip, ProviderError, Working
@@ -18,6 +20,9 @@ _CALLBACK_FAILED = "CALLBACK_EXCEPTION"
 _CALLBACK_FAILED_PERCENT = 80
 _FAILED = ("CREATE_TASK_FAILED", "GENERATE_AUDIO_FAILED")
 _UNSAFE = "SENSITIVE_WORD_ERROR"
+
+# More than are asked for are taken, but not any number: each is fetched and stored
+_MOST_CLIPS: Final = 2 * FAMILIES["suno"].clips
 
 # `errorCode` of a work that failed. One that is not here failed on their side.
 ERROR_CODES: Mapping[int, Callable[[], ProviderError]] = {
@@ -50,7 +55,7 @@ def read(data: Any) -> Working | Made:
 
 
 def _clips(data: Mapping[str, Any]) -> tuple[MadeClip, ...]:
-    """Those that have audio, each once."""
+    """Those that have audio, each once; the first `_MOST_CLIPS` of them."""
     response = data.get("response")
     sent = _either(response, "sunoData", "suno_data") if isinstance(response, dict) else None
     by_id: dict[str, MadeClip] = {}
@@ -58,7 +63,7 @@ def _clips(data: Mapping[str, Any]) -> tuple[MadeClip, ...]:
         if isinstance(clip, dict) and (url := _audio_url(clip)):
             made = MadeClip(title=_text(clip, "title"), lyrics=_text(clip, "prompt"), tags=_text(clip, "tags"), url=url)
             by_id.setdefault(_text(clip, "id") or url, made)
-    return tuple({clip.url: clip for clip in by_id.values()}.values())
+    return tuple(islice({clip.url: clip for clip in by_id.values()}.values(), _MOST_CLIPS))
 
 
 def _audio_url(clip: Mapping[str, Any]) -> str:

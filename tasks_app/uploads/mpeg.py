@@ -10,6 +10,8 @@ from typing import BinaryIO, Final
 _ENOUGH_FRAMES: Final = 4
 _MOST_PADDING: Final = 64 * 1024
 _ID3_HEADER: Final = 10
+# More than any player writes; a file made of empty tags is looked at no longer
+_MOST_TAGS: Final = 16
 
 _LAYER_III: Final = 1
 # kbit/s by the four bits of the header, for MPEG 1 and for 2 and 2.5
@@ -22,7 +24,7 @@ _RATES: Final = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 
 
 def is_mp3(file: BinaryIO, *, size: int) -> bool:
     """Whether `file`, of `size` bytes, is MP3 frames from its start, or from the end of its ID3 tags and the zeros after them."""
-    at = _after_tags(file, size=size)
+    at = frames_at(file)
     kind, frames = None, 0
     while frames < _ENOUGH_FRAMES and at < size:
         file.seek(at)
@@ -36,9 +38,10 @@ def is_mp3(file: BinaryIO, *, size: int) -> bool:
     return frames == _ENOUGH_FRAMES or (frames >= 2 and size - at <= 128)
 
 
-def _after_tags(file: BinaryIO, *, size: int) -> int:
+def frames_at(file: BinaryIO) -> int:
+    """Where the ID3 tags at the start of `file`, and the zeros after them, end."""
     at = 0
-    while at < size:
+    for _ in range(_MOST_TAGS):
         file.seek(at)
         head = file.read(_ID3_HEADER)
         if len(head) < _ID3_HEADER or not head.startswith(b"ID3") or head[3] == 0xFF or max(head[6:]) > 0x7F:

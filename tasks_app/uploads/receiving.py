@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 FILE: Final = "file"
 _MOST_FIELD: Final = 64 * 1024
 _MOST_PARTS: Final = 16
+# Any bytes are read, and are what they were again in `_as_text`
+_ANY: Final = "latin-1"
 _MOST_PREAMBLE: Final = 64 * 1024
 # So much is written at once: each time costs a change of threads
 _BLOCK: Final = 256 * 1024
@@ -68,7 +70,7 @@ async def receive(body: BodyStream, *, boundary: str, known: Collection[str]) ->
     except OSError as error:
         raise _disk_away(error) from None
     try:
-        await _Reading(form, known).read(body, PushMultipartParser(boundary, max_segment_count=_MOST_PARTS))
+        await _Reading(form, known).read(body, PushMultipartParser(boundary, max_segment_count=_MOST_PARTS, header_charset=_ANY))
     except MultipartError:
         form.file.close()
         raise ApiError("invalid_request", "The body is no multipart form, or it ends too early.") from None
@@ -116,7 +118,7 @@ class _Reading:
         self._form.sha256 = self._digest.hexdigest()
 
     def _begin(self, segment: MultipartSegment) -> None:
-        name = segment.name or ""
+        name = _as_text(segment.name)
         if name != FILE and name not in self._known:
             raise _wrong(name[:100], "is no field of an upload")
         if name in self._seen:
@@ -124,7 +126,7 @@ class _Reading:
         self._seen.add(name)
         self._name = name
         if name == FILE:
-            self._form.filename = segment.filename or ""
+            self._form.filename = _as_text(segment.filename)
 
     async def _take(self, data: bytes) -> None:
         if self._name == FILE:
@@ -157,6 +159,11 @@ class _Reading:
         left = memoryview(block)
         while left:
             left = left[self._form.file.write(left) :]
+
+
+def _as_text(header: str | None) -> str:
+    """UTF-8, as the form says; what is none is shown as such, since the name of a file is no reason to refuse it."""
+    return (header or "").encode(_ANY).decode(errors="replace")
 
 
 def _disk_away(error: OSError) -> ApiError:

@@ -78,3 +78,18 @@ def opus(seconds: float = 2.0) -> bytes:
     head = b"OpusHead\x01\x01" + struct.pack("<HIhB", 0, 48000, 0, 0)
     tags = b"OpusTags" + struct.pack("<I", 0) + struct.pack("<I", 0)
     return ogg(head) + ogg(tags, flags=0) + ogg(b"\0" * 20, granule=round(seconds * 48000), flags=4)
+
+
+def ogg_flac(seconds: float = 2.0, *, rate: int = 8000) -> bytes:
+    head = b"\x7fFLAC\x01\0\0\x01" + flac(seconds, rate=rate)[:42]
+    return ogg(head) + ogg(b"\0" * 20, granule=round(seconds * rate), flags=4)
+
+
+def vorbis(seconds: float = 2.0, *, rate: int = 8000) -> bytes:
+    head = b"\x01vorbis" + struct.pack("<IBIiiiBB", 0, 1, rate, 0, 64000, 0, 0xB8, 1)
+    return ogg(head) + ogg(b"\0" * 20, granule=round(seconds * rate), flags=4)
+
+
+def speex(seconds: float = 2.0, *, rate: int = 8000) -> bytes:
+    head = b"Speex   " + b"1.2".ljust(20, b"\0") + struct.pack("<III", 1, 80, rate) + bytes(40)
+    return ogg(head) + ogg(b"\0" * 20, granule=round(seconds * rate), flags=4)

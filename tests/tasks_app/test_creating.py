@@ -5,22 +5,27 @@ from __future__ import annotations
 import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import httpx
 import pytest
 from django.core.files.storage import default_storage
 from django.db.models import F
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from beatra_site.celery import app as celery
 from catalog.models import Model, Route
+from contract.answers import time_text
 from contract.errors import ApiError
 from contract.ids import new_id
 from keys.models import ApiKey
 from tasks_app import ending
 from tasks_app.answers import TaskEnvelope
+from tasks_app.envelope import envelope
 from tasks_app.models import Artifact, Task
 from tasks_app.music.choosing import choose
 from tasks_app.music.creating import create
@@ -384,6 +389,24 @@ def test_a_data_uri_is_kept_and_not_shown(customer):
     assert_clean(owner)
 
 
+def test_a_storage_that_is_away_takes_no_money(customer):
+    """A file is where the folder should be."""
+    owner = customer()
+    body = {"model": "minimax-music-2.6", "prompt": "the same by strings", "reference_audio": {"type": "data_uri", "data": data_uri(10)}}
+    kept = Path(default_storage.path("artifacts"))
+    kept.mkdir(parents=True, exist_ok=True)
+    away = kept.rename(kept.with_suffix(".away"))
+    kept.write_bytes(b"")
+    try:
+        error = refused(ask(owner, body, path=REFERENCE, key="k1"), 503, "service_unavailable")
+    finally:
+        kept.unlink()
+        away.rename(kept)
+    assert error["retryable"] is True
+    assert_nothing_made(owner, balance=1000)
+    made(ask(owner, body, path=REFERENCE, key="k1"))
+
+
 def test_the_audio_is_held_against_the_models_limits(customer):
     owner = customer()
     short = {"prompt": "the same by strings", "reference_audio": {"type": "data_uri", "data": data_uri(5)}}
@@ -490,3 +513,22 @@ def test_without_a_key_the_account_pays(customer):
     asked = parse(SUNO, TextToMusicRequest)
     task = create(account=owner.account, key=None, capability="text_to_music", request=asked, request_id="req_form")
     assert (task.account, owner.record.key_id, owner.wallet.balance) == (owner.account, None, 920)
+
+
+@pytest.mark.usefixtures("committed")
+def test_a_task_is_due_by_the_databases_clock(customer, monkeypatch: pytest.MonkeyPatch):
+    """This host's is a day ahead."""
+
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return super().now(tz) + timedelta(days=1)
+
+    owner = customer()
+    asked = parse(SUNO, TextToMusicRequest)
+    with monkeypatch.context() as patch:
+        patch.setattr(timezone, "datetime", Ahead)
+        task = create(account=owner.account, key=None, capability="text_to_music", request=asked, request_id="req_form")
+        told = envelope(task)["created_at"]
+    assert Task.objects.filter(pk=task.pk, next_run_at__lte=Now(), created_at__lte=Now()).exists()
+    assert told == time_text(Task.objects.get(pk=task.pk).created_at)

@@ -23,9 +23,15 @@ from tests.tasks_app import media_files as files
         (files.mp3(3), "audio/mpeg", 3),
         (files.id3(b"\0" * 300) + files.mp3(3), "audio/mpeg", 3),
         (files.id3() + files.id3(b"\0" * 30) + bytes(500) + files.mp3(3), "audio/mpeg", 3),
+        (files.id3() + files.id3(b"a picture" * 200_000) + files.mp3(3), "audio/mpeg", 3),
         (files.mp3(3)[:2000], "audio/mpeg", None),
         (files.flac(2), "audio/flac", 2),
         (files.opus(2), "audio/ogg", 2),
+        (files.vorbis(2), "audio/ogg", 2),
+        (files.ogg_flac(2), "audio/ogg", 2),
+        (files.speex(2), "audio/ogg", 2),
+        (files.opus(2) + files.ogg(b"\0" * 20, granule=10**9, serial=2), "audio/ogg", 2),
+        (files.opus(0)[:-48] + files.ogg(bytes(200)) * 100_000 + files.opus(2)[-48:], "audio/ogg", 2),
         (files.mp4(b"soun", brand=b"M4A "), "audio/mp4", 3),
         (files.mp4(b"soun"), "audio/mp4", 3),
         (files.mp4(b"soun", b"vide"), "video/mp4", None),
@@ -94,14 +100,18 @@ def test_a_file_over_the_limit_is_not_looked_at(monkeypatch: pytest.MonkeyPatch)
 
 
 class Greedy(io.BytesIO):
-    """Counts what is read of it, and in how large pieces."""
+    """Counts what is read of it, in how large pieces, and in how many steps."""
 
-    most = total = 0
+    most = total = steps = 0
 
     def read(self, size: int | None = -1) -> bytes:
         data = super().read(size)
-        self.most, self.total = max(self.most, len(data)), self.total + len(data)
+        self.most, self.total, self.steps = max(self.most, len(data)), self.total + len(data), self.steps + 1
         return data
+
+    def seek(self, to: int, whence: int = 0) -> int:
+        self.steps += 1
+        return super().seek(to, whence)
 
 
 @pytest.mark.parametrize(
@@ -113,6 +123,15 @@ class Greedy(io.BytesIO):
         "an Ogg of empty pages": files.ogg(b"OpusHead\x01\x01" + bytes(9)) + (b"OggS\0\0" + bytes(20) + b"\0") * 1_000_000,
         "an MP4 of empty boxes": files.box(b"ftyp", b"M4A ") + files.box(b"free") * 1_000_000,
         "a FLAC of empty blocks": b"fLaC" + b"\0\0\0\0" * 5_000_000,
+        "an MP3 of empty tags": files.id3() * 2_000_000,
+        "an MP3 of some frames and nothing": files.mp3(1)[:836] + bytes(128) + bytes(8 * 2**20),
+        "an MP3 of zeros behind its tags": files.id3() * 2 + bytes(60_000) + files.id3() + files.mp3(1)[:836] + bytes(8 * 2**20),
+        "a WAV of empty chunks": b"RIFF\xff\xff\xff\x7fWAVE" + b"none\0\0\0\0" * 1_000_000,
+        "an AIFF of empty chunks": b"FORM\x7f\xff\xff\xffAIFF" + b"none\0\0\0\0" * 1_000_000,
+        "an M4A of empty boxes": files.mp4(b"soun", brand=b"M4A ").replace(b"mvhd", b"none") + files.box(b"free") * 1_000_000,
+        "an M4A of empty tracks": files.box(b"ftyp", b"M4A \0\0\0\0") + files.box(b"moov", files.box(b"trak") * 1_000_000),
+        "an Ogg of pages without an end": files.ogg(b"OpusHead\x01\x01" + bytes(9))
+        + (b"OggS\0\0" + bytes(20) + b"\xff" + bytes(255)) * 30_000,
     }.items(),
     ids=lambda pair: pair[0],
 )
@@ -122,6 +141,15 @@ def test_a_file_made_to_hurt_is_given_up_early(data: tuple[str, bytes], monkeypa
         sniff(file)
     assert file.most <= 1024 * 1024
     assert file.total <= 18 * 1024 * 1024
+    assert file.steps <= 130_000
+
+
+def test_a_file_as_programs_write_them_is_read_in_few_steps():
+    padded = files.id3() + files.id3(b"\0" * 30) + bytes(64 * 1024 - 100) + files.mp3(3)
+    for data, most in ((files.wav(60), 50), (files.mp3(60), 50), (files.opus(60), 50), (files.mp4(b"soun"), 100), (padded, 50)):
+        file = Greedy(data)
+        sniff(file)
+        assert file.steps <= most
 
 
 def test_reading_ends_with_its_time(monkeypatch: pytest.MonkeyPatch):

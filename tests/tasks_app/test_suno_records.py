@@ -78,6 +78,9 @@ class TestRecords:
             ("Dusk", "[Verse]\nLa", "piano, calm", TWO, b""),
         ]
 
+    def test_of_any_number_of_clips_the_first_few_are_taken(self):
+        assert urls(record("SUCCESS", *map(camel, range(1, 500)))) == [f"https://cdn.example/{number}.mp3" for number in (1, 2, 3, 4)]
+
     @pytest.mark.parametrize(
         ("clips", "expected"),
         [

@@ -233,10 +233,117 @@ def test_a_body_that_is_wrong_leaves_nothing(customer, body: Any, param: Any):
         ("multipart/form-data", 400),
         ('multipart/form-data; boundary=""', 400),
         (f"multipart/form-data; boundary={'x' * 71}", 400),
+        (f"multipart/form-data; boundary={'x' * 5000}", 400),
+        ("multipart/form-data; boundary=a\tb", 400),
+        ("multipart/form-data; charset=utf-8", 400),
     ],
 )
 def test_a_body_that_is_no_form_is_refused(customer, content_type: str, status: int):
     assert raw(customer(), part("file", MP3) + END, content_type=content_type).status_code == status
+
+
+def headed(disposition: bytes, data: bytes = MP3, *, more: bytes = b"") -> bytes:
+    return f"--{BOUNDARY}\r\n".encode() + b"Content-Disposition: " + disposition + b"\r\n" + more + b"\r\n" + data + b"\r\n"
+
+
+def with_metadata(text: bytes) -> bytes:
+    return part("metadata", text) + part("file", MP3) + END
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    {
+        "a NUL in metadata": (with_metadata(b'{"a": "\0"}'), "/metadata"),
+        "a NUL in a name of metadata": (with_metadata(b'{"\\u0000": "b"}'), "/metadata"),
+        "metadata of NULs": (with_metadata(b"\0" * 100), "/metadata"),
+        "a lone surrogate": (with_metadata(b'{"a": "\\ud800"}'), "/metadata"),
+        "a lone surrogate as a name": (with_metadata(b'{"\\udfff": "b"}'), "/metadata"),
+        "a lone surrogate in bytes": (with_metadata(b'{"a": "\xed\xa0\x80"}'), "/metadata"),
+        "depth 1000": (with_metadata(b'{"a": ' * 1000 + b"1" + b"}" * 1000), "/metadata"),
+        "lists of depth 1000": (with_metadata(b'{"a": ' + b"[" * 1000 + b"]" * 1000 + b"}"), "/metadata"),
+        "depth without an end": (with_metadata(b"[" * 60_000), "/metadata"),
+        "a byte order mark": (with_metadata(b'\xef\xbb\xbf{"a": "b"}'), "/metadata"),
+        "a number without an end": (with_metadata(b'{"a": ' + b"9" * 60_000 + b"}"), "/metadata"),
+        "NaN": (with_metadata(b'{"a": NaN}'), "/metadata"),
+        "two metadata": (part("metadata", b"{}") + with_metadata(b"{}"), "/metadata"),
+        "two media types": (part("media_type", b"audio") * 2 + part("file", MP3) + END, "/media_type"),
+        "bare line feeds": ((part("purpose", b"media_input") + part("file", MP3) + END).replace(b"\r\n", b"\n"), None),
+        "bare line feeds in headers": (part("purpose", b"media_input").replace(b"\r\n", b"\n") + part("file", MP3) + END, None),
+        "bare carriage returns": ((part("purpose", b"media_input") + END).replace(b"\r\n", b"\r"), None),
+        "no name": (headed(b"form-data") + END, "/"),
+        "no name but a filename": (headed(b'form-data; filename="a.mp3"') + END, "/"),
+        "an empty name": (headed(b'form-data; name=""') + END, "/"),
+        "a quote in a name": (headed(b'form-data; name="fi\\"le"') + END, '/fi"le'),
+        "an encoded quote in a name": (headed(b'form-data; name="fi%22le"') + END, '/fi"le'),
+        "an encoded line end in a name": (headed(b'form-data; name="file%0D%0A"') + END, "/file\r\n"),
+        "a line end in a name": (headed(b'form-data; name="fi\r\nle"') + END, None),
+        "a NUL in a name": (headed(b'form-data; name="file\0"') + END, "/file\0"),
+        "a slash in a name": (headed(b'form-data; name="a/b~c"') + END, "/a~1b~0c"),
+        "a name in Latin-1": (headed(b'form-data; name="caf\xe9"') + END, "/caf\ufffd"),
+        "a long name": (headed(b'form-data; name="' + b"n" * 3000 + b'"') + END, "/" + "n" * 100),
+        "a field for the charset": (part("_charset_", b"utf-16") + part("file", MP3) + END, "/_charset_"),
+        "text in UTF-16": (
+            part("purpose", "media_input".encode("utf-16"), headers="Content-Type: text/plain; charset=utf-16\r\n") + END,
+            "/purpose",
+        ),
+        "no final boundary": (part("file", MP3) + f"--{BOUNDARY}\r\n".encode(), None),
+        "half a final boundary": (part("file", MP3) + END[:-3], None),
+        "a longer boundary": (part("file", MP3) + f"--{BOUNDARY}x--\r\n".encode(), None),
+    }.items(),
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_body_made_to_hurt_is_told_what_is_wrong(customer, body: Any, param: Any):
+    owner = customer()
+    data, param = param
+    answer = raw(owner, data)
+    assert (answer.status_code, error_of(answer)["code"]) == (400, "invalid_request")
+    assert error_of(answer).get("param") == param
+    assert nothing_of(owner)
+
+
+@pytest.mark.parametrize(
+    ("body", "filename"),
+    {
+        "Latin-1": (headed(b'form-data; name="file"; filename="caf\xe9.mp3"'), "caf\ufffd.mp3"),
+        "UTF-8": (headed('form-data; name="file"; filename="café 夜.mp3"'.encode()), "café 夜.mp3"),
+        "half a character": (headed(b'form-data; name="file"; filename="a\xf0\x9f.mp3"'), "a\ufffd.mp3"),
+        "a surrogate in bytes": (headed(b'form-data; name="file"; filename="a\xed\xa0\x80.mp3"'), "a\ufffd\ufffd\ufffd.mp3"),
+        "a NUL": (headed(b'form-data; name="file"; filename="a\0b.mp3"'), "ab.mp3"),
+        "a quote": (headed(b'form-data; name="file"; filename="a\\"b.mp3"'), "a b.mp3"),
+        "an encoded line end": (headed(b'form-data; name="file"; filename="a%0D%0Ab.mp3"'), "ab.mp3"),
+        "a space that does not break": (headed(b"form-data; name=file; filename=\xc2\xa0"), ""),
+        "a path": (headed(b'form-data; name="file"; filename="../../etc/passwd"'), "passwd"),
+        "two filenames": (headed(b'form-data; name="file"; filename="a.mp3"; filename="b.mp3"'), "b.mp3"),
+        "a charset of its own": (headed(b'form-data; name="file"', more=b"Content-Type: audio/mpeg; charset=utf-7\r\n"), ""),
+        "a continued header": (headed(b'form-data; name="file";\r\n filename="caf\xe9.mp3"'), "caf\ufffd.mp3"),
+    }.items(),
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_odd_filename_is_no_reason_to_refuse_a_file(customer, body: Any, filename: Any):
+    owner = customer()
+    data, filename = filename
+    answer = raw(owner, data + END)
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["filename"], answer.json()["size_bytes"]) == (filename, len(MP3))
+    (kept,) = uploads_of(owner)
+    assert httpx.get(owner.http.get(f"/uploads/{kept.pk}").json()["url"]).content == MP3
+
+
+@pytest.mark.parametrize(
+    ("boundary", "content_type", "after"),
+    [
+        ("b" * 70, "multipart/form-data; boundary={}", b""),
+        ("a b", 'multipart/form-data; boundary="{}"', b""),
+        (BOUNDARY, "multipart/form-data; charset=utf-16; boundary={}", b""),
+        (BOUNDARY, "Multipart/Form-Data; Boundary={}; charset=nonsense", b""),
+        (BOUNDARY, "multipart/form-data; boundary={}", b"words behind the end" * 100),
+    ],
+    ids=["70 characters", "a space", "a charset", "capitals", "an epilogue"],
+)
+def test_a_good_form_is_taken_however_it_is_announced(customer, boundary: str, content_type: str, after: bytes):
+    body = (part("file", MP3) + END).replace(BOUNDARY.encode(), boundary.encode())
+    answer = raw(customer(), body + after, content_type=content_type.format(boundary))
+    assert answer.status_code == 200, answer.text
 
 
 def test_an_upload_that_breaks_off_anywhere_leaves_nothing(site, customer):
