@@ -30,6 +30,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from contract.ids import new_id
+from contract.returned_connections import give_back
 from tasks_app.models import Artifact, Leftover, Task
 from tasks_app.uploads.filename import shown
 from tasks_app.uploads.sniff import Sniffed, sniff
@@ -93,6 +94,7 @@ def placed(file: BinaryIO) -> Iterator[str]:
     """
     name = f"artifacts/{timezone.now():%Y-%m}/{secrets.token_hex(20)}"
     Leftover.objects.create(storage_name=name, due_at=timezone.now() + PLACING)
+    give_back()  # the storage may take its time
     try:
         _put(file, name)
         yield name
