@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
-from django.db import transaction
-from django.utils import timezone
+from django.db import connection, transaction
 
 from tasks_app.models import Stage, Task, TaskStatus
 from wallets import prepaid, refunds
@@ -91,7 +91,7 @@ def _end(
     task.message = ""
     task.clips = list(clips) if status == TaskStatus.SUCCEEDED else []
     task.error = failure.as_json if failure is not None and status == TaskStatus.FAILED else None
-    task.completed_at = timezone.now()
+    task.completed_at = _now()
     task.next_run_at = None
     task.made = []
     task.attempts = task.attempts if attempts is None else list(attempts)
@@ -114,6 +114,14 @@ def _end(
         if left:
             refunds.refund(task.usage, credits=left, reference=f"refund:{task.pk}", reason=f"task {status}")
     return status
+
+
+def _now() -> datetime:
+    """The database's clock, as of started_at and deadline_at."""
+    with connection.cursor() as cursor:
+        cursor.execute("select clock_timestamp()")
+        (now,) = cursor.fetchone()
+    return cast(datetime, now)
 
 
 def _clause(task: Task) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Self
 
 from django.db import models
@@ -42,10 +41,6 @@ class TaskQuerySet(models.QuerySet["Task"]):
     def of_account(self, account: Account | int) -> Self:
         return self.filter(account=account)
 
-    def due(self, now: datetime | None = None) -> Self:
-        """Tasks whose next step may be taken."""
-        return self.filter(next_run_at__lte=now or timezone.now())
-
 
 class Task(models.Model):
     """One task. Its id is its usage record's too.
@@ -60,7 +55,7 @@ class Task(models.Model):
     `input` is the request as it counts (prompt, lyrics, title, instrumental, model_options, reference_audio without its bytes);
     `reference` its audio, once it is stored. `attempts` are the tries (tasks_app/engine/attempts.py), the last one the try at hand;
     `provider_task_id` is its name at the provider, stored before it is asked about, `sent_at` when its request was about to go out (a try
-    with `sent_at` whose worker died is unknown). `made` is what the provider delivered, until the task ends (engine/saving.py); `clips` what
+    with `sent_at` whose worker died is unknown). `made` is what the provider delivered, until the task ends (saving.py); `clips` what
     the customer gets: `{"title", "lyrics", "tags", "artifact_id"}` each. `warnings` are `{"code", "message", "field"}`, `error` is
     `{"code", "message", "retryable", "param", "details"}`.
     """

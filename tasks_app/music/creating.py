@@ -19,11 +19,12 @@ from accounts.models import Account
 from catalog.music_models import MusicModel
 from contract.ids import new_id
 from keys.caller import Caller
-from tasks_app import tasks
+from tasks_app import hinting
 from tasks_app.envelope import envelope
 from tasks_app.models import Task
 from tasks_app.music import reference
 from tasks_app.music.choosing import choose
+from tasks_app.music.providers import provider_of
 from tasks_app.music.schema import TextToMusicRequest
 from wallets import holds, prepaid, refusals
 from wallets.holds import Hold, Verdict
@@ -88,7 +89,7 @@ def create(
                 give_audio(task)
                 if keyed is not None:
                     prepaid.keep_answer(keyed, orjson.dumps(envelope(task)), usage_id=task.pk)
-                tasks.enqueue(task)
+                hinting.enqueue(task, blocks=provider_of(model.routes[0]).blocking)
             return task
         except OperationalError as error:
             if connection.in_atomic_block or attempt == holds.ATTEMPTS or getattr(error.__cause__, "sqlstate", "") not in _BUSY:

@@ -15,9 +15,9 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from tasks_app import tasks
+from tasks_app import hinting, tasks
 from tasks_app.models import Task
-from tests.tasks_app.works import due, step, work
+from tests.tasks_app.works import work
 
 pytestmark = pytest.mark.usefixtures("committed")
 
@@ -29,7 +29,7 @@ def hints():
 
         def of(task: Task) -> list[str]:
             found = []
-            for queue in (tasks.SHORT, tasks.CALLS):
+            for queue in (hinting.SHORT, hinting.CALLS):
                 for message in broker.lrange(queue, 0, -1):
                     arguments, *_ = json.loads(base64.b64decode(json.loads(message)["body"]))
                     found += [queue] * (arguments == [task.pk])
@@ -41,7 +41,7 @@ def hints():
 def test_a_new_task_is_hinted_at_once_it_is_committed(hints):
     task = work("suno")
     with transaction.atomic():
-        tasks.enqueue(task)
+        hinting.enqueue(task, blocks=False)
         assert hints(task) == []
     assert hints(task) == ["music"]
 
@@ -50,7 +50,7 @@ def test_a_view_in_a_thread_of_its_own_tells_the_same_broker(hints):
     task = work("suno")
 
     def view() -> None:
-        tasks.enqueue(task)
+        hinting.enqueue(task, blocks=False)
         connection.close()
 
     thread = threading.Thread(target=view)
@@ -84,8 +84,6 @@ def test_beats_at_once_hint_once(hints):
 @pytest.mark.parametrize(("family", "queue"), [("suno", "music"), ("minimax", "music-calls")])
 def test_a_call_that_lasts_has_a_queue_of_its_own(hints, family, queue):
     task = work(family)
-    assert step(task).blocks is (family == "minimax")
-    due(task)
     tasks.enqueue_due()
     assert hints(task) == [queue]
 
