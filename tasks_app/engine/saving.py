@@ -24,7 +24,7 @@ from tasks_app import ending
 from tasks_app.engine import attempts, progress, trying
 from tasks_app.engine.claims import Claim
 from tasks_app.engine.costs import cost_usd
-from tasks_app.engine.kept_call import kept_call
+from tasks_app.engine.kept_call import keep, kept_call
 from tasks_app.models import Artifact, ArtifactKind, Stage, Task
 from tasks_app.music.provider import Made, MadeClip, Misconfigured, Provider, ProviderError, Unavailable
 from tasks_app.music.providers import provider_of
@@ -125,6 +125,7 @@ def _kept(claim: Claim, audio: bytes) -> str | None:
         if claim.now() >= task.deadline_at:
             return None
         kept_call(claim, partial(time.sleep, pause))
+        keep(claim)
     raise AssertionError("unreachable")
 
 

@@ -13,8 +13,10 @@ import pytest
 import redis
 from django.db import connection, transaction
 from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from catalog.models import Route
 from tasks_app import hinting, tasks
 from tasks_app.models import Task
 from tests.tasks_app.works import work
@@ -89,6 +91,29 @@ def test_a_call_that_lasts_has_a_queue_of_its_own(hints, family, queue):
 
 
 def test_a_step_sends_the_hint_of_the_next(hints):
+    """Called here, it came by no queue: as on one of short steps."""
     task = work("minimax")
     tasks.step(task.pk)
     assert hints(task) == ["music-calls"]
+
+
+def test_routes_are_read_once_for_many_tasks():
+    for family in ("suno", "minimax"):
+        for _ in range(4):
+            task = work(family)
+            route = Route.objects.get(model=task.model)
+            Task.objects.filter(pk=task.pk).update(route=route, attempts=[{"model": task.model, "route": route.name}])
+        work(family)
+    with CaptureQueriesContext(connection) as queries:
+        tasks.enqueue_due()
+    asked = [query["sql"] for query in queries]
+    batches = sum("SKIP LOCKED" in sql for sql in asked)
+    assert batches > 0
+    assert sum('FROM "catalog_route"' in sql for sql in asked) <= batches
+
+
+def test_a_row_that_can_not_be_read_holds_up_no_other(hints):
+    task, poisoned = work("minimax"), work("suno", attempts=[{"outcome": "no route"}])
+    tasks.enqueue_due()
+    Task.objects.filter(pk=poisoned.pk).update(attempts=[])
+    assert hints(task) == hints(poisoned) == ["music"]
