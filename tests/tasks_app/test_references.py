@@ -388,8 +388,8 @@ class Watched(FileSystemStorage):
         return super()._save(name, content)
 
 
-def test_no_connection_to_the_database_is_held_meanwhile(account_id, settings):
-    settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": f"{__name__}.Watched"}}
+def test_no_connection_to_the_database_is_held_meanwhile(account_id, settings, tmp_path):
+    settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": f"{__name__}.Watched", "OPTIONS": {"location": tmp_path}}}
     held: list[bool] = []
     Watched.held.clear()
     with serving(sends(files.wav(8))) as (origin, network):
