@@ -6,6 +6,8 @@ Read from the database at each use: a task is created, or takes a step, a few ti
 from __future__ import annotations
 
 import os
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -16,7 +18,7 @@ from catalog.music_limits import FAMILIES, MusicLimits
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MusicModel:
-    """An enabled music model with its price in force. `provider_cost_usd` is None where staff do not know it.
+    """An enabled music model with its price in force.
 
     `family` is the transport of its routes, also of those that can't be used now.
     """
@@ -27,7 +29,6 @@ class MusicModel:
     auto_rank: int | None
     price_version: int
     credits_per_task: Decimal
-    provider_cost_usd: Decimal | None
     routes: tuple[MusicRoute, ...]
 
     @property
@@ -58,9 +59,14 @@ def music_models() -> list[MusicModel]:
     return [found for model in models if (found := _model(model)) is not None]
 
 
-def music_model(id: str) -> MusicModel | None:
-    """The enabled music model of this id."""
-    return next((model for model in music_models() if model.id == id), None)
+def routes_by_model(ids: Iterable[str]) -> defaultdict[str, list[MusicRoute]]:
+    """The routes, by rank, that tasks of these models may take: also of a model that is switched off, as what was admitted runs to its
+    end."""
+    found: defaultdict[str, list[MusicRoute]] = defaultdict(list)
+    for route in Route.objects.filter(model__in=list(ids), enabled=True).order_by("rank", "pk"):
+        if (usable := usable_route(route)) is not None:
+            found[route.model_id].append(usable)
+    return found
 
 
 def _model(model: Model) -> MusicModel | None:
@@ -76,7 +82,6 @@ def _model(model: Model) -> MusicModel | None:
         auto_rank=model.auto_rank,
         price_version=price.version,
         credits_per_task=price.credits_per_task,
-        provider_cost_usd=price.provider_cost_usd,
         routes=tuple(usable for route in every if route.enabled and (usable := usable_route(route)) is not None),
     )
 

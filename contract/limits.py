@@ -192,6 +192,9 @@ TASK_DEADLINE_SECONDS = 900.0
 REFERENCE_FETCH_SECONDS = 30.0
 """How long the server of a reference may take in all: 100 MiB at 28 Mbit/s. A worker waits meanwhile."""
 
+REFERENCE_FETCHES = 2
+"""Of one account at the same time: whoever names slow addresses waits for his own, and leaves workers to others."""
+
 # An answer
 
 ANSWER_PIECE = 64 * 1024

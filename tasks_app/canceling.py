@@ -7,8 +7,11 @@
 A running task costs us, so an account may have TASK_CANCELS_A_DAY of those in 24 hours. The wallet is locked first, then the task, as by
 whoever ends it: so a cancel and a task's first step or end come one after another, and racing cancels are counted right.
 
-What a worker has claimed is left to it, and so is `next_run_at`: the row does not tell a claim from a pause between two steps. The next
-step that is taken sees that the task is to be canceled.
+What a worker has claimed is left to it, and so is `next_run_at`: the row does not tell a claim from a pause between two steps, and a claim
+may be of a call that costs us (tasks_app/music/nudges.py may end one, as it can only be of a question). The next step that is taken sees
+that the task is to be canceled.
+
+All times are the database's clock.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from contract import limits
 from contract.errors import ApiError
@@ -46,12 +49,12 @@ def cancel(task_id: str, *, account_id: int, reason: str = "") -> Task:
         ending.cancel(task_id)
     elif task.cancel_requested_at is None:
         _check_cancels(account_id)
-        Task.objects.filter(pk=task_id).update(cancel_requested_at=timezone.now(), cancel_reason=reason)
+        Task.objects.filter(pk=task_id).update(cancel_requested_at=Now(), cancel_reason=reason)
     return task_of(account_id, task_id)
 
 
 def _check_cancels(account_id: int) -> None:
-    lately = Task.objects.of_account(account_id).filter(cancel_requested_at__gt=timezone.now() - _DAY).count()
+    lately = Task.objects.of_account(account_id).filter(cancel_requested_at__gt=Now() - _DAY).count()
     if lately >= settings.TASK_CANCELS_A_DAY:
         raise ApiError(
             "forbidden",

@@ -13,10 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
-from django.db import transaction
-from django.db.models.functions import Now
+from django.db import connection, transaction
 
 from tasks_app.models import Stage, Task, TaskStatus
 from wallets import prepaid, refunds
@@ -81,7 +80,7 @@ def _end(
 ) -> TaskStatus | None:
     wallet_id = Task.objects.values_list("usage__wallet_id", flat=True).get(pk=task_id)
     Wallet.objects.lock(wallet_id)
-    task = Task.objects.select_for_update(no_key=True).annotate(ended_at=Now()).get(pk=task_id)
+    task = Task.objects.select_for_update(no_key=True).get(pk=task_id)
     if task.is_final or (run is not None and task.run != run):
         return None
     if task.cancel_requested_at is not None:
@@ -92,9 +91,7 @@ def _end(
     task.message = ""
     task.clips = list(clips) if status == TaskStatus.SUCCEEDED else []
     task.error = failure.as_json if failure is not None and status == TaskStatus.FAILED else None
-    # The database's clock, as of all its other times
-    ended_at: datetime = task.ended_at  # type: ignore[attr-defined]
-    task.completed_at = ended_at
+    task.completed_at = ended_at = _now()
     task.next_run_at = None
     task.made = []
     task.attempts = task.attempts if attempts is None else list(attempts)
@@ -117,6 +114,14 @@ def _end(
         if left:
             refunds.refund(task.usage, credits=left, reference=f"refund:{task.pk}", reason=f"task {status}")
     return status
+
+
+def _now() -> datetime:
+    """The database's clock, as of started_at and deadline_at."""
+    with connection.cursor() as cursor:
+        cursor.execute("select clock_timestamp()")
+        (now,) = cursor.fetchone()
+    return cast(datetime, now)
 
 
 def _clause(task: Task) -> str:

@@ -47,11 +47,12 @@ def kept_call(claim: Claim, call: Callable[[], T], *, percent: Callable[[float],
         connection.close()
         wait([done], timeout=settings.TASK_CLAIM_SECONDS / RENEWALS)
         if not done.done():
-            _renew(claim, percent((claim.now() - begun).total_seconds()) if percent else 0)
+            keep(claim, percent((claim.now() - begun).total_seconds()) if percent else 0)
     return done.result()
 
 
-def _renew(claim: Claim, percent: int) -> None:
+def keep(claim: Claim, percent: int = 0) -> None:
+    """Renew the claim, if the database is there: the task is `percent` far, or as far as before. Raises Canceled, ClaimLost of claims."""
     try:
         claim.renew(percent=max(claim.task.percent, percent))
     except OperationalError as error:  # the claim may outlive it; if it does not, what the step writes will not count

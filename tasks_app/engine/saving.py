@@ -10,16 +10,20 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from io import BytesIO
+from itertools import chain, repeat
 from typing import Any, BinaryIO, Final
+
+from django.db import Error as DatabaseError
 
 from catalog.music_limits import FAMILIES
 from tasks_app import ending
 from tasks_app.engine import attempts, progress, trying
 from tasks_app.engine.claims import Claim
 from tasks_app.engine.costs import cost_usd
-from tasks_app.engine.kept_call import kept_call
+from tasks_app.engine.kept_call import keep, kept_call
 from tasks_app.models import Artifact, ArtifactKind, Stage, Task
 from tasks_app.music.provider import Made, MadeClip, Misconfigured, Provider, ProviderError, Unavailable
 from tasks_app.music.providers import provider_of
@@ -32,7 +36,9 @@ logger = logging.getLogger(__name__)
 MOST_TRIES: Final = 5
 """To save one clip."""
 STORAGE_PAUSES: Final = (1.0, 4.0, 15.0)
-"""Seconds between tries to store bytes that can't be fetched again."""
+"""Seconds between tries to store bytes that can't be fetched again; the last is repeated until the deadline."""
+STORAGE_SECONDS: Final = 15.0
+"""Until bytes that can be are fetched again for a storage that was away."""
 CLIP_MISSING: Final = "clip_missing"
 
 
@@ -56,7 +62,12 @@ def save(claim: Claim) -> float | None:
     task = claim.task
     for number, clip in enumerate(task.made):
         if "artifact_id" not in clip and not clip.get("lost"):
-            now = _saved(claim, clip)
+            try:
+                now = _saved(claim, clip)
+            except storing.StorageAwayError:  # no fault of the clip's: it counts no try
+                pause = trying.jittered(STORAGE_SECONDS)
+                claim.write(due_in=pause)
+                return pause
             percent = max(task.percent, progress.of_saved(number + 1))
             claim.write(made=[*task.made[:number], now, *task.made[number + 1 :]], percent=percent)
             if "url" in now and not now.get("lost"):
@@ -95,11 +106,28 @@ def _noted(claim: Claim, clip: MadeClip) -> dict[str, Any]:
     }
     if not clip.audio:
         return {**noted, "url": clip.url}
-    try:
-        return {**noted, "artifact_id": _stored(claim, lambda: BytesIO(clip.audio), pauses=STORAGE_PAUSES)}
-    except NotMediaError:
-        logger.warning("a clip is no audio", extra={"usage_id": claim.task.pk})
-        return {**noted, "lost": True}
+    artifact_id = _kept(claim, clip.audio)
+    return {**noted, "artifact_id": artifact_id} if artifact_id is not None else {**noted, "lost": True}
+
+
+def _kept(claim: Claim, audio: bytes) -> str | None:
+    """The id of the artifact that the bytes became, which are here alone: a storage that is away is waited for. None: they are no audio,
+    or the deadline is over. Raises Canceled, ClaimLost."""
+    task = claim.task
+    assert task.deadline_at is not None
+    for pause in chain(STORAGE_PAUSES, repeat(STORAGE_PAUSES[-1])):
+        try:
+            return _stored(claim, lambda: BytesIO(audio))
+        except NotMediaError:
+            logger.warning("a clip is no audio", extra={"usage_id": task.pk})
+            return None
+        except (storing.StorageAwayError, DatabaseError, OSError) as error:
+            logger.warning("a clip waits for the storage: %s", type(error).__name__, extra={"usage_id": task.pk})
+        if claim.now() >= task.deadline_at:
+            return None
+        kept_call(claim, partial(time.sleep, pause))
+        keep(claim)
+    raise AssertionError("unreachable")
 
 
 def _saved(claim: Claim, clip: dict[str, Any]) -> dict[str, Any]:
@@ -118,33 +146,22 @@ def _saved(claim: Claim, clip: dict[str, Any]) -> dict[str, Any]:
     return {**{name: clip[name] for name in ("title", "lyrics", "tags")}, "artifact_id": artifact_id}
 
 
-def _stored(claim: Claim, open_: Callable[[], BinaryIO], *, pauses: Sequence[float] = ()) -> str:
-    """The id of the artifact that the file became. Where the storage fails it is tried again after `pauses`."""
+def _stored(claim: Claim, open_: Callable[[], BinaryIO]) -> str:
+    """The id of the artifact that the file became. Raises what `open_` and storing.store do, Canceled, ClaimLost."""
     task = claim.task
 
     def store() -> Artifact:
         with open_() as file:
             return storing.store(file, account_id=task.account_id, kind=ArtifactKind.OUTPUT, task=task)
 
-    def stored() -> Artifact:
-        for pause in pauses:
-            try:
-                return store()
-            except NotMediaError:
-                raise
-            except Exception as error:  # of any storage
-                logger.warning("a clip waits for the storage: %s", type(error).__name__, extra={"usage_id": task.pk})
-                time.sleep(pause)
-        return store()
-
-    return kept_call(claim, stored).pk
+    return kept_call(claim, store).pk
 
 
 def _fetched(provider: Provider, clip: dict[str, Any]) -> BinaryIO:
     """The clip's bytes, in a file that is gone when it is closed. Raises ProviderError: they don't come, or are too many."""
     file = nameless()
     try:
-        file.writelines(provider.fetch(MadeClip(url=clip["url"])))
+        provider.fetch(MadeClip(url=clip["url"]), file)
         file.seek(0)
     except BaseException:
         file.close()

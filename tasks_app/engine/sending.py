@@ -12,7 +12,7 @@ from typing import Final
 from django.conf import settings
 
 from catalog import breaker_sync
-from tasks_app.engine import attempts, polling, progress, saving, trying
+from tasks_app.engine import attempts, overdue, polling, progress, saving, trying
 from tasks_app.engine.claims import Claim
 from tasks_app.engine.kept_call import kept_call
 from tasks_app.music.job import job
@@ -35,6 +35,9 @@ def send(claim: Claim) -> float:
     route = trying.route_of(task)
     if route is None:
         return trying.unusable(claim, "it is gone")
+    if not trying.has_time(claim):
+        failure = overdue.last_failure(task.attempts[:-1]) or overdue.NOT_IN_TIME
+        raise trying.TaskFailed(failure, attempts=attempts.ended(task, overdue.NOT_IN_TIME.code, now=claim.now(), sent=False))
     provider = provider_of(route)
     leave = breaker_sync.enter(route.id, account_id=task.account_id, seconds=CALL_SECONDS if provider.blocking else SUBMIT_SECONDS)
     if leave is None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Sequence
 from typing import Final
 
 from django.conf import settings
 
-from catalog.music_models import MusicRoute, music_model, usable_route
+from catalog.music_models import MusicRoute, routes_by_model, usable_route
 from tasks_app.ending import Failure
 from tasks_app.engine import attempts, overdue, progress
 from tasks_app.engine.claims import Claim
@@ -39,14 +40,12 @@ class TaskFailed(Exception):
         self.attempts = attempts
 
 
-def choose(claim: Claim) -> float:
-    """Begin a try over the route that was tried least, by rank; seconds until the next step. Raises TaskFailed, ClaimLost."""
+def choose(claim: Claim) -> None:
+    """Begin a try over the route that is next. Raises TaskFailed, ClaimLost."""
     task = claim.task
-    routes = _routes(task)
-    if not routes:
-        raise TaskFailed(overdue.last_failure(task) or _NO_ROUTE)
-    tried = attempts.by_route(task)
-    route = min(routes, key=lambda route: tried[route.name])
+    route = _next_route(task, _routes_of(task))
+    if route is None:
+        raise TaskFailed(overdue.last_failure(task.attempts) or _NO_ROUTE)
     claim.write(
         stage=Stage.GENERATING,
         message="Making the music.",
@@ -55,9 +54,8 @@ def choose(claim: Claim) -> float:
         attempts=attempts.begun(task, route=route.name, now=claim.now()),
         provider_task_id="",
         sent_at=None,
-        due_in=0,
+        due_in=settings.TASK_CLAIM_SECONDS,
     )
-    return 0
 
 
 def failed(claim: Claim, error: ProviderError) -> float:
@@ -71,7 +69,7 @@ def failed(claim: Claim, error: ProviderError) -> float:
         raise TaskFailed(failure, attempts=tries)
     tried = attempts.by_route(task)
     most = max(tried.values())
-    if any(tried[route.name] < most for route in _routes(task)):
+    if any(tried[route.name] < most for route in _usable(task, _routes_of(task))):
         return again(claim, tries, failure)
     return again(claim, tries, failure, seconds=jittered(min(FIRST_PAUSE_SECONDS * 2 ** (most - 1), LONGEST_PAUSE_SECONDS)))
 
@@ -80,18 +78,18 @@ def unusable(claim: Claim, what: str, **known: bool) -> float:
     """The route of the try at hand is for staff to mend: another one, if there is one. `known` is for the try. Raises ClaimLost."""
     task = claim.task
     logger.error("staff must look: a route of music can't be used: %s", what, extra={"route": task.attempts[-1]["route"]})
-    claim.write(attempts=attempts.ended(task, FAILED.code, now=claim.now(), unusable=True, **known), due_in=0)
+    tries = attempts.ended(task, FAILED.code, now=claim.now(), unusable=True, **known)
+    claim.write(attempts=tries, provider_task_id="", sent_at=None, due_in=0)
     return 0
 
 
 def again(claim: Claim, tries: attempts.Attempts, failure: Failure, *, seconds: float = 0) -> float:
     """The try at hand is over, as `tries` have it. Another one in `seconds`, which it gives back; or none, where that would come too late.
     Raises TaskFailed, ClaimLost."""
-    assert claim.task.deadline_at is not None
-    left: float = (claim.task.deadline_at - claim.now()).total_seconds()
-    if left - seconds <= settings.TASK_RESEND_SECONDS:
+    if not has_time(claim, after=seconds):
         raise TaskFailed(failure, attempts=tries)
-    claim.write(attempts=tries, sent_at=None, due_in=seconds)
+    # Without the provider's name a late callback (tasks_app/music/nudges.py) does not shorten the pause
+    claim.write(attempts=tries, provider_task_id="", sent_at=None, due_in=seconds)
     return seconds
 
 
@@ -100,12 +98,28 @@ def route_of(task: Task) -> MusicRoute | None:
     return usable_route(task.route) if task.route is not None else None
 
 
+def has_time(claim: Claim, *, after: float = 0) -> bool:
+    """Whether what is sent in `after` seconds may still be of use."""
+    assert claim.task.deadline_at is not None
+    left: float = (claim.task.deadline_at - claim.now()).total_seconds()
+    least: float = settings.TASK_RESEND_SECONDS
+    return left - after > least
+
+
 def blocks(task: Task) -> bool:
-    """Whether the next step is a call that lasts for minutes."""
-    if not attempts.at_hand(task) or task.sent_at is not None or task.made:
-        return False
-    route = route_of(task)
-    return route is not None and provider_of(route).blocking
+    """Whether the next step is a call that may last: the provider's, or the fetching of the audio to go by."""
+    return bool(blocking([task]))
+
+
+def blocking(tasks: Sequence[Task]) -> set[str]:
+    """The ids of those whose next step is a call that may last. Their routes are read at once."""
+    sending = [task for task in tasks if task.sent_at is None and not task.made and not task.provider_task_id]
+    routes = routes_by_model({task.model for task in sending if not attempts.at_hand(task)})
+    return {
+        task.pk
+        for task in sending
+        if task.is_to_fetch or ((route := _next_route(task, routes[task.model])) is not None and provider_of(route).blocking)
+    }
 
 
 def jittered(seconds: float) -> float:
@@ -113,7 +127,18 @@ def jittered(seconds: float) -> float:
     return seconds * random.uniform(0.75, 1.25)  # noqa: S311
 
 
-def _routes(task: Task) -> list[MusicRoute]:
-    model = music_model(task.model)
+def _next_route(task: Task, routes: Sequence[MusicRoute]) -> MusicRoute | None:
+    """That of the try at hand, or of the next one: of `routes`, its model's, the one that was tried least, by rank."""
+    if attempts.at_hand(task):
+        return route_of(task)
+    tried = attempts.by_route(task)
+    return min(_usable(task, routes), key=lambda route: tried[route.name], default=None)
+
+
+def _usable(task: Task, routes: Sequence[MusicRoute]) -> list[MusicRoute]:
     unusable = attempts.unusable(task)
-    return [route for route in model.routes if route.name not in unusable] if model else []
+    return [route for route in routes if route.name not in unusable]
+
+
+def _routes_of(task: Task) -> list[MusicRoute]:
+    return routes_by_model([task.model])[task.model]

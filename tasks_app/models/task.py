@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Self
 
 from django.db import models
@@ -41,10 +40,6 @@ class Stage(models.TextChoices):
 class TaskQuerySet(models.QuerySet["Task"]):
     def of_account(self, account: Account | int) -> Self:
         return self.filter(account=account)
-
-    def due(self, now: datetime | None = None) -> Self:
-        """Tasks whose next step may be taken."""
-        return self.filter(next_run_at__lte=now or timezone.now())
 
 
 class Task(models.Model):
@@ -139,3 +134,8 @@ class Task(models.Model):
     @property
     def is_final(self) -> bool:
         return self.status in FINAL
+
+    @property
+    def is_to_fetch(self) -> bool:
+        """Whether the audio that it goes by is still at an address of its customer's."""
+        return self.reference_id is None and (self.input.get("reference_audio") or {}).get("type") == "url"

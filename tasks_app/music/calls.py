@@ -15,11 +15,12 @@ from functools import cache
 from ipaddress import ip_address
 from socket import SHUT_RDWR, socket
 from threading import Timer
-from typing import Any, Self, TypeGuard
+from typing import Any, BinaryIO, Self, TypeGuard
 
 import httpx
 import orjson
 
+from contract.fetching import INTERNET, FetchError, Network, fetch_into
 from tasks_app.music import verdicts
 from tasks_app.music.provider import Misconfigured, ProviderError
 
@@ -90,20 +91,30 @@ def is_address(value: Any) -> TypeGuard[str]:
     return isinstance(value, str) and value.startswith(("https://", "http://")) and value.isprintable()
 
 
-def audio_at(url: str, *, loopback: bool, patience: Patience) -> Iterator[bytes]:
-    """The bytes at a clip's address, which is https; with `loopback` it may be http on this machine.
+def fetch_audio(url: str, file: BinaryIO, *, sandbox: bool, patience: Patience, network: Network = INTERNET) -> None:
+    """Writes the bytes at a clip's address to `file`. The address is the provider's word: it must be https, and lead to nothing but the
+    public internet, by redirects too; in the sandbox it is http on this machine.
 
-    Raises Unavailable, before or while it is read: there is no such address, its bytes don't come, or are too many.
+    Raises Unavailable: there is no such address, its bytes don't come, or are too many.
     """
-    if not _may_be_read(url, loopback=loopback):
+    if sandbox:
+        return _fetch_here(url, file, patience=patience)
+    try:
+        fetch_into(file, url, most_bytes=AUDIO_BYTES, seconds=patience.total_seconds, network=network)
+    except FetchError:
+        raise verdicts.failed(counts=False) from None
+
+
+def _fetch_here(url: str, file: BinaryIO, *, patience: Patience) -> None:
+    if not _is_here(url):
         raise verdicts.failed(counts=False)
     with _opened("GET", url, patience=patience, headers={**HEADERS, "Accept": "audio/*"}) as (response, watch):
         if response.status_code != httpx.codes.OK:
             raise verdicts.failed(counts=response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR)
-        yield from _pieces(response, watch, most_bytes=AUDIO_BYTES)
+        file.writelines(_pieces(response, watch, most_bytes=AUDIO_BYTES))
 
 
-def _may_be_read(url: str, *, loopback: bool) -> bool:
+def _is_here(url: str) -> bool:
     try:
         parsed = httpx.URL(url)
         host = parsed.host  # decoded only when it is asked for
@@ -112,9 +123,7 @@ def _may_be_read(url: str, *, loopback: bool) -> bool:
         return False
     if parsed.port is not None and not 0 < parsed.port < 65536:
         return False
-    if parsed.scheme == "https":
-        return bool(host) and not parsed.userinfo
-    return loopback and parsed.scheme == "http" and _is_loopback(host)
+    return parsed.scheme == "http" and not parsed.userinfo and _is_loopback(host)
 
 
 def _is_loopback(host: str) -> bool:

@@ -20,11 +20,12 @@ from catalog.music_models import MusicModel
 from contract.errors import ApiError
 from contract.ids import new_id
 from keys.caller import Caller
-from tasks_app import tasks
+from tasks_app import hinting
 from tasks_app.envelope import envelope
 from tasks_app.models import Task
 from tasks_app.music import ignored, reference
 from tasks_app.music.choosing import choose
+from tasks_app.music.providers import provider_of
 from tasks_app.music.schema import TextToMusicRequest
 from tasks_app.uploads.storing import StorageAwayError
 from wallets import holds, prepaid, refusals
@@ -91,7 +92,7 @@ def create(
                 give_audio(task)
                 if keyed is not None:
                     prepaid.keep_answer(keyed, orjson.dumps(envelope(task)), usage_id=task.pk)
-                tasks.enqueue(task)
+                hinting.enqueue(task, blocks=task.is_to_fetch or provider_of(model.routes[0]).blocking)
             return task
         except StorageAwayError:
             raise ApiError("service_unavailable", "Files can't be stored at the moment.") from None

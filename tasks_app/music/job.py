@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO, cast
+import logging
+import shutil
+from tempfile import TemporaryFile
+from typing import BinaryIO
 
+from django.conf import settings
 from django.core.files.storage import default_storage
 
 from catalog.music_limits import FAMILIES
 from catalog.music_models import MusicRoute
 from tasks_app.models import Artifact, Task
 from tasks_app.music import nudges
-from tasks_app.music.provider import Job, Reference
+from tasks_app.music.provider import Job, Reference, Unavailable
 from tasks_app.uploads.serve import link
+
+logger = logging.getLogger(__name__)
 
 
 def job(task: Task, route: MusicRoute) -> Job:
@@ -32,8 +38,23 @@ def _reference(artifact: Artifact) -> Reference:
     return Reference(
         url=link(artifact),
         mime_type=artifact.mime_type,
-        size_bytes=artifact.size_bytes,
-        duration_seconds=float(artifact.duration_seconds or 0),
-        open=lambda: cast(BinaryIO, default_storage.open(artifact.storage_name)),
-        filename=artifact.filename,
+        open=lambda: _copy(artifact.storage_name),
     )
+
+
+def _copy(storage_name: str) -> BinaryIO:
+    """The stored bytes, in a file that is gone when it is closed. Raises Unavailable, unsent, where the storage does not give them: once
+    they are here no failure of the storage can look like one of the provider's."""
+    file: BinaryIO = TemporaryFile(dir=settings.FILE_UPLOAD_TEMP_DIR)  # noqa: SIM115
+    try:
+        with default_storage.open(storage_name) as stored:
+            shutil.copyfileobj(stored, file)
+        file.seek(0)
+    except Exception as error:  # of any storage
+        file.close()
+        logger.warning("a reference was not read: %s", type(error).__name__)
+        raise Unavailable("model_unavailable", "The reference audio can't be read at the moment.", sent=False, counts=False) from None
+    except BaseException:
+        file.close()
+        raise
+    return file

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import logging
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 
 from catalog.music_models import MusicRoute
+from contract.fetching import INTERNET, Network
 from tasks_app.music import verdicts
-from tasks_app.music.calls import AUDIO_BYTES, JSON_BYTES, Patience, ask, audio_at, is_address, number
+from tasks_app.music.calls import AUDIO_BYTES, JSON_BYTES, Patience, ask, fetch_audio, is_address, number
 from tasks_app.music.provider import Job, Made, MadeClip, Misconfigured, ProviderError, Submitted, Working
 
 logger = logging.getLogger(__name__)
@@ -58,11 +59,11 @@ class MiniMax:
     """MiniMax's music at one address."""
 
     blocking = True
-    clips = 1
 
-    def __init__(self, route: MusicRoute, *, patience: Patience = GENERATING) -> None:
+    def __init__(self, route: MusicRoute, *, patience: Patience = GENERATING, network: Network = INTERNET) -> None:
         self._route = route
         self._patience = patience
+        self._network = network
         # Its chat is addressed with the version, and both may share one setting
         self._url = f"{route.base_url.removesuffix('/v1')}/v1/music_generation"
 
@@ -85,11 +86,9 @@ class MiniMax:
         """There is nothing to ask about a call that ends with the song."""
         raise NotImplementedError
 
-    def fetch(self, clip: MadeClip) -> Iterator[bytes]:
-        """The bytes of a clip, also where it came as an address. Raises Unavailable."""
-        if clip.audio:
-            return iter((clip.audio,))
-        return audio_at(clip.url, loopback=self._route.sandbox, patience=FETCHING)
+    def fetch(self, clip: MadeClip, file: BinaryIO) -> None:
+        """Writes the bytes of a clip that came as an address. Raises Unavailable."""
+        fetch_audio(clip.url, file, sandbox=self._route.sandbox, patience=FETCHING, network=self._network)
 
     def _request(self, job: Job) -> dict[str, Any]:
         request: dict[str, Any] = {"model": self._route.upstream_model, "prompt": job.prompt}

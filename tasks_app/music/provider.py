@@ -2,7 +2,7 @@
 
     submit    starts the work; Submitted, or Made by a provider whose call lasts until the music is there (`blocking`)
     poll      how a submitted work stands: Working or Made
-    fetch     the bytes of a clip
+    fetch     the bytes of a clip, into a file
 
     ProviderError          the provider's word, or its silence, as beatra has it
     ├── Refused            asking again can't help: the content, a parameter, its length
@@ -15,21 +15,18 @@ None of their texts holds a word of the provider's. Adapters know nothing of tas
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """Audio to go by. `url` is one under which the provider may fetch it for an hour, `open` gives its bytes."""
+    """Audio to go by. `url` is one under which the provider may fetch it for an hour, `open` gives its bytes, or raises Unavailable."""
 
     url: str
     mime_type: str
-    size_bytes: int
-    duration_seconds: float
     open: Callable[[], BinaryIO]
-    filename: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,11 +118,9 @@ class Provider(Protocol):
 
     blocking: bool
     """Whether `submit` lasts until the music is there, for minutes, and can't be resumed."""
-    clips: int
-    """How many a work has."""
 
     def submit(self, job: Job) -> Submitted | Made: ...
 
     def poll(self, provider_task_id: str) -> Working | Made: ...
 
-    def fetch(self, clip: MadeClip) -> Iterator[bytes]: ...
+    def fetch(self, clip: MadeClip, file: BinaryIO) -> None: ...

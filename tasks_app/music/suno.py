@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, BinaryIO
 
 from django.conf import settings
 
 from catalog.music_models import MusicRoute
+from contract.fetching import INTERNET, Network
 from tasks_app.music import suno_record, verdicts
-from tasks_app.music.calls import Answer, Patience, ask, audio_at, is_address, number
+from tasks_app.music.calls import Answer, Patience, ask, fetch_audio, is_address, number
 from tasks_app.music.provider import Job, Made, MadeClip, Misconfigured, ProviderError, Reference, Submitted, Unavailable, Working
 
 logger = logging.getLogger(__name__)
@@ -70,12 +71,12 @@ class Suno:
     """A service of Suno's at one address."""
 
     blocking = False
-    clips = 2
 
-    def __init__(self, route: MusicRoute, *, asking: Patience = ASKING, moving: Patience = MOVING) -> None:
+    def __init__(self, route: MusicRoute, *, asking: Patience = ASKING, moving: Patience = MOVING, network: Network = INTERNET) -> None:
         self._route = route
         self._asking = asking
         self._moving = moving
+        self._network = network
 
     def submit(self, job: Job) -> Submitted | Made:
         """The name of the work. Raises ProviderError."""
@@ -103,9 +104,9 @@ class Suno:
             raise POLL_CODES.get(answer.status if code is None else code, verdicts.failed)()
         return suno_record.read((answer.json or {}).get("data"))
 
-    def fetch(self, clip: MadeClip) -> Iterator[bytes]:
-        """The bytes of a clip, whatever they are. Raises Unavailable."""
-        return audio_at(clip.url, loopback=self._route.sandbox, patience=self._moving)
+    def fetch(self, clip: MadeClip, file: BinaryIO) -> None:
+        """Writes the bytes of a clip, whatever they are. Raises Unavailable."""
+        fetch_audio(clip.url, file, sandbox=self._route.sandbox, patience=self._moving, network=self._network)
 
     def _ask(self, method: str, path: str, **request: Any) -> Answer:
         url = f"{self._route.base_url}/api/v1/{path}"
@@ -117,7 +118,7 @@ class Suno:
             "customMode": custom,
             "instrumental": job.instrumental,
             "model": self._route.upstream_model,
-            "callBackUrl": job.callback_url or f"{settings.SITE_URL}/webhooks/suno",
+            "callBackUrl": job.callback_url,
         }
         if not custom:
             # Everything else has to be empty then

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from contract import limits
 from contract.fetching import INTERNET, Network, fetch_into
+from contract.returned_connections import give_back
 from tasks_app.models import Artifact, ArtifactKind, Task
 from tasks_app.uploads import storing
 from tasks_app.uploads.nameless import nameless
@@ -20,6 +21,7 @@ def fetched(url: str, task: Task, *, most_bytes: int, accepts: Callable[[storing
     """
     with nameless() as file:
         seconds = limits.REFERENCE_FETCH_SECONDS
+        give_back()  # a server of somebody's may take its time
         fetch_into(file, url, most_bytes=most_bytes, seconds=seconds, whose=task.account_id, network=network)
         content = storing.examine(file)
         accepts(content)

@@ -94,6 +94,7 @@ def placed(file: BinaryIO) -> Iterator[str]:
     """
     name = f"artifacts/{timezone.now():%Y-%m}/{secrets.token_hex(20)}"
     Leftover.objects.create(storage_name=name, due_at=timezone.now() + PLACING)
+    give_back()  # the storage may take its time
     try:
         _put(file, name)
         yield name

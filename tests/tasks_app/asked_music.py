@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from catalog.music_models import MusicRoute
-from tasks_app.music.provider import MadeClip, Misconfigured, ProviderError, Reference, Refused, Unavailable, WorkFailed
+from tasks_app.music.minimax import MiniMax
+from tasks_app.music.provider import MadeClip, Misconfigured, Provider, ProviderError, Reference, Refused, Unavailable, WorkFailed
 from tasks_app.music.suno import Suno
 from tests.chat.raw_provider import RawProvider, Request
 
@@ -36,6 +37,10 @@ def suno(base_url: str, *, sandbox: bool = False, **fields) -> Suno:
     return Suno(route(base_url, transport="suno", model="V5_5", sandbox=sandbox), **fields)
 
 
+def minimax(base_url: str, *, sandbox: bool = False, **fields) -> MiniMax:
+    return MiniMax(route(base_url, transport="minimax_music", model="music-2.6", sandbox=sandbox), **fields)
+
+
 def envelope(code: object, data: object = None) -> dict:
     return {"code": code, "msg": SECRET_WORDS, "data": data}
 
@@ -44,10 +49,7 @@ def reference(audio: bytes = MP3, *, mime_type: str = "audio/mpeg") -> Reference
     return Reference(
         url="https://beatra.example/files/abc",
         mime_type=mime_type,
-        size_bytes=len(audio),
-        duration_seconds=30,
         open=lambda: BytesIO(audio),
-        filename="my secret demo.mp3",
     )
 
 
@@ -159,5 +161,8 @@ def base(provider: RawProvider) -> str:
     return provider.base_url.removesuffix("/v1")
 
 
-def clip(url: str) -> MadeClip:
-    return MadeClip(url=url)
+def fetched(provider: Provider, url: str) -> bytes:
+    """The bytes of the clip at `url`."""
+    file = BytesIO()
+    provider.fetch(MadeClip(url=url), file)
+    return file.getvalue()

@@ -69,7 +69,7 @@ def work(task_id: str, death: Death) -> None:
         if not Task.objects.filter(pk=task_id, completed_at=None).update(next_run_at=Now()):
             return
         death.armed = True
-        steps.take(task_id)
+        steps.take(task_id, may_block=True)
         death.armed = False
     raise AssertionError("it does not end")
 

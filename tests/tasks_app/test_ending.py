@@ -10,7 +10,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from tasks_app import ending
+from tasks_app import canceling, ending
 from tasks_app.ending import Failure
 from tasks_app.models import Task, TaskStatus
 from tests.factories import WalletFactory
@@ -157,3 +157,16 @@ def test_of_all_who_end_it_at_once_one_does(committed):
         assert ended == [TaskStatus(task.status)]
         assert (balance(task), len(books(task))) == ((50, 1) if task.status == "succeeded" else (100, 2))
         assert is_clean(task)
+
+
+@pytest.mark.django_db
+def test_whoever_ends_it_goes_by_the_clock_of_the_database(monkeypatch):
+    """As its start and its deadline do: that of a machine may be wrong."""
+    first, second = running(paid_task()), running(paid_task())
+    right = timezone.now()
+    monkeypatch.setattr(timezone, "now", lambda: right - timedelta(days=2))
+    ending.fail(first.pk, OVERLOADED)
+    asked = canceling.cancel(second.pk, account_id=second.account_id)
+    first.refresh_from_db()
+    assert first.completed_at > right - timedelta(hours=1)
+    assert asked.cancel_requested_at > right - timedelta(hours=1)

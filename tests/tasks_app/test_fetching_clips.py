@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import socket
+from io import UnsupportedOperation
+from pathlib import Path
+
 import pytest
+from aiohttp import web
 
 from tasks_app.music.calls import Patience
+from tasks_app.music.provider import MadeClip
 from tests.chat.raw_provider import RawProvider, whole
+from tests.contract.https_server import serving
 from tests.tasks_app.asked_music import (
     KEY,
     KEY_VARIABLE,
     MP3,
     base,
-    clip,
     cut,
     dripping,
     error_of,
+    fetched,
     flooding,
     headers,
+    minimax,
     summary,
     suno,
     text_answer,
@@ -28,25 +37,25 @@ def key(monkeypatch):
     monkeypatch.setenv(KEY_VARIABLE, KEY)
 
 
-def fetched(provider: RawProvider, *, sandbox: bool = True, **fields) -> bytes:
-    return b"".join(suno(base(provider), sandbox=sandbox, **fields).fetch(clip(base(provider) + "/1.mp3")))
+def read(provider: RawProvider, **fields) -> bytes:
+    return fetched(suno(base(provider), sandbox=True, **fields), base(provider) + "/1.mp3")
 
 
 class TestFetching:
     def test_the_bytes_of_a_clip_come_as_they_are(self):
         with RawProvider(text_answer(b"<html>", kind="text/html")) as provider:
-            assert fetched(provider) == b"<html>"
+            assert read(provider) == b"<html>"
         (request,) = provider.requests
         assert request.head.startswith("GET /1.mp3 HTTP/1.1\r\n")
         assert "Authorization" not in headers(request)
 
     def test_a_body_without_a_length_is_read_to_its_end(self):
         with RawProvider(cut(b"HTTP/1.1 200 OK\r\n\r\n", MP3)) as provider:
-            assert fetched(provider) == MP3
+            assert read(provider) == MP3
 
     def test_a_real_provider_may_not_send_us_to_http(self, caplog):
         with RawProvider(text_answer(MP3)) as provider:
-            error = error_of(lambda: fetched(provider, sandbox=False), caplog)
+            error = error_of(lambda: fetched(suno(base(provider)), base(provider) + "/1.mp3"), caplog)
         assert (summary(error), provider.requests) == (("Unavailable", "upstream_error", True, False), [])
 
     @pytest.mark.parametrize(
@@ -76,7 +85,7 @@ class TestFetching:
         ],
     )
     def test_nor_the_sandbox_elsewhere_than_to_this_machine(self, caplog, url):
-        error = error_of(lambda: list(suno("http://x", sandbox=True).fetch(clip(url))), caplog)
+        error = error_of(lambda: fetched(suno("http://x", sandbox=True), url), caplog)
         assert summary(error) == ("Unavailable", "upstream_error", True, False)
 
     @pytest.mark.parametrize(
@@ -94,23 +103,60 @@ class TestFetching:
     )
     def test_a_clip_that_does_not_come_is_a_failure(self, caplog, answer, counts):
         with RawProvider(answer) as provider:
-            error = error_of(lambda: fetched(provider), caplog)
+            error = error_of(lambda: read(provider), caplog)
         assert summary(error) == ("Unavailable", "upstream_error", True, counts)
 
     @pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n"])
     def test_a_clip_without_an_end_is_left(self, caplog, head):
         with RawProvider(flooding(head)) as provider:
-            error = error_of(lambda: sum(map(len, suno("http://x", sandbox=True).fetch(clip(base(provider) + "/a")))), caplog)
+            error = error_of(lambda: read(provider), caplog)
         assert summary(error) == ("Unavailable", "upstream_error", True, True)
 
     def test_a_clip_that_drips_is_left(self, caplog):
         with RawProvider(dripping(b"HTTP/1.1 200 OK\r\n\r\n")) as provider:
-            error = error_of(lambda: fetched(provider, moving=Patience(read_seconds=60, total_seconds=2)), caplog)
+            error = error_of(lambda: read(provider, moving=Patience(read_seconds=60, total_seconds=2)), caplog)
         assert summary(error) == ("Unavailable", "upstream_timeout", True, True)
 
-    def test_whoever_has_read_enough_hangs_up(self):
-        with RawProvider(flooding(b"HTTP/1.1 200 OK\r\n\r\n")) as provider:
-            pieces = suno("http://x", sandbox=True).fetch(clip(base(provider) + "/a"))
-            next(pieces)
-            pieces.close()
+    def test_whoever_can_not_keep_it_hangs_up(self):
+        with RawProvider(flooding(b"HTTP/1.1 200 OK\r\n\r\n")) as provider, Path(os.devnull).open("rb") as read_only:
+            with pytest.raises(UnsupportedOperation):
+                suno("http://x", sandbox=True).fetch(MadeClip(url=base(provider) + "/a"), read_only)
             assert provider.left.wait(30)
+
+
+async def sends_audio(request: web.BaseRequest) -> web.Response:
+    if request.path == "/moved.mp3":
+        return web.Response(status=302, headers={"Location": "/1.mp3"})
+    return web.Response(body=MP3)
+
+
+class TestRealRoutes:
+    """The address of a clip is the provider's word, which may not lead us into our own network."""
+
+    @pytest.mark.parametrize("adapter", [suno, minimax])
+    def test_a_clip_comes_by_https_and_by_redirects(self, adapter):
+        with serving(sends_audio) as (origin, network):
+            assert fetched(adapter("http://x", network=network), f"{origin}/moved.mp3") == MP3
+
+    @pytest.mark.parametrize("adapter", [suno, minimax])
+    @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]"])
+    def test_it_does_not_lead_to_us(self, caplog, adapter, host):
+        with socket.create_server(("127.0.0.1", 0)) as inside:
+            url = f"https://{host}:{inside.getsockname()[1]}/a.mp3"
+            error = error_of(lambda: fetched(adapter("http://x"), url), caplog)
+            inside.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                inside.accept()
+        assert summary(error) == ("Unavailable", "upstream_error", True, False)
+
+    def test_nor_does_a_redirect(self, caplog):
+        with socket.create_server(("127.0.0.1", 0)) as inside:
+
+            async def leads_inside(request: web.BaseRequest) -> web.Response:
+                return web.Response(status=302, headers={"Location": f"https://inside.example:{inside.getsockname()[1]}/"})
+
+            with serving(leads_inside) as (origin, network):
+                error_of(lambda: fetched(suno("http://x", network=network), f"{origin}/a.mp3"), caplog)
+            inside.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                inside.accept()

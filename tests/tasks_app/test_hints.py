@@ -13,11 +13,13 @@ import pytest
 import redis
 from django.db import connection, transaction
 from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from tasks_app import tasks
+from catalog.models import Route
+from tasks_app import hinting, tasks
 from tasks_app.models import Task
-from tests.tasks_app.works import due, step, work
+from tests.tasks_app.works import work
 
 pytestmark = pytest.mark.usefixtures("committed")
 
@@ -29,7 +31,7 @@ def hints():
 
         def of(task: Task) -> list[str]:
             found = []
-            for queue in (tasks.SHORT, tasks.CALLS):
+            for queue in (hinting.SHORT, hinting.CALLS):
                 for message in broker.lrange(queue, 0, -1):
                     arguments, *_ = json.loads(base64.b64decode(json.loads(message)["body"]))
                     found += [queue] * (arguments == [task.pk])
@@ -41,7 +43,7 @@ def hints():
 def test_a_new_task_is_hinted_at_once_it_is_committed(hints):
     task = work("suno")
     with transaction.atomic():
-        tasks.enqueue(task)
+        hinting.enqueue(task, blocks=False)
         assert hints(task) == []
     assert hints(task) == ["music"]
 
@@ -50,7 +52,7 @@ def test_a_view_in_a_thread_of_its_own_tells_the_same_broker(hints):
     task = work("suno")
 
     def view() -> None:
-        tasks.enqueue(task)
+        hinting.enqueue(task, blocks=False)
         connection.close()
 
     thread = threading.Thread(target=view)
@@ -84,13 +86,34 @@ def test_beats_at_once_hint_once(hints):
 @pytest.mark.parametrize(("family", "queue"), [("suno", "music"), ("minimax", "music-calls")])
 def test_a_call_that_lasts_has_a_queue_of_its_own(hints, family, queue):
     task = work(family)
-    assert step(task).blocks is (family == "minimax")
-    due(task)
     tasks.enqueue_due()
     assert hints(task) == [queue]
 
 
 def test_a_step_sends_the_hint_of_the_next(hints):
+    """Called here, it came by no queue: as on one of short steps."""
     task = work("minimax")
     tasks.step(task.pk)
     assert hints(task) == ["music-calls"]
+
+
+def test_routes_are_read_once_for_many_tasks():
+    for family in ("suno", "minimax"):
+        for _ in range(4):
+            task = work(family)
+            route = Route.objects.get(model=task.model)
+            Task.objects.filter(pk=task.pk).update(route=route, attempts=[{"model": task.model, "route": route.name}])
+        work(family)
+    with CaptureQueriesContext(connection) as queries:
+        tasks.enqueue_due()
+    asked = [query["sql"] for query in queries]
+    batches = sum("SKIP LOCKED" in sql for sql in asked)
+    assert batches > 0
+    assert sum('FROM "catalog_route"' in sql for sql in asked) <= batches
+
+
+def test_a_row_that_can_not_be_read_holds_up_no_other(hints):
+    task, poisoned = work("minimax"), work("suno", attempts=[{"outcome": "no route"}])
+    tasks.enqueue_due()
+    Task.objects.filter(pk=poisoned.pk).update(attempts=[])
+    assert hints(task) == hints(poisoned) == ["music"]

@@ -26,7 +26,7 @@ def path(task: Task) -> str:
 
 
 def is_due(task: Task) -> bool:
-    return Task.objects.due().filter(pk=task.pk).exists()
+    return Task.objects.filter(pk=task.pk, next_run_at__lte=timezone.now()).exists()
 
 
 @pytest.mark.django_db

@@ -6,14 +6,15 @@ import base64
 import io
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from threading import Barrier
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from aiohttp import web
 from asgiref.sync import sync_to_async
-from django.core.files.storage import default_storage
+from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -375,3 +376,27 @@ def stored_names() -> set[str]:
     """Every file in the storage."""
     folders = default_storage.listdir("artifacts")[0] if default_storage.exists("artifacts") else []
     return {f"artifacts/{folder}/{name}" for folder in folders for name in default_storage.listdir(f"artifacts/{folder}")[1]}
+
+
+class Watched(FileSystemStorage):
+    """Where files lie, and whether who stored them held a connection to the database meanwhile."""
+
+    held: ClassVar[list[bool]] = []
+
+    def _save(self, name: str, content: Any) -> str:
+        self.held.append(connection.connection is not None)
+        return super()._save(name, content)
+
+
+def test_no_connection_to_the_database_is_held_meanwhile(account_id, settings, tmp_path):
+    settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": f"{__name__}.Watched", "OPTIONS": {"location": tmp_path}}}
+    held: list[bool] = []
+    Watched.held.clear()
+    with serving(sends(files.wav(8))) as (origin, network):
+
+        async def resolve(host: str, port: int) -> list[str]:
+            held.append(connection.connection is not None)
+            return await network.resolve(host, port)
+
+        prepare(made(account_id, by_url(f"{origin}/a.wav")), network=replace(network, resolve=resolve))
+    assert (held, Watched.held) == ([False], [False])

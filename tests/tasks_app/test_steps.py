@@ -9,16 +9,19 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 from io import BytesIO
+from pathlib import Path
 
 import pytest
-from django.db import OperationalError, connection
+from django.core.files.storage import default_storage
+from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
+from django.test import Client
 from django.utils import timezone
 
 from catalog.breaker_sync import SyncBreakers
-from catalog.models import Route
-from tasks_app.engine import attempts, overdue, steps
+from catalog.models import Model, Route
+from tasks_app.engine import attempts, claims, overdue, preparing, saving, steps, trying
 from tasks_app.models import Task
 from tasks_app.music import nudges
 from tasks_app.uploads import storing
@@ -58,17 +61,39 @@ def provider(_provider: StandIn, settings) -> StandIn:
     return _provider
 
 
+@pytest.fixture
+def no_storage(settings, tmp_path) -> Path:
+    """The storage is away until this is removed."""
+    in_the_way = tmp_path / "files"
+    in_the_way.write_text("no folder")
+    default = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": in_the_way}}
+    settings.STORAGES = {**settings.STORAGES, "default": default}
+    return in_the_way
+
+
 def take_in_thread(task: Task) -> threading.Thread:
     """Takes its next step; the thread is for joining."""
 
     def run() -> None:
-        steps.take(task.pk)
+        steps.take(task.pk, may_block=True)
         connection.close()
 
     due(task)
     thread = threading.Thread(target=run)
     thread.start()
     return thread
+
+
+def chosen(task: Task) -> Task:
+    """A try is at hand, by a worker that died before it sent it."""
+    due(task)
+    claimed = claims.claim(task.pk)
+    assert claimed is not None
+    if claimed.task.status == "queued":
+        preparing.begin(claimed)
+    trying.choose(claimed)
+    task.refresh_from_db()
+    return task
 
 
 class TestSuccess:
@@ -165,7 +190,7 @@ class TestFailures:
     def test_unavailable_until_no_time_is_left_it_fails_with_that_code(self, provider):
         task = work("suno")
         provider.script(prompt(task), "submit", *[overloaded] * 9)
-        step(task), step(task)
+        step(task)
         Task.objects.filter(pk=task.pk).update(deadline_at=Now() + timedelta(seconds=185))
         finish(task)
         assert (task.status, task.error["code"], provider.count(prompt(task), "submit")) == ("failed", "model_unavailable", 2)
@@ -190,6 +215,52 @@ class TestFailures:
         assert (task.status, task.error["code"], task.error["retryable"]) == ("failed", "model_unavailable", True)
         assert record(task).clause == "not_sent"
         assert_sound(task)
+
+    def test_a_model_that_was_switched_off_makes_what_was_paid_for(self, provider):
+        task = work("suno")
+        Model.objects.filter(pk=task.model).update(enabled=False)
+        finish(task)
+        assert (task.status, provider.count(prompt(task), "submit")) == ("succeeded", 1)
+        assert_sound(task)
+
+    def test_but_not_over_a_route_that_was(self, provider):
+        task = work("suno", routes=2)
+        Route.objects.filter(model=task.model, name="route-1").update(enabled=False)
+        finish(task)
+        assert outcomes(task) == [("route-2", "answered", True)]
+        assert_sound(task)
+
+
+class TestCallsThatLast:
+    def test_a_worker_of_short_steps_leaves_them_and_the_task_queued(self, provider):
+        task = work("minimax")
+        for _ in range(2):
+            assert step(task, may_block=False) == steps.Next(0, blocks=True)
+            assert (task.status, task.started_at, task.attempts) == ("queued", None, [])
+            assert task.next_run_at <= timezone.now()
+        assert provider.count(prompt(task), "submit") == 0
+        step(task)
+        assert (task.stage, provider.count(prompt(task), "submit")) == ("saving", 1)
+        while not task.is_final:
+            step(task, may_block=False)
+        assert (task.status, provider.count(prompt(task), "submit")) == ("succeeded", 1)
+        assert_sound(task)
+
+    def test_the_next_try_is_left_to_them_too(self, provider):
+        task = work("minimax")
+        provider.script(prompt(task), "submit", overloaded)
+        assert step(task).blocks
+        assert step(task, may_block=False) == steps.Next(0, blocks=True)
+        assert (len(task.attempts), provider.count(prompt(task), "submit")) == (1, 1)
+        finish(task)
+        assert_sound(task)
+
+    def test_a_worker_of_short_steps_takes_the_others(self, provider):
+        task = work("suno")
+        while not task.is_final:
+            step(task, may_block=False)
+        assert_sound(task)
+        assert task.status == "succeeded"
 
 
 class TestBreakers:
@@ -222,8 +293,46 @@ class TestReferences:
         assert record(task).clause == "not_sent"
         assert_sound(task)
 
+    def test_one_that_the_storage_does_not_give_costs_nothing(self, provider):
+        wallet = WalletFactory(balance=100)
+        audio = storing.store(BytesIO(mp3(8)), account_id=wallet.account_id, kind="upload", purpose="reference_audio")
+        default_storage.delete(audio.storage_name)
+        given = {"type": "artifact", "artifact_id": audio.pk}
+        task = work("minimax", wallet=wallet, capability="reference_audio_to_music", reference=audio, reference_audio=given)
+        step(task)
+        assert outcomes(task) == [("route-1", "model_unavailable", False)]
+        Task.objects.filter(pk=task.pk).update(deadline_at=Now())
+        finish(task)
+        assert (record(task).absorbed_cost_usd, record(task).clause, provider.count(prompt(task), "submit")) == (0, "not_sent", 0)
+        storing.remove(audio)
+        assert_sound(task)
+
 
 class TestTime:
+    @FAMILIES
+    def test_what_would_come_too_late_is_not_sent(self, provider, family):
+        task = chosen(work(family))
+        Task.objects.filter(pk=task.pk).update(deadline_at=Now() + timedelta(seconds=170))
+        step(task)
+        assert (task.status, task.error["code"], task.error["retryable"]) == ("failed", "upstream_timeout", True)
+        assert (provider.count(prompt(task), "submit"), record(task).clause) == (0, "not_sent")
+        assert_sound(task)
+
+    def test_a_locked_wallet_is_waited_for_once_and_holds_up_no_other(self, provider, connect, caplog):
+        wallet, old = WalletFactory(balance=200), timezone.now() - timedelta(minutes=31)
+        locked = [work("suno", wallet=wallet, created_at=old, next_run_at=old) for _ in range(3)]
+        other = work("suno", created_at=old)
+        with connect() as holder, holder.transaction():
+            holder.execute("select from wallets_wallet where id = %s for update", [wallet.pk])
+            overdue.end_overdue()
+        mine = {task.pk for task in locked}
+        assert sum(getattr(line, "usage_id", "") in mine for line in caplog.records) == 1
+        other.refresh_from_db()
+        assert other.status == "failed"
+        overdue.end_overdue()
+        for task in locked:
+            assert_sound(task)
+
     def test_queued_for_too_long_it_fails_without_any_worker(self, provider):
         task = work("suno", created_at=timezone.now() - timedelta(minutes=31))
         fresh = work("suno", created_at=timezone.now() - timedelta(minutes=29))
@@ -242,7 +351,6 @@ class TestTime:
         task = work("minimax")
         held = Hold()
         provider.script(prompt(task), "submit", held)
-        step(task)
         worker = take_in_thread(task)
         held.wait()
         Task.objects.filter(pk=task.pk).update(deadline_at=Now())
@@ -256,7 +364,7 @@ class TestTime:
 
     def test_a_step_past_the_deadline_ends_it(self, provider):
         task = work("suno")
-        step(task), step(task)
+        step(task)
         Task.objects.filter(pk=task.pk).update(deadline_at=Now())
         step(task)
         assert (task.status, provider.count(prompt(task), "poll")) == ("failed", 0)
@@ -266,7 +374,7 @@ class TestTime:
 class TestCancel:
     def test_asked_for_between_two_steps_it_ends_at_the_next(self, provider):
         task = work("suno")
-        step(task), step(task)
+        step(task)
         Task.objects.filter(pk=task.pk).update(cancel_requested_at=Now())
         step(task)
         assert (task.status, provider.count(prompt(task), "poll"), record(task).absorbed_cost_usd) == ("canceled", 0, COST)
@@ -274,7 +382,7 @@ class TestCancel:
 
     def test_or_by_beat(self, provider):
         task = work("suno")
-        step(task), step(task)
+        step(task)
         Task.objects.filter(pk=task.pk).update(cancel_requested_at=Now())
         overdue.end_overdue()
         assert_sound(task)
@@ -285,7 +393,6 @@ class TestCancel:
         task = work("minimax")
         held = Hold()
         provider.script(prompt(task), "submit", held)
-        step(task)
         worker = take_in_thread(task)
         held.wait()
         Task.objects.filter(pk=task.pk).update(cancel_requested_at=Now())
@@ -299,7 +406,6 @@ class TestCancel:
         task = work("minimax")
         held = Hold()
         provider.script(prompt(task), "submit", held)
-        step(task)
         worker = take_in_thread(task)
         held.wait()
         Task.objects.filter(pk=task.pk).update(cancel_requested_at=Now())
@@ -329,7 +435,7 @@ class TestRaces:
         task = work(family)
 
         def run(_: int) -> None:
-            steps.take(task.pk)
+            steps.take(task.pk, may_block=True)
             connection.close()
 
         while not task.is_final:
@@ -342,7 +448,7 @@ class TestRaces:
 
     def test_a_task_that_is_not_due_is_left(self, provider):
         task = work("suno", next_run_at=timezone.now() + timedelta(hours=1))
-        assert steps.take(task.pk) is None
+        assert steps.take(task.pk, may_block=True) is None
         task.refresh_from_db()
         assert (task.run, task.status) == (0, "queued")
 
@@ -367,7 +473,7 @@ class TestRaces:
 class TestUnknown:
     def left(self, task: Task) -> Task:
         """Sent, by a worker that died."""
-        step(task)
+        chosen(task)
         Task.objects.filter(pk=task.pk).update(sent_at=Now(), attempts=attempts.sent(task))
         task.refresh_from_db()
         return task
@@ -397,8 +503,7 @@ class TestUnknown:
         Task.objects.filter(pk=task.pk).update(deadline_at=Now() + timedelta(seconds=100))
         with connect() as other, other.transaction():
             other.execute("select from wallets_wallet where account_id = %s for update", [task.account_id])
-            with pytest.raises(OperationalError):
-                step(task)
+            assert step(task).seconds == steps.BUSY_SECONDS
         finish(task)
         assert (task.status, provider.count(prompt(task), "submit")) == ("failed", 0)
         assert [one[1] for one in outcomes(task)] == ["unknown"] * (unknown_before + 1)
@@ -448,24 +553,110 @@ class TestSaving:
         assert provider.count(prompt(task), "fetch") == 3
         assert_sound(task)
 
-    def test_what_can_not_be_fetched_again_waits_for_the_storage(self, provider, settings, tmp_path, caplog):
-        in_the_way = tmp_path / "files"
-        in_the_way.write_text("no folder")
-        settings.STORAGES = {
-            **settings.STORAGES,
-            "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": in_the_way}},
-        }
+    def test_what_can_be_fetched_again_is_once_the_storage_is_back(self, provider, no_storage):
+        task = work("suno")
+        while task.stage != "saving":
+            step(task)
+        for _ in range(saving.MOST_TRIES + 1):
+            assert 11 < step(task).seconds < 19
+        assert [clip.get("tries") for clip in task.made] == [None, None]
+        no_storage.unlink()
+        finish(task)
+        assert (task.status, task.warnings, len(task.clips)) == ("succeeded", [], 2)
+        assert_sound(task)
+
+    def test_what_can_not_waits_for_the_storage(self, provider, no_storage, monkeypatch, caplog):
+        monkeypatch.setattr(saving, "STORAGE_PAUSES", (0.01, 0.02))
         task = work("minimax")
-        step(task)
         worker = take_in_thread(task)
-        while not any("waits for the storage" in line.message for line in caplog.records):
+        while sum("a clip waits for the storage" in line.message for line in caplog.records) < 5:
             assert worker.is_alive()
             worker.join(0.05)
-        in_the_way.unlink()
+        no_storage.unlink()
         worker.join()
         finish(task)
         assert (task.status, provider.count(prompt(task), "submit")) == ("succeeded", 1)
         assert_sound(task)
+
+    def test_until_its_time_is_over(self, provider, no_storage, monkeypatch, caplog):
+        monkeypatch.setattr(saving, "STORAGE_PAUSES", (0.01,))
+        task = work("minimax")
+        held = Hold()
+        provider.script(prompt(task), "submit", held)
+        worker = take_in_thread(task)
+        held.wait()
+        Task.objects.filter(pk=task.pk).update(deadline_at=Now())
+        held.release.set()
+        while not any("a clip waits for the storage" in line.message for line in caplog.records):
+            assert worker.is_alive()
+            worker.join(0.05)
+        overdue.end_overdue()
+        worker.join()
+        assert (Task.objects.get(pk=task.pk).status, record(task).absorbed_cost_usd) == ("failed", COST)
+        no_storage.unlink()
+        assert_sound(task)
+
+
+class TestCallbacks:
+    def nudge(self, task: Task) -> None:
+        assert Client().post("/" + nudges.address(task.pk).split("/", 3)[3]).status_code == 200
+        task.refresh_from_db()
+
+    def test_a_late_one_does_not_shorten_the_pause_after_a_failure(self, provider):
+        task = work("suno")
+        provider.script(prompt(task), "poll", generation_failed)
+        while not (task.attempts and "outcome" in task.attempts[-1]):
+            step(task)
+        before = task.next_run_at
+        assert before > timezone.now()
+        self.nudge(task)
+        assert task.next_run_at == before
+        finish(task)
+        assert_sound(task)
+
+    def test_one_while_a_worker_asks_has_another_ask_too(self, provider):
+        task = work("suno")
+        held = Hold()
+        provider.script(prompt(task), "poll", held)
+        step(task)
+        worker = take_in_thread(task)
+        held.wait()
+        self.nudge(task)
+        assert task.next_run_at <= timezone.now()
+        steps.take(task.pk, may_block=False)
+        held.release.set()
+        worker.join()
+        task.refresh_from_db()
+        assert (len(task.made), provider.count(prompt(task), "poll")) == (2, 2)
+        finish(task)
+        assert (task.status, provider.count(prompt(task), "submit")) == ("succeeded", 1)
+        assert_sound(task)
+
+
+class TestPoisonedRows:
+    """What nobody has thought of, whatever it is."""
+
+    def test_one_line_tells_of_a_step_and_the_task_ends_with_its_time(self, provider, caplog):
+        task = work("suno")
+        Task.objects.filter(pk=task.pk).update(input=["a secret"])
+        with caplog.at_level(logging.ERROR):
+            assert step(task) is None
+        [line] = caplog.records
+        assert (line.getMessage(), line.usage_id, line.exc_info) == ("a step failed unexpectedly: AttributeError", task.pk, None)
+        assert task.next_run_at > timezone.now() + timedelta(seconds=10), "it comes again no sooner than its claim has run out"
+        Task.objects.filter(pk=task.pk).update(deadline_at=Now())
+        overdue.end_overdue()
+        assert_sound(task)
+        assert (task.status, task.error["retryable"]) == ("failed", True)
+
+    def test_one_that_can_not_even_start_ends_too(self, provider, caplog):
+        task = work("suno", attempts=[{"outcome": "no route"}])
+        assert step(task, may_block=False) is None
+        assert (task.status, task.next_run_at > timezone.now()) == ("queued", True)
+        Task.objects.filter(pk=task.pk).update(created_at=Now() - timedelta(minutes=31))
+        overdue.end_overdue()
+        assert_sound(task)
+        assert (task.status, task.error["retryable"]) == ("failed", True)
 
 
 def test_nothing_is_charged_twice_or_lost(provider):

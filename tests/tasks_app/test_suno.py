@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -48,7 +49,7 @@ class TestAsking:
     def test_a_route_gives_its_adapter(self):
         provider = provider_of(route("http://x", transport="suno", model="V5_5"))
         assert isinstance(provider, Suno)
-        assert (provider.blocking, provider.clips) == (False, 2)
+        assert not provider.blocking
 
     def test_a_work_is_asked_for_byte_for_byte(self):
         with RawProvider(whole(TAKEN)) as provider:
@@ -115,8 +116,8 @@ class TestAsking:
     )
     def test_what_is_wanted_is_asked_for(self, job, asked):
         with RawProvider(whole(TAKEN)) as provider:
-            suno(base(provider)).submit(job)
-        assert provider.requests[0].body == asked | {"model": "V5_5", "callBackUrl": "https://beatra.example/webhooks/suno"}
+            suno(base(provider)).submit(replace(job, callback_url=JOB.callback_url))
+        assert provider.requests[0].body == asked | {"model": "V5_5", "callBackUrl": JOB.callback_url}
 
     def test_a_reference_is_named_by_its_address(self):
         with RawProvider(whole(TAKEN)) as provider:

@@ -7,12 +7,16 @@ import sys
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import redis
+from celery import current_app
 from django.db import connection
 from django.db.models.functions import Now
+from kombu import Connection
 
+from tasks_app import hinting
 from tasks_app.models import Task
 from tests.servers import SERVERS, Server
 from tests.tasks_app.stand_in import Hold, StandIn, fine, stand_in, working
@@ -26,15 +30,28 @@ BROKER = 3
 
 
 class Worker(Server):
-    """All queues, threads, and beat."""
+    """All queues, or these, threads, and beat."""
 
-    def __init__(self, name: str, *, provider: StandIn, claim_seconds: int) -> None:
+    def __init__(self, name: str, *, provider: StandIn, claim_seconds: int, queues: str = "", concurrency: int = 8) -> None:
         url = urllib.parse.urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
         environment = {"DATABASE_URL": url, "REDIS_URL": broker_url(), "SANDBOX_URL": provider.url}
         environment["TASK_CLAIM_SECONDS"] = str(claim_seconds)
-        command = [sys.executable, "-m", "celery", "-A", "beatra_site", "worker", "--beat", "--pool", "threads", "--concurrency", "8"]
+        command = [
+            sys.executable,
+            "-m",
+            "celery",
+            "-A",
+            "beatra_site",
+            "worker",
+            "--beat",
+            "--pool",
+            "threads",
+            "--concurrency",
+            str(concurrency),
+        ]
         command += ["--schedule-filename", str(SERVERS.var / f"{name}-schedule"), "--hostname", f"{name}@%h"]
         command += ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "info"]
+        command += ["--queues", queues] if queues else []
         super().__init__(name, command, var=SERVERS.var, environment=environment)
 
     def end(self) -> None:
@@ -59,8 +76,8 @@ def start(provider: StandIn) -> Iterator[Callable[..., Worker]]:
         broker.flushdb()
     started: list[Worker] = []
 
-    def start(name: str = "engine", *, claim_seconds: int = 15) -> Worker:
-        started.append(Worker(name, provider=provider, claim_seconds=claim_seconds))
+    def start(name: str = "engine", *, claim_seconds: int = 15, **options: Any) -> Worker:
+        started.append(Worker(name, provider=provider, claim_seconds=claim_seconds, **options))
         return started[-1]
 
     yield start
@@ -164,6 +181,29 @@ def test_a_call_may_last_for_longer_than_a_claim(provider, start):
     held.release.set()
     ended(task, worker=worker)
     assert (task.status, provider.count(prompt(task), "submit"), task.run < 6) == ("succeeded", 1, True)
+    assert_sound(task)
+
+
+def test_no_worker_of_short_steps_makes_a_call_that_lasts(provider, start):
+    task = work("minimax")
+    held = Hold()
+    provider.script(prompt(task), "submit", held)
+    with Connection(broker_url()) as broker:
+        for _ in range(2):
+            current_app.send_task(hinting.STEP, [task.pk], queue=hinting.SHORT, connection=broker)
+    short = start("short", queues="beatra,music", concurrency=1)
+    other = work("suno")
+    assert ended(other, worker=short).status == "succeeded"
+    task.refresh_from_db()
+    assert (task.status, provider.count(prompt(task), "submit")) == ("queued", 0)
+    calls = start("calls", queues="music-calls")
+    held.wait()
+    short.kill()
+    held.release.set()
+    until(task, lambda task: task.stage == "saving", worker=calls)
+    short.start()
+    ended(task, worker=short)
+    assert (task.status, provider.count(prompt(task), "submit")) == ("succeeded", 1)
     assert_sound(task)
 
 

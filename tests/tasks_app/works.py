@@ -62,10 +62,10 @@ def due(task: Task) -> None:
     Task.objects.filter(pk=task.pk, completed_at=None).update(next_run_at=Now())
 
 
-def step(task: Task) -> steps.Next | None:
+def step(task: Task, *, may_block: bool = True) -> steps.Next | None:
     """Take its next step now."""
     due(task)
-    following = steps.take(task.pk)
+    following = steps.take(task.pk, may_block=may_block)
     task.refresh_from_db()
     return following
 
