@@ -8,6 +8,7 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -19,6 +20,9 @@ from django.utils import timezone
 from catalog.models import Route
 from tasks_app import hinting, tasks
 from tasks_app.models import Task
+from tests.contract.wire import eventually
+from tests.relay import Relay
+from tests.tasks_app import asking
 from tests.tasks_app.works import work
 
 pytestmark = pytest.mark.usefixtures("committed")
@@ -45,7 +49,7 @@ def test_a_new_task_is_hinted_at_once_it_is_committed(hints):
     with transaction.atomic():
         hinting.enqueue(task, blocks=False)
         assert hints(task) == []
-    assert hints(task) == ["music"]
+    assert eventually(lambda: hints(task) == ["music"])
 
 
 def test_a_view_in_a_thread_of_its_own_tells_the_same_broker(hints):
@@ -58,7 +62,30 @@ def test_a_view_in_a_thread_of_its_own_tells_the_same_broker(hints):
     thread = threading.Thread(target=view)
     thread.start()
     thread.join()
-    assert hints(task) == ["music"]
+    assert eventually(lambda: hints(task) == ["music"])
+
+
+def test_a_broker_that_hangs_holds_up_no_request(customer, site):
+    url = urlsplit(os.environ["REDIS_URL"])
+    relay = Relay(url.hostname or "", url.port or 0)
+    through = url._replace(netloc=f"{url.netloc.rpartition('@')[0]}@127.0.0.1:{relay.port}").geturl()
+    web = site.start_web({"REDIS_URL": through, "TOKEN_BUCKET_SECONDS": "0.2"})
+    owner = customer(balance=1000)
+    relay.mute()
+    try:
+        # Each would wait for the broker's own time-outs, half a minute and more
+        answers = [asking.ask(owner, asking.SUNO, v1=web.v1) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [202] * 3
+        assert "a task's step was not sent" not in web.log, "nobody has waited for that"
+    finally:
+        relay.cut()
+        web.kill()
+
+
+def test_what_is_to_be_fetched_is_for_the_workers_of_calls_that_last(hints):
+    task = work("suno", reference_audio={"type": "url", "url": "https://music.example/track.mp3"}, capability="reference_audio_to_music")
+    tasks.enqueue_due()
+    assert hints(task) == ["music-calls"]
 
 
 def test_what_is_due_is_hinted_at_once_in_a_while(hints):

@@ -293,6 +293,25 @@ class TestReferences:
         assert record(task).clause == "not_sent"
         assert_sound(task)
 
+    def test_of_one_account_a_few_fetch_at_once_and_others_go_on(self, provider):
+        wallet = WalletFactory(balance=1000)
+        slow = {"reference_audio": {"type": "url", "url": "https://127.0.0.1/slow.mp3"}, "capability": "reference_audio_to_music"}
+        at_it = [work("suno", wallet=wallet, **slow) for _ in range(2)]
+        for task in at_it:  # as workers have them that wait for the address
+            claim = claims.claim(task.pk)
+            assert claim is not None
+            preparing.begin(claim)
+        third, stranger = work("suno", wallet=wallet, **slow), work("suno", **slow)
+        following = step(third)
+        assert (third.status, following.blocks) == ("queued", True)
+        assert following.seconds > 0
+        step(stranger)
+        assert (stranger.status, stranger.error["param"]) == ("failed", "/reference_audio/url"), "it was looked at"
+        due(at_it[0])
+        step(at_it[0])
+        step(third)
+        assert third.status == "failed", "a place is free"
+
     def test_one_that_the_storage_does_not_give_costs_nothing(self, provider):
         wallet = WalletFactory(balance=100)
         audio = storing.store(BytesIO(mp3(8)), account_id=wallet.account_id, kind="upload", purpose="reference_audio")
@@ -644,7 +663,7 @@ class TestPoisonedRows:
         [line] = caplog.records
         assert (line.getMessage(), line.usage_id, line.exc_info) == ("a step failed unexpectedly: AttributeError", task.pk, None)
         assert task.next_run_at > timezone.now() + timedelta(seconds=10), "it comes again no sooner than its claim has run out"
-        Task.objects.filter(pk=task.pk).update(deadline_at=Now())
+        Task.objects.filter(pk=task.pk).update(created_at=Now() - timedelta(minutes=31))
         overdue.end_overdue()
         assert_sound(task)
         assert (task.status, task.error["retryable"]) == ("failed", True)
