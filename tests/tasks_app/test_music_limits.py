@@ -16,7 +16,7 @@ REFERENCE = {"type": "artifact", "artifact_id": "art_1"}
 
 
 def model(id: str, family: str) -> MusicModel:
-    return MusicModel(id=id, family=family, auto_rank=1, routes=(), price_version=1, credits_per_task=Decimal(80))
+    return MusicModel(id=id, display_name=id, family=family, auto_rank=1, routes=(), price_version=1, credits_per_task=Decimal(80))
 
 
 MODELS = {"suno": model("suno-5.5", "suno"), "minimax": model("minimax-music-2.6", "minimax_music")}
