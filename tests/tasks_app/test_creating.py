@@ -307,11 +307,27 @@ def test_auto_that_fits_none_is_told_of_the_closest(customer):
     owner = customer()
     error = refused(ask(owner, {"prompt": "p" * 2001, "instrumental": True}), 400, "invalid_request")
     assert error["param"] == "/prompt"
+    assert error["message"].startswith("No model takes this request as it is; the closest, ")
     error = refused(
         ask(owner, {"prompt": "p" * 501, "model_options": {"suno": {"seed": 1}}, "instrumental": True}), 400, "unsupported_option"
     )
     assert error["details"]["unsupported_fields"] == ["model_options.suno"]
     assert_nothing_made(owner, balance=1000)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        # MiniMax lacks lyrics, Suno has too long a prompt: a text is shortened sooner than lyrics are written
+        ({"prompt": "p" * 600}, "suno-5.5: /prompt must have at most 500 characters for suno-5.5."),
+        ({"prompt": "p" * 2001, "instrumental": True, "title": "t" * 90}, "minimax-music-2.6: /prompt must have at most 2000"),
+    ],
+)
+def test_the_closest_has_the_least_to_complain_of(db, body, message: str):
+    with pytest.raises(ApiError) as refusal:
+        choose(parse(body, TextToMusicRequest), allowed=None)
+    assert refusal.value.message.startswith(f"No model takes this request as it is; the closest, {message}")
+    assert len(refusal.value.details["errors"]) == 1
 
 
 def test_a_key_with_a_list_of_models_makes_music_with_no_other(customer):
