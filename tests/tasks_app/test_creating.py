@@ -330,6 +330,23 @@ def test_the_closest_has_the_least_to_complain_of(db, body, message: str):
     assert len(refusal.value.details["errors"]) == 1
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"model_options": {"custom_mode": True}}, "/model_options/custom_mode belongs under /model_options/suno."),
+        ({"lyrics_optimizer": True}, "/lyrics_optimizer belongs under /model_options/minimax."),
+        ({"suno": {"custom_mode": True}}, "/suno belongs under /model_options."),
+        ({"model_options": {"suno": True}}, "/model_options/suno must be an object."),
+        ({"tempo": 1}, "/tempo is not a field of this endpoint."),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_an_option_out_of_its_place_is_told_where_it_belongs(given, message: str):
+    with pytest.raises(ApiError) as refusal:
+        parse({"prompt": "piano", **given}, TextToMusicRequest)
+    assert refusal.value.message == message
+
+
 def test_a_key_with_a_list_of_models_makes_music_with_no_other(customer):
     owner = customer()
     ApiKey.objects.filter(pk=owner.key.pk).update(allowed_models=["minimax-music-2.6"])
