@@ -50,8 +50,17 @@ def cancel(task_id: str, *, account_id: int, reason: str = "") -> Task:
     return task_of(account_id, task_id)
 
 
+def cancels_left(account_id: int) -> int:
+    """How many more running tasks the account may cancel now."""
+    return max(0, settings.TASK_CANCELS_A_DAY - _canceled_lately(account_id))
+
+
+def _canceled_lately(account_id: int) -> int:
+    return Task.objects.of_account(account_id).filter(cancel_requested_at__gt=timezone.now() - _DAY).count()
+
+
 def _check_cancels(account_id: int) -> None:
-    lately = Task.objects.of_account(account_id).filter(cancel_requested_at__gt=timezone.now() - _DAY).count()
+    lately = _canceled_lately(account_id)
     if lately >= settings.TASK_CANCELS_A_DAY:
         raise ApiError(
             "forbidden",

@@ -13,6 +13,7 @@ from catalog.music_limits import FAMILIES, REFERENCE_TYPES, MusicLimits, Option
 from catalog.music_models import MusicModel
 from contract.errors import ApiError
 from tasks_app.models import Artifact, ArtifactKind
+from tasks_app.music.option_labels import label, value_label
 from tasks_app.music.schema import AUTO
 
 # Of an account's uploads, to choose a reference from; any other is chosen by its own link
@@ -126,8 +127,8 @@ class MusicForm(forms.Form):
         """Where the API names an option as JSON, the page names what stands there."""
         for limits in self.families.values():
             for name in limits.options:
-                message = message.replace(f"model_options.{limits.options_name}.{name}: true", f"“{_label(name)}”")
-                message = message.replace(f"model_options.{limits.options_name}.{name} is true", f"“{_label(name)}” is chosen")
+                message = message.replace(f"model_options.{limits.options_name}.{name}: true", f"“{label(name)}”")
+                message = message.replace(f"model_options.{limits.options_name}.{name} is true", f"“{label(name)}” is chosen")
         return message
 
 
@@ -154,22 +155,15 @@ def _field(limits: MusicLimits, name: str) -> str:
 
 
 def _field_of(name: str, option: Option) -> forms.Field:
-    given: dict[str, Any] = {"required": False, "label": _label(name), "help_text": option.description}
+    given: dict[str, Any] = {"required": False, "label": label(name), "help_text": option.description}
     if option.type == "boolean":
         return forms.BooleanField(**given)
     if option.type == "number":
         attributes = {"step": str(option.step or "any"), "inputmode": "decimal"}
         return forms.DecimalField(min_value=option.minimum, max_value=option.maximum, widget=forms.NumberInput(attributes), **given)
     if option.choices:
-        return forms.ChoiceField(choices=[("", "Any"), *((choice, _CHOICES.get(choice, choice)) for choice in option.choices)], **given)
+        return forms.ChoiceField(choices=[("", "Any"), *((choice, value_label(name, choice)) for choice in option.choices)], **given)
     return forms.CharField(**given)
-
-
-_CHOICES = {"m": "Male", "f": "Female"}
-
-
-def _label(name: str) -> str:
-    return name.replace("_", " ").capitalize()
 
 
 def _clips(number: int) -> str:
