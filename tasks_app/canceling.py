@@ -56,7 +56,8 @@ def cancels_left(account_id: int) -> int:
 
 
 def _canceled_lately(account_id: int) -> int:
-    return Task.objects.of_account(account_id).filter(cancel_requested_at__gt=timezone.now() - _DAY).count()
+    lately: int = Task.objects.of_account(account_id).filter(cancel_requested_at__gt=timezone.now() - _DAY).count()
+    return lately
 
 
 def _check_cancels(account_id: int) -> None:

@@ -65,7 +65,7 @@ class MusicForm(forms.Form):
         named = str(data.get("reference") or "") if data is not None else reference
         self.fields["reference"].choices = [("", "None"), *_references(account, named=named)]  # type: ignore[attr-defined]  # a choice field's
         for name in ("prompt", "title", "lyrics"):
-            self.fields[name].help_text = " ".join(filter(None, (self.fields[name].help_text, self._lengths(name))))
+            self.fields[name].help_text = f"{self.fields[name].help_text} {self._lengths(name)}".strip()
         for limits in self.families.values():
             for name, option in limits.options.items():
                 self.fields[_field(limits, name)] = _field_of(name, option)
