@@ -96,7 +96,7 @@ def _noted(claim: Claim, clip: MadeClip) -> dict[str, Any]:
     if not clip.audio:
         return {**noted, "url": clip.url}
     try:
-        return {**noted, "artifact_id": _stored(claim, lambda: BytesIO(clip.audio), pauses=STORAGE_PAUSES)}
+        return {**noted, "artifact_id": _stored(claim, lambda: BytesIO(clip.audio), title=noted["title"], pauses=STORAGE_PAUSES)}
     except NotMediaError:
         logger.warning("a clip is no audio", extra={"usage_id": claim.task.pk})
         return {**noted, "lost": True}
@@ -110,7 +110,7 @@ def _saved(claim: Claim, clip: dict[str, Any]) -> dict[str, Any]:
         if route is None:
             raise Misconfigured("it is gone")
         provider = provider_of(route)
-        artifact_id = _stored(claim, lambda: _fetched(provider, clip))
+        artifact_id = _stored(claim, lambda: _fetched(provider, clip), title=clip["title"])
     except (ProviderError, NotMediaError, OSError) as error:
         logger.warning("a clip was not saved: %s", type(error).__name__, extra={"usage_id": claim.task.pk, "tries": tries})
         passing = isinstance(error, Unavailable | Misconfigured | OSError)
@@ -118,13 +118,13 @@ def _saved(claim: Claim, clip: dict[str, Any]) -> dict[str, Any]:
     return {**{name: clip[name] for name in ("title", "lyrics", "tags")}, "artifact_id": artifact_id}
 
 
-def _stored(claim: Claim, open_: Callable[[], BinaryIO], *, pauses: Sequence[float] = ()) -> str:
-    """The id of the artifact that the file became. Where the storage fails it is tried again after `pauses`."""
+def _stored(claim: Claim, open_: Callable[[], BinaryIO], *, title: str, pauses: Sequence[float] = ()) -> str:
+    """The id of the artifact that the file became, which is saved by its title. Where the storage fails it is tried again after `pauses`."""
     task = claim.task
 
     def store() -> Artifact:
         with open_() as file:
-            return storing.store(file, account_id=task.account_id, kind=ArtifactKind.OUTPUT, task=task)
+            return storing.store(file, account_id=task.account_id, kind=ArtifactKind.OUTPUT, task=task, filename=title)
 
     def stored() -> Artifact:
         for pause in pauses:
