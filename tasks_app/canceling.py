@@ -52,7 +52,8 @@ def cancel(task_id: str, *, account_id: int, reason: str = "") -> Task:
 
 def cancels_left(account_id: int) -> int:
     """How many more running tasks the account may cancel now."""
-    return max(0, settings.TASK_CANCELS_A_DAY - _canceled_lately(account_id))
+    most: int = settings.TASK_CANCELS_A_DAY
+    return max(0, most - _canceled_lately(account_id))
 
 
 def _canceled_lately(account_id: int) -> int:
