@@ -119,7 +119,7 @@ def _saved(claim: Claim, clip: dict[str, Any]) -> dict[str, Any]:
 
 
 def _stored(claim: Claim, open_: Callable[[], BinaryIO], *, title: str, pauses: Sequence[float] = ()) -> str:
-    """The id of the artifact that the file became, which is saved by its title. Where the storage fails it is tried again after `pauses`."""
+    """The id of the artifact that the file became, which is saved by its title. A storage that fails is tried again after `pauses`."""
     task = claim.task
 
     def store() -> Artifact:
