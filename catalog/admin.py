@@ -3,10 +3,14 @@
 import json
 import os
 from typing import ClassVar
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.db.models import Count, JSONField, Q
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
@@ -20,6 +24,8 @@ from catalog.price_list import PriceEntryError
 
 # While a row is added its kind is not known yet; on its own page only what applies is shown
 _OF_CHAT = "Of a chat model. Leave as it is for music, which goes by the transport of its routes."
+
+_NUMBERS = ("credits_per_litellm_usd", "credits_per_task", "provider_cost_usd")
 
 
 class RouteInline(LookOnly, TabularInline):
@@ -49,6 +55,7 @@ class CatalogModelAdmin(ModelAdmin):
     search_fields = ["id__istartswith", "display_name__istartswith"]
     show_full_result_count = False
     inlines = [RouteInline, PriceInline]
+    actions_detail = ["new_price"]
     fieldsets = [
         (None, {"fields": ["id", "display_name", "capability", "enabled", "auto_rank"]}),
         (
@@ -77,6 +84,13 @@ class CatalogModelAdmin(ModelAdmin):
     def has_delete_permission(self, request, obj=None):
         """Models are switched off, not deleted: receipts name them."""
         return False
+
+    def has_new_price_permission(self, request, object_id=None):
+        return request.user.has_perm("catalog.add_price")
+
+    @action(description="New price", url_path="new-price", permissions=["new_price"])
+    def new_price(self, request, object_id):
+        return redirect(f"{reverse('admin:catalog_price_add')}?{urlencode({'model': unquote(object_id)})}")
 
     def save_model(self, request, obj, form, change):
         editing.save_model(obj, actor=request.user)
@@ -209,6 +223,13 @@ class PriceAdmin(LookOnly, BoundedList, ModelAdmin):
     list_select_related = ["model", "author"]
     ordering = ["-effective_from", "-id"]
     search_fields = ["model__id__istartswith"]
+
+    def get_changeform_initial_data(self, request):
+        """Of a model that the page's address names, what counts now: whoever changes one number loses no other."""
+        given = super().get_changeform_initial_data(request)
+        model = Model.objects.filter(pk=str(given.get("model", "")).replace("\0", "")).first()
+        price = None if model is None else model.price_in_force()
+        return given if price is None else {**{name: getattr(price, name) for name in _NUMBERS}, **given}
 
     def save_model(self, request, obj, form, change):
         price = editing.add_price(

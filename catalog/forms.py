@@ -17,5 +17,6 @@ class PriceForm(forms.ModelForm):
         help_texts: ClassVar = {
             "credits_per_litellm_usd": "Of a chat model.",
             "credits_per_task": "Of a music model.",
-            "provider_cost_usd": "Of a music model: what a task costs us, where that is known.",
+            "provider_cost_usd": "Of a music model: what a task costs us. Empty: not known. “New price” on the model's page begins with "
+            "the numbers that count now.",
         }

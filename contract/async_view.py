@@ -78,5 +78,5 @@ class AsyncAPIView(APIView):
         Raises ApiError: unsupported_media_type unless the Content-Type is application/json, invalid_request.
         """
         if request.content_type != "application/json":
-            raise ApiError("unsupported_media_type", "The body must be JSON, sent with 'Content-Type: application/json'.")
+            raise ApiError("unsupported_media_type", strict_json.WANTED)
         return await strict_json.read(request.body)

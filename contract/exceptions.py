@@ -20,7 +20,7 @@ from django.http import Http404, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from rest_framework import exceptions as drf
 
-from contract import request_id
+from contract import request_id, strict_json
 from contract.errors import ApiError, FieldError
 from contract.json_answer import JsonAnswer
 from contract.json_pointer import pointer
@@ -98,7 +98,7 @@ def _from_drf(exc: drf.APIException) -> ApiError:
         case drf.MethodNotAllowed():
             return ApiError("method_not_allowed")
         case drf.UnsupportedMediaType():
-            return ApiError("unsupported_media_type")
+            return ApiError("unsupported_media_type", strict_json.WANTED)
         case drf.Throttled():
             return ApiError("rate_limited", retry_after_seconds=exc.wait)
         case _:

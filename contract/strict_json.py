@@ -23,6 +23,9 @@ from contract.limits import JSON_DEPTH, JSON_VALUES
 INLINE_BYTES = 256 * 1024
 """Bodies above this are parsed in a thread by `read`, so that the event loop goes on."""
 
+WANTED = "The body must be JSON, sent with 'Content-Type: application/json'."
+"""What a 415 says."""
+
 _MAX_ERRORS = 20
 _MAX_POINTER = 1000
 _MAX_NAME = 100

@@ -2,10 +2,11 @@
 
 from functools import partial
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.utils import quote, unquote
 from django.db.models import Q
 from django.http import Http404
+from django.shortcuts import redirect
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -14,7 +15,7 @@ from unfold.decorators import action, display
 
 from accounts.look_only_admin import BoundedList, LookOnly
 from accounts.models import Account
-from accounts.reason_page import ask_why
+from accounts.reason_page import ask_why, page_of
 from catalog.models import Capability, Model
 from tasks_app import by_staff
 from tasks_app.models import Artifact, Task, TaskStatus
@@ -49,16 +50,25 @@ class OwnedAdmin(LookOnly, BoundedList, ModelAdmin):
         """An id is text, but PostgreSQL takes no NUL in it."""
         return None if "\0" in object_id else super().get_object(request, object_id, from_field)
 
-    def with_reason(self, request, object_id, change, **words):
+    def is_over(self, row):
+        """Whether there is nothing left to do to it."""
+        raise NotImplementedError
+
+    def get_actions_detail(self, request, object_id):
+        row = self.get_object(request, unquote(str(object_id)))
+        return [] if row is None or self.is_over(row) else super().get_actions_detail(request, object_id)
+
+    def with_reason(self, request, object_id, change, *, over, **words):
+        """Asks why, then changes the row; where it is over already, back to it, which says `over`."""
         if (row := self.get_object(request, unquote(object_id))) is None:
             raise Http404
+        if self.is_over(row):
+            messages.warning(request, over)
+            return redirect(page_of(self, row))
         return ask_why(request, self, row, partial(change, row, actor=request.user), **words)
 
-    def may_change(self, request, object_id, holds):
-        if not request.user.has_perm(f"tasks_app.change_{self.opts.model_name}"):
-            return False
-        row = object_id and self.get_object(request, unquote(object_id))
-        return bool(row) and holds(row)
+    def may_change(self, request):
+        return request.user.has_perm(f"tasks_app.change_{self.opts.model_name}")
 
     @display(description="account")
     def owner(self, row):
@@ -144,8 +154,11 @@ class TaskAdmin(OwnedAdmin):
     def receipt(self, task):
         return _link("wallets_usagerecord", task.usage_id, task.usage_id)
 
+    def is_over(self, task):
+        return task.is_final
+
     def has_cancel_and_refund_permission(self, request, object_id=None):
-        return self.may_change(request, object_id, lambda task: not task.is_final)
+        return self.may_change(request)
 
     @action(description="Cancel and refund", url_path="cancel", permissions=["cancel_and_refund"])
     def cancel_and_refund(self, request, object_id):
@@ -153,6 +166,7 @@ class TaskAdmin(OwnedAdmin):
             request,
             object_id,
             by_staff.cancel,
+            over="The task has already ended.",
             verb="Cancel",
             button="Cancel and refund",
             then="It ends canceled now, whatever its provider still delivers, and its whole price goes back to the customer.",
@@ -191,8 +205,11 @@ class ArtifactAdmin(OwnedAdmin):
     def of_task(self, artifact):
         return _link("tasks_app_task", artifact.task_id, artifact.task_id) if artifact.task_id else "none"
 
+    def is_over(self, artifact):
+        return artifact.removed_at is not None
+
     def has_remove_bytes_permission(self, request, object_id=None):
-        return self.may_change(request, object_id, lambda artifact: artifact.removed_at is None)
+        return self.may_change(request)
 
     @action(description="Remove its bytes", url_path="remove", permissions=["remove_bytes"])
     def remove_bytes(self, request, object_id):
@@ -200,6 +217,7 @@ class ArtifactAdmin(OwnedAdmin):
             request,
             object_id,
             by_staff.remove,
+            over="The file's bytes are already gone.",
             verb="Remove",
             then="Its bytes are deleted now and for good, and links to it lead nowhere. What is known of it stays.",
             done="The file is removed.",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.db import transaction
 
 from accounts import events
-from accounts.models import User
+from accounts.models import Event, User
 from tasks_app import ending
 from tasks_app.engine.costs import cost_usd
 from tasks_app.models import Artifact, Task
 from tasks_app.uploads import storing
+
+_CANCELED: Final = "task.canceled"
 
 
 @transaction.atomic
@@ -20,8 +24,13 @@ def cancel(task: Task, *, actor: User, reason: str) -> bool:
     """
     if ending.cancel(task.pk, cost_usd=cost_usd(task)) is None:
         return False
-    events.record("task.canceled", account=task.account, actor=actor, task=task.pk, reason=reason)
+    events.record(_CANCELED, account=task.account, actor=actor, task=task.pk, reason=reason)
     return True
+
+
+def has_canceled(task_id: str, *, account_id: int) -> bool:
+    """Whether it was staff who canceled a task of that account."""
+    return Event.objects.filter(account=account_id, kind=_CANCELED, data__task=task_id).exists()
 
 
 @transaction.atomic

@@ -53,8 +53,19 @@ def cancel(task_id: str, *, account_id: int, reason: str = "") -> Task:
     return task_of(account_id, task_id)
 
 
+def cancels_left(account_id: int) -> int:
+    """How many more running tasks the account may cancel now."""
+    most: int = settings.TASK_CANCELS_A_DAY
+    return max(0, most - _canceled_lately(account_id))
+
+
+def _canceled_lately(account_id: int) -> int:
+    lately: int = Task.objects.of_account(account_id).filter(cancel_requested_at__gt=Now() - _DAY).count()
+    return lately
+
+
 def _check_cancels(account_id: int) -> None:
-    lately = Task.objects.of_account(account_id).filter(cancel_requested_at__gt=Now() - _DAY).count()
+    lately = _canceled_lately(account_id)
     if lately >= settings.TASK_CANCELS_A_DAY:
         raise ApiError(
             "forbidden",

@@ -14,7 +14,8 @@ from accounts.access import account_required
 from contract.errors import ApiError
 from tasks_app import canceling, finding
 from tasks_app.forms import CAPABILITIES, TaskFilter
-from tasks_app.models import TaskStatus
+from tasks_app.models import Artifact, TaskStatus
+from tasks_app.music.option_labels import label, value_label
 from tasks_app.uploads import serve
 
 PAGE_LENGTH = 50
@@ -71,10 +72,11 @@ def task(request, task_id):
         "stage": STAGES[found.stage],
         "seen": seen,
         "clips": _clips(found),
-        "options": [(name, value) for options in found.input.get("model_options", {}).values() for name, value in options.items()],
+        "options": _options(found),
         "reference": found.input.get("reference_audio"),
+        "own_reference": _own_reference(found),
         "kept_credits": found.usage.charged_credits - found.usage.refunded_credits,
-        "cancels_a_day": settings.TASK_CANCELS_A_DAY,
+        "cancels_left": canceling.cancels_left(request.account.pk) if found.status == TaskStatus.RUNNING else None,
     }
     return render(request, "tasks/_task.html" if request.htmx else "tasks/task.html", shown)
 
@@ -90,9 +92,9 @@ def cancel(request, task_id):
             raise Http404 from refusal
         messages.error(request, refusal.message)
     else:
-        done = "The task is canceled, and its price was given back."
-        coming = "The task is being canceled, and its price will be given back."
-        messages.success(request, done if found.is_final else coming)
+        # Of one that still runs the page itself says what comes: a message would stay above when it has come
+        if found.is_final:
+            messages.success(request, "The task is canceled, and its price was given back.")
     return redirect("tasks:task", task_id)
 
 
@@ -106,6 +108,21 @@ def _found(request, task_id):
 def _name(task):
     """What people know it by: its title, else what was asked for."""
     return task.input.get("title") or task.input.get("prompt") or task.pk
+
+
+def _options(task):
+    """Each as the form that makes music calls it."""
+    given = [option for options in task.input.get("model_options", {}).values() for option in options.items()]
+    return [(label(name), value_label(name, value)) for name, value in given]
+
+
+def _own_reference(task):
+    """What is still kept of an artifact of the account's own that it goes by: its name, and a path to it."""
+    reference = task.input.get("reference_audio") or {}
+    if reference.get("type") != "artifact":
+        return None
+    file = Artifact.objects.of_account(task.account_id).stored().filter(pk=reference["artifact_id"]).first()
+    return file and {"name": file.filename or file.pk, "path": serve.path(file)}
 
 
 def _tone(task):

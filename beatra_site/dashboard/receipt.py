@@ -11,8 +11,10 @@ from typing import Any
 
 from beatra_site.dashboard.clause import Clause
 from beatra_site.dashboard.clauses import clause_of
+from beatra_site.dashboard.task_outcomes import BY_STAFF
 from catalog.seed import SANDBOX_ROUTE
 from contract.errors import ERRORS, ErrorCode
+from tasks_app import by_staff
 from wallets import money
 from wallets.models import PAID_CLAUSES, LedgerEntry, UsageRecord, UsageStatus
 
@@ -169,7 +171,7 @@ def receipt_of(record: UsageRecord) -> Receipt:
         product = money.product(record.cost_usd, credits_per_usd=record.credits_per_litellm_usd)
     return Receipt(
         record=record,
-        clause=clause_of(record),
+        clause=BY_STAFF if _is_canceled_by_staff(record) else clause_of(record),
         cost_lines=tuple(_cost_line(line) for line in record.cost_lines),
         tokens=_tokens(record),
         tries=tuple(_try(attempt) for attempt in record.attempts),
@@ -179,6 +181,11 @@ def receipt_of(record: UsageRecord) -> Receipt:
         # as pairs: a template would read a caller's key named "items" for the method
         metadata=tuple(record.metadata.items()),
     )
+
+
+def _is_canceled_by_staff(record: UsageRecord) -> bool:
+    is_canceled_task = bool(record.task_id) and record.outcome == "canceled"
+    return is_canceled_task and by_staff.has_canceled(record.pk, account_id=record.wallet.account_id)
 
 
 def _cost_line(line: Mapping[str, Any]) -> CostLine:

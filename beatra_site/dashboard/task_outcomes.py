@@ -17,6 +17,9 @@ BY_OUTCOME: dict[str, Clause] = {
 }
 """By the outcome of a task's record."""
 
+BY_STAFF = Clause("Task canceled", "We canceled the task.", _REFUNDED, "warn")
+"""Of one that staff canceled; a list of many, which shows no more than the label, does not ask by whom."""
+
 # Codes by which it is the request that can't be served
 REFUSALS = ("invalid_request", "safety_rejected", "payload_too_large", "unsupported_media_type")
 REFUSED = Clause(

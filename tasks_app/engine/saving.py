@@ -106,18 +106,18 @@ def _noted(claim: Claim, clip: MadeClip) -> dict[str, Any]:
     }
     if not clip.audio:
         return {**noted, "url": clip.url}
-    artifact_id = _kept(claim, clip.audio)
+    artifact_id = _kept(claim, clip.audio, title=noted["title"])
     return {**noted, "artifact_id": artifact_id} if artifact_id is not None else {**noted, "lost": True}
 
 
-def _kept(claim: Claim, audio: bytes) -> str | None:
+def _kept(claim: Claim, audio: bytes, *, title: str) -> str | None:
     """The id of the artifact that the bytes became, which are here alone: a storage that is away is waited for. None: they are no audio,
     or the deadline is over. Raises Canceled, ClaimLost."""
     task = claim.task
     assert task.deadline_at is not None
     for pause in chain(STORAGE_PAUSES, repeat(STORAGE_PAUSES[-1])):
         try:
-            return _stored(claim, lambda: BytesIO(audio))
+            return _stored(claim, lambda: BytesIO(audio), title=title)
         except NotMediaError:
             logger.warning("a clip is no audio", extra={"usage_id": task.pk})
             return None
@@ -138,7 +138,7 @@ def _saved(claim: Claim, clip: dict[str, Any]) -> dict[str, Any]:
         if route is None:
             raise Misconfigured("it is gone")
         provider = provider_of(route)
-        artifact_id = _stored(claim, lambda: _fetched(provider, clip))
+        artifact_id = _stored(claim, lambda: _fetched(provider, clip), title=clip["title"])
     except (ProviderError, NotMediaError, OSError) as error:
         logger.warning("a clip was not saved: %s", type(error).__name__, extra={"usage_id": claim.task.pk, "tries": tries})
         passing = isinstance(error, Unavailable | Misconfigured | OSError)
@@ -146,13 +146,14 @@ def _saved(claim: Claim, clip: dict[str, Any]) -> dict[str, Any]:
     return {**{name: clip[name] for name in ("title", "lyrics", "tags")}, "artifact_id": artifact_id}
 
 
-def _stored(claim: Claim, open_: Callable[[], BinaryIO]) -> str:
-    """The id of the artifact that the file became. Raises what `open_` and storing.store do, Canceled, ClaimLost."""
+def _stored(claim: Claim, open_: Callable[[], BinaryIO], *, title: str) -> str:
+    """The id of the artifact that the file became, which is saved by its title. Raises what `open_` and storing.store do, Canceled,
+    ClaimLost."""
     task = claim.task
 
     def store() -> Artifact:
         with open_() as file:
-            return storing.store(file, account_id=task.account_id, kind=ArtifactKind.OUTPUT, task=task)
+            return storing.store(file, account_id=task.account_id, kind=ArtifactKind.OUTPUT, task=task, filename=title)
 
     return kept_call(claim, store).pk
 

@@ -26,7 +26,7 @@ def choose(request: TextToMusicRequest, *, allowed: frozenset[str] | None, refer
     found = [(model, _misfits(request, model, reference)) for model in models]
     fitting = [model for model, misfits in found if not misfits]
     if not fitting:
-        closest, misfits = min(found, key=lambda pair: len(pair[1]))
+        closest, misfits = min(found, key=lambda pair: _distance(request, pair[1]))
         raise limits.refusal(request, closest, misfits)
     usable = next((model for model in fitting if model.routes), None)
     if usable is None:
@@ -43,6 +43,12 @@ def _misfits(request: TextToMusicRequest, model: MusicModel, reference: Checked 
     if reference is not None and (wrong := reference.refusal(model.limits.reference)) is not None:
         found.wrong.append(wrong)
     return found
+
+
+def _distance(request: TextToMusicRequest, misfits: limits.Misfits) -> tuple[int, int]:
+    """How far a model is from taking the request. Among equals what was given and is wrong is nearer than what was not given at all."""
+    missing = sum(getattr(request, wrong["param"].removeprefix("/"), "") is None for wrong in misfits.wrong)
+    return len(misfits), missing
 
 
 def _unsupported(asked: str) -> ApiError:

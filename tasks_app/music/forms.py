@@ -13,11 +13,23 @@ from catalog.music_limits import FAMILIES, REFERENCE_TYPES, MusicLimits, Option
 from catalog.music_models import MusicModel
 from contract.errors import ApiError
 from tasks_app.models import Artifact, ArtifactKind
+from tasks_app.music.limits import NO_MODEL
+from tasks_app.music.option_labels import label, value_label
 from tasks_app.music.schema import AUTO
 
 # Of an account's uploads, to choose a reference from; any other is chosen by its own link
 _MOST_OFFERED = 100
 _FIELDS = {f"/{name}": name for name in ("model", "prompt", "lyrics", "title", "instrumental")}
+
+_NO_MODEL = "No model takes this as it is. Below is what the closest would need; its options are shown once you choose that model."
+_WORDS = {
+    "unless instrumental is true": "unless “Instrumental” is chosen",
+    "unless instrumental or": "unless “Instrumental” or",
+    "can't be true": "can't be chosen",
+    "is required": "needed",
+    "is not taken": "not taken",
+}
+_WHERE = {"in_custom_mode": "in custom mode", "with_reference": "with a reference"}
 
 
 class MusicForm(forms.Form):
@@ -52,6 +64,8 @@ class MusicForm(forms.Form):
         self.fields["model"].choices = [(AUTO, AUTO)] * _has_auto(models) + [(model.id, model.id) for model in models]  # type: ignore[attr-defined]  # a choice field's
         named = str(data.get("reference") or "") if data is not None else reference
         self.fields["reference"].choices = [("", "None"), *_references(account, named=named)]  # type: ignore[attr-defined]  # a choice field's
+        for name in ("prompt", "title", "lyrics"):
+            self.fields[name].help_text = f"{self.fields[name].help_text} {self._lengths(name)}".strip()
         for limits in self.families.values():
             for name, option in limits.options.items():
                 self.fields[_field(limits, name)] = _field_of(name, option)
@@ -71,13 +85,31 @@ class MusicForm(forms.Form):
 
     @property
     def options(self) -> list[tuple[str, str, list[forms.BoundField], bool]]:
-        """Of each family: the name of its options, whose they are, their fields, and whether one of those is wrong."""
+        """Of each family: the name of its options, whose they are, their fields, and whether they are to be seen at once: where its model
+        is chosen and anything is wrong, for what is wrong elsewhere may name them."""
         found = []
         for family, limits in self.families.items():
-            whose = ", ".join(model.display_name for model in self.models if model.family == family)
             fields = [self[_field(limits, name)] for name in limits.options]
-            found.append((limits.options_name, whose, fields, any(field.errors for field in fields)))
+            is_open = bool(self.errors) and self._chosen_family == family
+            found.append((limits.options_name, self._whose(family), fields, is_open))
         return found
+
+    def focus_on_what_is_wrong(self) -> None:
+        """The first field with an error is where the page begins."""
+        wrong = next((field for name, field in self.fields.items() if name in self.errors), None)
+        if wrong is not None:
+            wrong.widget.attrs["autofocus"] = True
+
+    def _whose(self, family: str) -> str:
+        return ", ".join(model.display_name for model in self.models if model.family == family)
+
+    def _lengths(self, name: str) -> str:
+        """How long a text may be, for each family."""
+        return f"Up to {'; '.join(_length(name, limits, self._whose(family)) for family, limits in self.families.items())}."
+
+    @property
+    def _chosen_family(self) -> str | None:
+        return next((model.family for model in self.models if model.id == self["model"].value()), None)
 
     @property
     def body(self) -> dict[str, Any]:
@@ -94,7 +126,7 @@ class MusicForm(forms.Form):
         return body
 
     def _options(self) -> dict[str, dict[str, Any]]:
-        family = next((model.family for model in self.models if model.id == self.cleaned_data["model"]), None)
+        family = self._chosen_family
         if family is None:
             return {}
         limits = self.families[family]
@@ -107,6 +139,8 @@ class MusicForm(forms.Form):
 
     def add_refusal(self, error: ApiError) -> None:
         """What the API would have answered, each word at its field."""
+        if error.message.startswith(NO_MODEL):
+            self.add_error(None, _NO_MODEL)
         for wrong in error.details.get("errors", ()):
             name = self._field_at(wrong["param"])
             words = self._in_words_of_the_page(wrong["message"])
@@ -123,11 +157,15 @@ class MusicForm(forms.Form):
         return _FIELDS.get(param)
 
     def _in_words_of_the_page(self, message: str) -> str:
-        """Where the API names an option as JSON, the page names what stands there."""
+        """Where the API names fields, values and models, the page says what stands there."""
+        for model in self.models:
+            message = message.replace(model.id, model.display_name)
         for limits in self.families.values():
             for name in limits.options:
-                message = message.replace(f"model_options.{limits.options_name}.{name}: true", f"“{_label(name)}”")
-                message = message.replace(f"model_options.{limits.options_name}.{name} is true", f"“{_label(name)}” is chosen")
+                message = message.replace(f"model_options.{limits.options_name}.{name}: true", f"“{label(name)}”")
+                message = message.replace(f"model_options.{limits.options_name}.{name} is true", f"“{label(name)}” is chosen")
+        for theirs, ours in _WORDS.items():
+            message = message.replace(theirs, ours)
         return message
 
 
@@ -153,23 +191,29 @@ def _field(limits: MusicLimits, name: str) -> str:
     return f"{limits.options_name}-{name}"
 
 
+def _length(name: str, limits: MusicLimits, whose: str) -> str:
+    """ "500 characters for Suno 5.5 (1,000 in custom mode)"."""
+    others = ((getattr(limits, f"{name}_{case}", None), words) for case, words in _WHERE.items())
+    told = ", ".join(f"{f'{span.minimum} to ' if span.minimum > 1 else ''}{span.maximum:,} {words}" for span, words in others if span)
+    return f"{getattr(limits, name).maximum:,} characters for {whose}{f' ({told})' if told else ''}"
+
+
 def _field_of(name: str, option: Option) -> forms.Field:
-    given: dict[str, Any] = {"required": False, "label": _label(name), "help_text": option.description}
+    given: dict[str, Any] = {"required": False, "label": label(name), "help_text": f"{option.description}{_range(option)}"}
     if option.type == "boolean":
         return forms.BooleanField(**given)
     if option.type == "number":
         attributes = {"step": str(option.step or "any"), "inputmode": "decimal"}
         return forms.DecimalField(min_value=option.minimum, max_value=option.maximum, widget=forms.NumberInput(attributes), **given)
     if option.choices:
-        return forms.ChoiceField(choices=[("", "Any"), *((choice, _CHOICES.get(choice, choice)) for choice in option.choices)], **given)
+        return forms.ChoiceField(choices=[("", "Any"), *((choice, value_label(name, choice)) for choice in option.choices)], **given)
     return forms.CharField(**given)
 
 
-_CHOICES = {"m": "Male", "f": "Female"}
-
-
-def _label(name: str) -> str:
-    return name.replace("_", " ").capitalize()
+def _range(option: Option) -> str:
+    if option.type == "number":
+        return f" A number from {option.minimum} to {option.maximum}."
+    return "" if option.max_length is None else f" Up to {option.max_length} characters."
 
 
 def _clips(number: int) -> str:

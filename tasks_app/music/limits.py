@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from catalog.music_limits import MusicLimits, Option, Span
 from catalog.music_models import MusicModel
@@ -13,6 +13,9 @@ from contract.errors import ApiError, FieldError
 from contract.invalid import MOST_ERRORS, MOST_POINTER_CHARACTERS, invalid_fields, sentence
 from contract.json_pointer import pointer
 from tasks_app.music.schema import AUTO, TextToMusicRequest
+
+NO_MODEL: Final = "No model takes this request as it is; the closest"
+"""How an error begins that tells what one of several models wants."""
 
 
 @dataclass(slots=True)
@@ -51,9 +54,12 @@ def misfits(request: TextToMusicRequest, model: MusicModel) -> Misfits:
 def refusal(request: TextToMusicRequest, model: MusicModel, found: Misfits) -> ApiError:
     """The error for `found`, not empty: unsupported_option where there is anything the model does not have, else invalid_request."""
     if not found.unsupported:
-        return invalid_fields(found.wrong[:MOST_ERRORS])
+        refused = invalid_fields(found.wrong[:MOST_ERRORS])
+        if request.asked == AUTO:
+            refused.message = f"{NO_MODEL}, {model.id}: {refused.message}"
+        return refused
     names = list(found.unsupported)[:MOST_ERRORS]
-    who = f"The model {model.id} does" if request.asked != AUTO else f"No model takes this request as it is; the closest, {model.id}, does"
+    who = f"The model {model.id} does" if request.asked != AUTO else f"{NO_MODEL}, {model.id}, does"
     return ApiError(
         "unsupported_option",
         " ".join([f"{who} not take {', '.join(names)}.", *([sentence(found.wrong)] if found.wrong else [])]),

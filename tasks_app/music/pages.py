@@ -34,6 +34,7 @@ def make(request):
         return render(request, "music/make.html", {**shown, "form": form})
     form = MusicForm(request.POST, account=account, models=models)
     if not form.is_valid():
+        form.focus_on_what_is_wrong()
         return render(request, "music/make.html", {**shown, "form": form}, status=422)
     try:
         return redirect("tasks:task", _made(account, form))
@@ -48,6 +49,7 @@ def make(request):
         shown["lacks_credits"] = refusal.message
     else:
         form.add_refusal(refusal)
+        form.focus_on_what_is_wrong()
     return render(request, "music/make.html", {**shown, "form": form}, status=refusal.status)
 
 

@@ -52,6 +52,11 @@ Name = Annotated[str, Field(max_length=64)]
 FamilyOptions = Annotated[dict[Name, Any], Field(max_length=limits.MODEL_OPTIONS), WITHOUT_NULLS]
 ModelOptions = Annotated[dict[Name, FamilyOptions], Field(max_length=limits.MODEL_OPTIONS, json_schema_extra=_OPTIONS_SHAPE), WITHOUT_NULLS]
 
+_PLACES: Final[Mapping[str, str]] = {
+    **{family.options_name: "/model_options" for family in FAMILIES.values()},
+    **{name: f"/model_options/{family.options_name}" for family in FAMILIES.values() for name in family.options},
+}
+
 
 class TextToMusicRequest(BaseModel):
     """Music by words. Every field but `prompt` is optional, and `null` means not given. How long a text may be is up to the model:
@@ -131,7 +136,7 @@ def parse(body: Mapping[str, Any], shape: type[Asked]) -> Asked:
     try:
         request = shape.model_validate(body)
     except ValidationError as error:
-        raise invalid_fields(of_pydantic(error, body)) from None
+        raise invalid_fields([_with_its_place(found) for found in of_pydantic(error, body)]) from None
     errors: list[FieldError] = []
     if len(request.options) > 1:
         errors.append({"param": "/model_options", "message": f"must have the options of one family, not of {len(request.options)}"})
@@ -140,6 +145,15 @@ def parse(body: Mapping[str, Any], shape: type[Asked]) -> Asked:
     if errors:
         raise invalid_fields(errors)
     return request
+
+
+def _with_its_place(found: FieldError) -> FieldError:
+    """Of an option outside of its family, or a family outside of `model_options`, it is told where that belongs."""
+    above, _, name = found["param"].rpartition("/")
+    place = _PLACES.get(name)
+    if place is None or above == place or above not in ("", "/model_options"):
+        return found
+    return {"param": found["param"], "message": f"belongs under {place}"}
 
 
 def _errors_of(reference: ReferenceAudio) -> list[FieldError]:

@@ -5,7 +5,7 @@ from django.contrib import messages
 from django.http import Http404
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.access import account_required
 from accounts.models import Account
@@ -46,12 +46,16 @@ def upload_list(request):
     return render(request, "uploads/list.html", shown)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
 @account_required
 def delete(request, artifact_id):
+    """Asks first: what is deleted does not come back."""
     upload = _uploads(request.account).filter(pk=artifact_id).first()
     if upload is None:
         raise Http404
+    if request.method != "POST":
+        return render(request, "uploads/delete.html", {"upload": upload})
     storing.remove(upload)
     messages.success(request, f"{upload.filename or upload.pk} is deleted.")
     return redirect("tasks:uploads")

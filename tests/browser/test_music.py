@@ -106,7 +106,8 @@ def test_an_upload_becomes_a_reference_and_goes(visitor, options):
     expect(page.get_by_label("Reference")).not_to_have_value("")
     assert ann.overflow() <= 0
     page.go_back()
-    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("link", name="Delete").click()
+    page.get_by_role("button", name="Delete it").click()
     expect(page.get_by_text("is deleted.")).to_be_visible()
     expect(page.get_by_text("No uploads yet.")).to_be_visible()
 

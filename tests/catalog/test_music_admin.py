@@ -64,6 +64,16 @@ def test_from_nothing_to_an_enabled_music_model(admin, staff):
     assert told.data["provider_cost_usd"] == "0.150000000000"
 
 
+def test_a_new_price_begins_with_the_numbers_in_force(admin, staff, band):
+    editing.add_price(band, author=staff, reason="start", credits_per_task=Decimal(80), provider_cost_usd=Decimal("0.15"))
+    button = reverse("admin:catalog_model_new_price", args=["band"])
+    assert button in page(admin, "model_change", "band")
+    form = admin.get(button, follow=True).context["adminform"].form
+    begins = {name: form.get_initial_for_field(form.fields[name], name) for name in ("model", "credits_per_task", "provider_cost_usd")}
+    assert begins == {"model": "band", "credits_per_task": 80, "provider_cost_usd": Decimal("0.15")}
+    assert admin.get(reverse("admin:catalog_price_add"), {"model": "gone\0"}).status_code == 200
+
+
 def test_a_saved_music_model_and_its_route_show_only_what_applies(admin, band):
     assert add_route(admin).status_code == 302
     model, route = page(admin, "model_change", "band"), page(admin, "route_change", Route.objects.get(model=band).pk)

@@ -12,11 +12,11 @@ from django.utils import timezone
 
 from beatra_site.dashboard.task_outcomes import BY_OUTCOME
 from beatra_site.dashboard.usage_filters import UsageFilters
-from tasks_app import ending
+from tasks_app import by_staff, ending
 from tasks_app.models import Task
 from tests.browsing import browser, read, text
 from tests.dashboard.test_usage_indexes import rows_read
-from tests.factories import WalletFactory
+from tests.factories import StaffFactory, WalletFactory
 from tests.tasks_app.states import canceled, failed, queued, running, stored, succeeded
 from wallets.models import UsageRecord
 
@@ -76,6 +76,14 @@ def test_one_that_did_not_says_that_it_was_given_back(client, wallet, make, said
     assert f"Refund refund:{task.pk} 50.0000 1,000.0000" in words
     assert "Nothing was charged" not in words
     assert "HTTP" not in words
+
+
+def test_what_staff_canceled_is_not_said_to_be_the_customers_doing(client, wallet):
+    mine, theirs = canceled(wallet), running(wallet)
+    by_staff.cancel(theirs, actor=StaffFactory(), reason="It hung.")
+    assert "We canceled the task. Its price was given back in full." in receipt(client, theirs)
+    assert "It hung." not in receipt(client, theirs)
+    assert "You canceled the task." in receipt(client, mine)
 
 
 def test_one_that_runs_says_so(client, wallet):

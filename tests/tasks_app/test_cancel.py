@@ -135,6 +135,8 @@ def test_a_bad_body_cancels_nothing(customer, sent, status, param):
     task = queued(owner.wallet)
     answer = cancel(owner, task, **sent)
     assert (answer.status_code, error_of(answer).get("param")) == (status, param)
+    if status == 415:
+        assert error_of(answer)["message"] == "The body must be JSON, sent with 'Content-Type: application/json'."
     task.refresh_from_db()
     assert task.status == "queued"
 

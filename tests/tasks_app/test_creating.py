@@ -312,11 +312,44 @@ def test_auto_that_fits_none_is_told_of_the_closest(customer):
     owner = customer()
     error = refused(ask(owner, {"prompt": "p" * 2001, "instrumental": True}), 400, "invalid_request")
     assert error["param"] == "/prompt"
+    assert error["message"].startswith("No model takes this request as it is; the closest, ")
     error = refused(
         ask(owner, {"prompt": "p" * 501, "model_options": {"suno": {"seed": 1}}, "instrumental": True}), 400, "unsupported_option"
     )
     assert error["details"]["unsupported_fields"] == ["model_options.suno"]
     assert_nothing_made(owner, balance=1000)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        # MiniMax lacks lyrics, Suno has too long a prompt: a text is shortened sooner than lyrics are written
+        ({"prompt": "p" * 600}, "suno-5.5: /prompt must have at most 500 characters for suno-5.5."),
+        ({"prompt": "p" * 2001, "instrumental": True, "title": "t" * 90}, "minimax-music-2.6: /prompt must have at most 2000"),
+    ],
+)
+def test_the_closest_has_the_least_to_complain_of(db, body, message: str):
+    with pytest.raises(ApiError) as refusal:
+        choose(parse(body, TextToMusicRequest), allowed=None)
+    assert refusal.value.message.startswith(f"No model takes this request as it is; the closest, {message}")
+    assert len(refusal.value.details["errors"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"model_options": {"custom_mode": True}}, "/model_options/custom_mode belongs under /model_options/suno."),
+        ({"lyrics_optimizer": True}, "/lyrics_optimizer belongs under /model_options/minimax."),
+        ({"suno": {"custom_mode": True}}, "/suno belongs under /model_options."),
+        ({"model_options": {"suno": True}}, "/model_options/suno must be an object."),
+        ({"tempo": 1}, "/tempo is not a field of this endpoint."),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_an_option_out_of_its_place_is_told_where_it_belongs(given, message: str):
+    with pytest.raises(ApiError) as refusal:
+        parse({"prompt": "piano", **given}, TextToMusicRequest)
+    assert refusal.value.message == message
 
 
 def test_a_key_with_a_list_of_models_makes_music_with_no_other(customer):

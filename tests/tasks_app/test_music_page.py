@@ -84,14 +84,14 @@ def test_a_form_that_was_changed_after_it_was_sent_asks_before_it_makes_another(
     ("given", "field", "words"),
     [
         ({"prompt": ""}, "prompt", "Say what it is to sound like."),
-        ({"model": "suno-5.5", "prompt": "x" * 501}, "prompt", "Must have at most 500 characters for suno-5.5."),
-        ({"model": "suno-5.5", "lyrics": "la la"}, "lyrics", "Needs “Custom mode” for suno-5.5."),
-        ({"model": "suno-5.5", "suno-custom_mode": "on"}, "title", "Is required in custom mode for suno-5.5."),
+        ({"model": "suno-5.5", "prompt": "x" * 501}, "prompt", "Must have at most 500 characters for Suno 5.5."),
+        ({"model": "suno-5.5", "lyrics": "la la"}, "lyrics", "Needs “Custom mode” for Suno 5.5."),
+        ({"model": "suno-5.5", "suno-custom_mode": "on"}, "title", "Needed in custom mode for Suno 5.5."),
         ({"model": "suno-5.5", "suno-style_weight": "0.505"}, "suno-style_weight", "Must be a number from 0 to 1, in steps of 0.01."),
         (
             {"model": "minimax-music-2.6", "instrumental": ""},
             "lyrics",
-            "Is required for minimax-music-2.6, unless instrumental or “Lyrics optimizer” is chosen.",
+            "Needed for MiniMax Music 2.6, unless “Instrumental” or “Lyrics optimizer” is chosen.",
         ),
         ({"model": "gone"}, "model", "There is no music model “gone” any more."),
         ({"reference": "art_1"}, "reference", "There is no such audio of yours, or not any more."),
@@ -102,7 +102,32 @@ def test_what_is_wrong_stands_at_its_field_and_nothing_is_made(owner, wallet, gi
     assert answer.status_code in (400, 422)
     assert answer.context["form"].errors == {field: [words]}
     assert words in text(answer)
+    (focus,) = re.findall(r"<[^>]* autofocus[^>]*>", answer.content.decode())
+    assert f'name="{field}"' in focus
     assert tasks(wallet) == []
+
+
+@pytest.mark.parametrize(("model", "opened"), [("suno-5.5", ["suno"]), ("minimax-music-2.6", ["minimax"]), ("auto", [])])
+def test_the_options_of_the_chosen_model_are_open_when_something_is_wrong(owner, model, opened):
+    def open_ones(answer):
+        return re.findall(r'<details [^>]*data-options="(\w+)" open>', answer.content.decode())
+
+    assert open_ones(owner.post(PAGE, form(model=model, prompt="x" * 2001))) == opened
+    assert open_ones(owner.get(PAGE)) == []
+
+
+def test_where_auto_finds_none_it_says_that_it_tells_of_the_closest(owner, wallet):
+    answer = owner.post(PAGE, form(prompt="x" * 600, instrumental=""))
+    assert "No model takes this as it is. Below is what the closest would need" in text(answer)
+    assert answer.context["form"].errors["prompt"] == ["Must have at most 500 characters for Suno 5.5."]
+    assert tasks(wallet) == []
+
+
+def test_it_says_how_long_texts_may_be_and_how_large_numbers(owner):
+    words = text(owner.get(PAGE))
+    assert "500 characters for Suno 5.5 (1,000 in custom mode)" in words
+    assert "2,000 characters for MiniMax Music 2.6 (10 to 300 with a reference)" in words
+    assert "A number from 0 to 1." in words
 
 
 def test_options_count_with_their_own_model(owner, wallet):

@@ -549,6 +549,7 @@ class TestSaving:
         provider.script(prompt(task), "fetch", *[gone] * 5)
         finish(task)
         assert (task.status, [clip["title"] for clip in task.clips]) == ("succeeded", ["Take 2"])
+        assert [artifact.filename for artifact in task.artifacts.all()] == ["Take 2"]
         [warning] = task.warnings
         assert (warning["code"], warning["field"]) == ("clip_missing", None)
         assert_sound(task)

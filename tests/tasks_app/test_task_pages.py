@@ -139,12 +139,32 @@ def test_a_queued_one_is_canceled_at_once(owner, wallet):
 def test_a_running_one_is_to_be_canceled_and_beyond_the_limit_goes_on(owner, wallet, settings):
     settings.TASK_CANCELS_A_DAY = 1
     first, second = states.running(wallet), states.running(wallet)
+    shown = owner.get(page(first))
+    assert "You may cancel 1 more running task for now." in text(shown)
+    assert " disabled>Cancel it" not in shown.content.decode()
     words = text(owner.post(f"{page(first)}/cancel", follow=True))
+    assert words.count("being canceled") == 1
     assert "It is being canceled. Its price will be given back" in words
     assert "Cancel it" not in words
+    shown = owner.get(page(second))
+    assert "You have canceled as many running tasks as may be in 24 hours. This one goes on." in text(shown)
+    assert " disabled>Cancel it" in shown.content.decode()
     refused = owner.post(f"{page(second)}/cancel", follow=True)
     assert "has canceled 1 running tasks in the last 24 hours, as many as are refunded. The task goes on." in text(refused)
     assert Task.objects.get(pk=second.pk).cancel_requested_at is None
+
+
+def test_what_was_asked_for_is_in_words(owner, wallet):
+    file = stored(None, account=wallet.account, kind="upload", filename="theme.mp3")
+    options = {"suno": {"custom_mode": True, "vocal_gender": "f", "style_weight": 0.5}}
+    reference = {"type": "artifact", "artifact_id": file.pk}
+    task = states.queued(wallet, input={"prompt": "Rain", "model_options": options, "reference_audio": reference})
+    shown = owner.get(page(task))
+    words = text(shown)
+    assert "Reference theme.mp3 Custom mode Yes Style weight 0.5 Vocal gender Female" in words
+    assert any(link.startswith("/files/") for link in read(shown).links)
+    Artifact.objects.filter(pk=file.pk).update(expires_at=task.created_at - HOUR)
+    assert f"Reference {file.pk} (not kept any more)" in text(owner.get(page(task)))
 
 
 def test_a_cancel_is_a_post(owner, wallet):

@@ -31,7 +31,7 @@ def test_a_stranger_is_sent_to_sign_in_and_anothers_upload_is_none():
     assert browser().get(PAGE).headers["Location"] == f"/accounts/login/?next={PAGE}"
     other = signed_in(WalletFactory().account.user)
     assert "theme.mp3" not in text(other.get(f"{PAGE}?sent={mine.pk}"))
-    assert other.post(f"{PAGE}{mine.pk}/delete").status_code == 404
+    assert other.get(f"{PAGE}{mine.pk}/delete").status_code == other.post(f"{PAGE}{mine.pk}/delete").status_code == 404
     assert Artifact.objects.get(pk=mine.pk).is_stored
 
 
@@ -55,10 +55,13 @@ def test_it_lists_what_is_kept_and_how_much_of_the_share_that_is():
 
 
 @pytest.mark.django_db
-def test_one_is_deleted():
+def test_one_is_deleted_once_that_is_confirmed():
     wallet = WalletFactory(balance=1)
     owner, kept = signed_in(wallet.account.user), upload(wallet)
-    assert owner.get(f"{PAGE}{kept.pk}/delete").status_code == 405
+    assert f"{PAGE}{kept.pk}/delete" in read(owner.get(PAGE)).links
+    asks = text(owner.get(f"{PAGE}{kept.pk}/delete"))
+    assert "Delete the upload? theme.mp3" in asks
+    assert Artifact.objects.get(pk=kept.pk).is_stored
     assert "theme.mp3 is deleted." in text(owner.post(f"{PAGE}{kept.pk}/delete", follow=True))
     assert not Artifact.objects.get(pk=kept.pk).is_stored
     assert owner.post(f"{PAGE}{kept.pk}/delete").status_code == 404
