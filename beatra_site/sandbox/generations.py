@@ -1,6 +1,6 @@
 """What the music providers began to make, and would bill: one record each, for tests to say "generated once".
 
-Each is a line of the log too, which outlives a process that is killed: GENERATION and the record as JSON.
+Each is a line of the log too, which outlives a process that is killed: GENERATION and the record as JSON, without the prompt.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class Generations:
         generation = Generation(next(self._numbers), **fields)
         self._generations.append(generation)
         if self._logged:
-            print(GENERATION + orjson.dumps(asdict(generation)).decode(), flush=True)  # noqa: T201
+            record = {name: value for name, value in asdict(generation).items() if name != "prompt"}
+            print(GENERATION + orjson.dumps(record).decode(), flush=True)  # noqa: T201
         return generation
 
     def matching(self, *, prompt: str | None = None, **conditions: str) -> list[dict[str, Any]]:

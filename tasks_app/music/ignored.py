@@ -21,8 +21,6 @@ def _ignored(request: TextToMusicRequest, model: MusicModel) -> Iterator[tuple[t
     options = request.options.get(family, {})
     if "custom_mode" in model.limits.options and options.get("custom_mode") is not True:
         words = f"Not used without model_options.{family}.custom_mode: true."
-        if request.title is not None:
-            yield ("title",), words
         for name in options:
             if name != "custom_mode":
                 yield ("model_options", family, name), words

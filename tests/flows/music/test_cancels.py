@@ -19,11 +19,13 @@ pytestmark = pytest.mark.slow
 
 @contextmanager
 def nobody_at_work(music: MusicSite) -> Iterator[None]:
-    music.steps.stop()
+    for worker in (music.steps, music.calls):
+        worker.stop()
     try:
         yield
     finally:
-        music.steps.start()
+        for worker in (music.steps, music.calls):
+            worker.start()
 
 
 def canceled(owner: Customer, task_id: str) -> tuple[int, str]:
