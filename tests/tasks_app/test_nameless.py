@@ -46,7 +46,7 @@ def test_what_is_fetched_for_a_task_comes_in_there():
 
 
 def test_so_does_a_clip():
-    provider = SimpleNamespace(fetch=lambda clip: iter([b"the ", b"bytes"]))
+    provider = SimpleNamespace(fetch=lambda clip, file: file.writelines([b"the ", b"bytes"]))
     with saving._fetched(provider, {"url": "https://a.example/clip.mp3"}) as file:
         assert file.read() == b"the bytes"
         assert len(lying_in()) == 1
