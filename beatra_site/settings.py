@@ -311,8 +311,6 @@ CHAT_KEEP_ALIVE_SECONDS = env.float("CHAT_KEEP_ALIVE_SECONDS", limits.KEEP_ALIVE
 CHAT_UNREAD_SECONDS = env.float("CHAT_UNREAD_SECONDS", limits.UNREAD_SECONDS)
 # Calls that go on in this process though their callers have left; the oldest of more is cut
 CHAT_MOST_DRAINED = env.int("CHAT_MOST_DRAINED", limits.DRAINED_CALLS)
-# Running tasks that an account may cancel, and is refunded, in 24 hours
-TASK_CANCELS_A_DAY = env.int("TASK_CANCELS_A_DAY", limits.TASK_CANCELS_A_DAY)
 # So many failures in a row within a minute, of more than one account, open a route's breaker (catalog/breaker.py)
 BREAKER_FAILURES = env.int("BREAKER_FAILURES", 5)
 # At shutdown, calls in flight get this long to end, then they are cut; uvicorn's --timeout-graceful-shutdown is 10 s more
@@ -330,6 +328,8 @@ TASK_RESEND_SECONDS = env.float("TASK_RESEND_SECONDS", TASK_DEADLINE_SECONDS / 5
 TASK_CLAIM_SECONDS = env.float("TASK_CLAIM_SECONDS", 30)
 # Between two questions to a provider about one task
 TASK_POLL_SECONDS = env.float("TASK_POLL_SECONDS", 10)
+# Running tasks that an account may cancel, and is refunded, in 24 hours
+TASK_CANCELS_A_DAY = env.int("TASK_CANCELS_A_DAY", limits.TASK_CANCELS_A_DAY)
 
 # Files
 

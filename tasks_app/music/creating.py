@@ -27,7 +27,6 @@ from tasks_app.music import ignored, reference
 from tasks_app.music.choosing import choose
 from tasks_app.music.providers import provider_of
 from tasks_app.music.schema import TextToMusicRequest
-from tasks_app.uploads.storing import StorageAwayError
 from wallets import holds, prepaid, refusals
 from wallets.holds import Hold, Verdict
 from wallets.idempotency import KeyedRequest
@@ -94,8 +93,6 @@ def create(
                     prepaid.keep_answer(keyed, orjson.dumps(envelope(task)), usage_id=task.pk)
                 hinting.enqueue(task, blocks=task.is_to_fetch or provider_of(model.routes[0]).blocking)
             return task
-        except StorageAwayError:
-            raise ApiError("service_unavailable", "Files can't be stored at the moment.") from None
         except OperationalError as error:
             if connection.in_atomic_block or attempt == holds.ATTEMPTS or getattr(error.__cause__, "sqlstate", "") not in _BUSY:
                 raise

@@ -41,7 +41,8 @@ def admit(caller: Sender, *, key: str | None, size_bytes: int) -> None:
 def keep(form: Form, caller: Sender, *, key: str | None) -> Answer:
     """Keep the file of `form`, which is closed then. Blocks: for a thread, outside of transactions.
 
-    Raises ApiError: unsupported_media_type, invalid_request, forbidden, idempotency_conflict, idempotency_in_progress.
+    Raises ApiError: unsupported_media_type, invalid_request, forbidden, idempotency_conflict, idempotency_in_progress,
+    storing.StorageAwayError.
     """
     with form.file:
         wanted = fields.read(form.fields)
@@ -67,12 +68,9 @@ def keep(form: Form, caller: Sender, *, key: str | None) -> Answer:
             )
             return Answer(200, orjson.dumps(as_json(artifact)))
 
-        try:
-            with storing.placed(form.file) as name:
-                # What is replayed records nothing, and the bytes go again
-                return answer_once(run, wallet_id=caller.wallet_id, key=key, method="POST", path=PATH, body=body)
-        except storing.StorageAwayError:
-            raise ApiError("service_unavailable", "Files can't be stored at the moment.") from None
+        with storing.placed(form.file) as name:
+            # What is replayed records nothing, and the bytes go again
+            return answer_once(run, wallet_id=caller.wallet_id, key=key, method="POST", path=PATH, body=body)
 
 
 def _was_used(key: str, caller: Sender) -> bool:

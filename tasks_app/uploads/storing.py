@@ -29,6 +29,7 @@ from django.db import Error as DatabaseError
 from django.db import transaction
 from django.utils import timezone
 
+from contract.errors import ApiError
 from contract.ids import new_id
 from contract.returned_connections import give_back
 from tasks_app.models import Artifact, ArtifactKind, Leftover, Task
@@ -44,8 +45,11 @@ AGAIN: Final = timedelta(minutes=10)
 """How long after a failed removal another try is made."""
 
 
-class StorageAwayError(Exception):
+class StorageAwayError(ApiError):
     """The storage does not take the bytes now. Nothing is kept; it may go better later."""
+
+    def __init__(self) -> None:
+        super().__init__("service_unavailable", "Files can't be stored at the moment.")
 
 
 @dataclass(frozen=True, slots=True)
